@@ -11,6 +11,7 @@ import typer
 from cnnviz import bounds
 from cnnviz.bounds import EXPLAINED_ANSWERS, Within
 from cnnviz_cli import labelled_command
+from cnnviz_cli.junit_option import JUNIT
 from cnnviz_cli.kept_help import kept
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_table, say
@@ -83,6 +84,7 @@ def build() -> Callable[..., Any]:
         shared("explain", Explain, known.explained),
         shared("fail_on", FailOn, None),
         shared("seed", Seed, 0),
+        JUNIT,
     ]
     parameters = labelled_command.parameters(own, _OUT, "the measures of each class")
     told = f"\n\n--fail-on takes a measure, < or >, and a number: {', '.join(known.measures)}."
@@ -101,6 +103,7 @@ def _run(values: dict[str, Any]) -> None:
         folder=_OUT,
         numbers="evaluation.json",
         explain=values["explain"],
+        command="evaluate-classifier",
         top=values["top"],
         fail_on=values["fail_on"],
         seed=values["seed"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from cnnviz.errors import OutputError, UsageError
-from cnnviz_cli import network_options, output_options, photo_options
+from cnnviz_cli import junit_option, network_options, output_options, photo_options
 from cnnviz_cli.lazy import shared
 from cnnviz_cli.report_options import Force
 from cnnviz_cli.several_processes import done_together
@@ -96,6 +96,7 @@ def run(
     folder: str,
     numbers: str,
     explain: int,
+    command: str = "",
     **asked: Any,
 ) -> None:
     """Find what a command is about, and write its page or print its numbers.
@@ -115,6 +116,8 @@ def run(
         The JSON file in it.
     explain : int
         How many wrong answers are explained on the page.
+    command : str
+        What its test cases are called after, where it has any.
     **asked
         What else the function is asked for.
 
@@ -132,6 +135,9 @@ def run(
     with done_together() as tells:
         out = _folder(values, folder) if tells else None
         figure, style = _figure(values, out)
+        tests = junit_option.checked_place(
+            values.get("junit"), out, asked=bool(values.get("fail_on"))
+        )
         if values["data"] is not None and not holds_arrays(values["data"]):
             open_dataset(values["data"], 1)  # what there is not is refused before a network loads
         find, report = library()
@@ -156,6 +162,8 @@ def run(
             if figure is not None and tells:
                 output_options.write_styled(found, figure, style)
                 say(f"The figure is {str(figure)!r}.")
+            if tests is not None and tells:
+                junit_option.write(tests, command, getattr(found, "checks", ()))
         guesses.tell()
         for remark in found.provenance.notes:
             if remark != model.doubt:  # which was told already

@@ -81,13 +81,16 @@ def print_result(result: Result, written: Path | None) -> None:
 
 def end_on_failure(result: Result) -> None:
     """End with the exit code of a result that was asked to fail on what it found, where it does."""
+    if getattr(result, "unanswered", False):
+        unknown = [one for one in getattr(result, "checks", ()) if one.state == "not measured"]
+        names = ", ".join(dict.fromkeys(one.name for one in unknown))
+        say(one_line(f"Not measured, so that there is no saying: {names or '--fail-on'}."))
     failed = getattr(result, "failed", ())
     if failed:
         # A check in continuous integration.
         say(one_line(f"Failed on: {', '.join(failed)}."))
         raise typer.Exit(1)
     if getattr(result, "unanswered", False):
-        say(one_line("Not measured: there is no saying whether it has what --fail-on names."))
         raise typer.Exit(NOT_MEASURED)
 
 

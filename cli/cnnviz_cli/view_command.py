@@ -15,9 +15,10 @@ from rich.markup import escape
 
 from cnnviz.results.progress import Progress
 from cnnviz.views import VIEWS, View
-from cnnviz_cli import network_options, output_options, photo_options
+from cnnviz_cli import junit_option, network_options, output_options, photo_options
 from cnnviz_cli.chosen_photos import FoundPhotos, check_files, find_photos
 from cnnviz_cli.described import Described, described, returned_type
+from cnnviz_cli.file_stem import file_stem, photo_name
 from cnnviz_cli.kept_help import kept
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.several_processes import done_together
@@ -51,6 +52,7 @@ _SHARED = (
     "box",
     "out",
     *(parameter.name for parameter in output_options.PICTURE),
+    "junit",
     "json",
     "quiet",
 )
@@ -149,9 +151,15 @@ def _parameters(
         *found,
         shared("out", out, None),
         *output_options.PICTURE,
+        *([junit_option.JUNIT] if _has_checks(specs) else ()),
         shared("json", output_options.AsJson, False),
         shared("quiet", output_options.Quiet, False),
     ]
+
+
+def _has_checks(specs: list[OptionSpec]) -> bool:
+    """Whether a view takes what to fail on, and so has test cases to write."""
+    return any(spec.name == "fail_on" for spec in specs)
 
 
 def _option(view: View, spec: OptionSpec) -> inspect.Parameter:
@@ -176,6 +184,9 @@ def _run(
         style = output_options.picture_style(values)
         if values["out"] is not None:
             style.check(values["out"])
+        tests = junit_option.checked_place(
+            values.get("junit"), values["out"], asked=bool(values.get("fail_on"))
+        )
         if view.target:
             target = network_options.explained(values["target"], values["box"])
             if view.needs != "capture":
@@ -188,6 +199,8 @@ def _run(
                 written = _write(result, values["out"], stem, view, style, as_json=values["json"])
         for remark in result.provenance.notes:
             note(remark)
+        if tests is not None and tells:
+            junit_option.write(tests, view.command, result.checks)
         _show(result, written, as_json=values["json"])
         end_on_failure(result)
 
@@ -256,8 +269,8 @@ def _of_photo(
         keywords["model"] = network_options.model_of(values)
     progress(0, 1, "computing")
     image = photo or sample_photo()
-    return view.function()(image, **keywords), _stem(
-        ["matrix" if typed else _photo_name(image)], ""
+    return view.function()(image, **keywords), file_stem(
+        ["matrix" if typed else photo_name(image)], ""
     )
 
 
@@ -286,21 +299,21 @@ def _of_network(
         images = photo_options.inputs_of(named, model)
     progress(0, 1, "computing")
     subject: Any = model
-    names = [_photo_name(image) for image in images]
+    names = [photo_name(image) for image in images]
     if view.images == "photos" and view.needs == "model":
         keywords["images"] = images or None
     if view.images == "data":
         keywords["data"] = data = photo_options.data_or_shapes(
             values["photos"], values["data"], model
         )
-        names = [_photo_name(one) for one in ([data] if isinstance(data, str) else data)]
+        names = [photo_name(one) for one in ([data] if isinstance(data, str) else data)]
     if view.needs == "capture":
         subject = _captured(view, model, images, keywords, values)
         _spell_out(view, specs, keywords, list(subject.activations))
         names = [photo.name for photo in subject.batch.photos]
     result = view.function()(subject, **keywords)
     guesses.tell()
-    return result, _stem(names, model.name)
+    return result, file_stem(names, model.name)
 
 
 def _named_photos(view: View, specs: list[OptionSpec], values: dict[str, Any]) -> FoundPhotos:
@@ -352,21 +365,6 @@ def _spell_out(
             # A call that there is not ("features.0#5") is the view's to refuse.
             if any(name not in held for name in names) and "#" not in "".join(names):
                 keywords[spec.name] = held
-
-
-def _photo_name(image: Any) -> str:
-    return str(getattr(image, "name", None) or Path(str(image)).name)
-
-
-def _stem(photos: list[str], model: str) -> str:
-    """Return the start of a file name: the first photo, and how many more there are."""
-    subject = photos[0] if photos else model
-    bare = Path(subject).stem if photos else subject
-    kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in bare).strip(".-") or "result"
-    more = f"-and-{len(photos) - 1}-more" if len(photos) > 1 else ""
-    while "--" in kept:
-        kept = kept.replace("--", "-")
-    return kept[:80] + more
 
 
 def _write(

@@ -23,6 +23,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.models.compared import Compared, compared_models, told_apart
 from cnnviz.results import drawing
+from cnnviz.results.checks import Check, Checked, State
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
 from cnnviz.views._gradient_flow_notes import shares_after, told_data, told_of_others
@@ -45,7 +46,7 @@ _MEASURED = {
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class GradientFlow(TableResult):
+class GradientFlow(Checked, TableResult):
     """The gradient and the activation at every layer of a network, and what they mean.
 
     Attributes
@@ -83,16 +84,14 @@ class GradientFlow(TableResult):
         What was sent back.
     data : str
         What went in, and in which mode normalisations were.
-    failed : tuple of str
-        Which of the faults that were asked for with `fail_on` the network has.
-    unanswered : bool
-        Whether faults were asked for and some network could not be measured, so that there is no
-        saying whether it has them.
+    checks : tuple of Check
+        The faults that were asked for with `fail_on`, of this network and of those beside it: the
+        network has it, has it not, or could not be measured.
     others : tuple of GradientFlow
         Networks to show beside this one.
     """
 
-    derived: ClassVar[tuple[str, ...]] = ("faults",)
+    derived: ClassVar[tuple[str, ...]] = ("faults", "failed", "unanswered")
 
     points: tuple[str, ...]
     kinds: tuple[str, ...]
@@ -112,8 +111,7 @@ class GradientFlow(TableResult):
     remedies: tuple[Remedy, ...]
     objective: str
     data: str
-    failed: tuple[str, ...] = ()
-    unanswered: bool = False
+    checks: tuple[Check, ...] = ()
     others: tuple[GradientFlow, ...] = ()
 
     @property
@@ -251,8 +249,8 @@ def gradient_flow(
         A checkpoint for each of these; without `compare`, this same network with other weights.
     fail_on : str or sequence of str, optional
         Faults that make the result `failed`, and the command exit with 1: vanishing, exploding,
-        dead, saturated, non-finite, watch. Where a network could not be measured, and has none of
-        those that were, the command exits with 3.
+        dead, saturated, non-finite, watch. Where one could not be measured, as where
+        numbers are not finite, and none of the others is found, the command exits with 3.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while remedies are tried.
 
@@ -292,13 +290,19 @@ def gradient_flow(
         _called(gradient_flow(one, images, labels, objective, remedies=False), name)
         for one, name in zip(further, names[1:], strict=True)
     )
-    failed = tuple(
-        fault for fault in wanted if any(fault in one.faults for one in (found, *others))
+    checks = tuple(_check(one, fault) for one in (found, *others) for fault in wanted)
+    return replace(found, checks=checks, others=others)
+
+
+def _check(flow: GradientFlow, fault: str) -> Check:
+    """Return whether a network has a fault; of numbers that are not finite nothing else is told."""
+    unknown = flow.verdict.label == "not measured" or (
+        flow.verdict.label == "non-finite" and fault != "non-finite"
     )
-    unanswered = bool(wanted) and any(
-        one.verdict.label == "not measured" for one in (found, *others)
-    )
-    return replace(found, failed=failed, unanswered=unanswered, others=others)
+    if fault in flow.faults:
+        return Check(flow.provenance.model, fault, "failed", str(flow))
+    state: State = "not measured" if unknown else "passed"
+    return Check(flow.provenance.model, fault, state, flow.summary())
 
 
 def _called(found: GradientFlow, name: str) -> GradientFlow:

@@ -55,8 +55,12 @@ def test_it_writes_a_page_and_what_lies_beside_it(run, photos, tmp_path):
 
 def test_numbers_alone_are_printed_and_nothing_is_written(run, photos, tmp_path):
     told = ("evaluate-classifier", "--data", photos, "-q")
-    done = run(*told, "--json", "--fail-on", "error-rate>0.99", "--top", 3)
+    done = run(*told, "--json", "--fail-on", "error-rate>0.99", "--top", 3, "--junit", "a.xml")
     assert done.code == 0, done.err
+    written = (tmp_path / "a.xml").read_text("utf-8")
+    (tmp_path / "a.xml").unlink()
+    assert 'tests="1" failures="0" errors="0"' in written
+    assert "The error-rate is 0.2; it fails above 0.99." in written
     found = json.loads(done.out)
     assert found["images"] == 5
     assert [top["k"] for top in found["top_k"]] == [3]

@@ -1,6 +1,7 @@
 """`cnnviz gradient-flow` as a check in continuous integration, and beside other networks."""
 
 import json
+from xml.etree import ElementTree as ET
 
 
 def test_it_exits_1_on_a_fault_that_was_asked_for_and_prints_json(run):
@@ -34,3 +35,53 @@ def test_the_first_of_the_compared_is_the_one_to_look_at(run):
     found = json.loads(said.out)
     assert found["provenance"]["model"] == "mlp-4"
     assert [one["provenance"]["model"] for one in found["others"]] == ["conv-3"]
+
+
+def test_junit_has_a_case_for_each_fault_and_network(run, tmp_path):
+    arguments = (
+        "gradient-flow",
+        "--model",
+        "mlp-10:sigmoid",
+        "--compare",
+        "mlp-3",
+        "--no-remedies",
+    )
+    said = run(*arguments, "--fail-on", "vanishing,dead", "--junit", "flow.xml", "--json")
+    assert said.code == 1
+    (suite,) = ET.parse(tmp_path / "flow.xml").getroot()
+    found = {case.get("name"): [child.tag for child in case] for case in suite}
+    assert found == {
+        "mlp-10:sigmoid: vanishing": ["failure"],
+        "mlp-10:sigmoid: dead": ["system-out"],
+        "mlp-3: vanishing": ["system-out"],
+        "mlp-3: dead": ["system-out"],
+    }
+    assert "vanished. The gradient at" in suite[0][0].get("message")
+    checks = json.loads(said.out)["checks"]
+    assert [one["state"] for one in checks] == ["failed", "passed", "passed", "passed"]
+
+
+def test_a_network_that_is_not_finite_passes_no_check(run, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import torch\n"
+        "def make():\n"
+        "    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 2, 3))\n"
+        "    torch.nn.init.constant_(net[0].weight, float('nan'))\n"
+        "    return net\n"
+    )
+    arguments = (
+        "gradient-flow",
+        "--model",
+        "net.py:make",
+        "--output",
+        "class-map",
+        "--no-remedies",
+    )
+    said = run(*arguments, "--fail-on", "vanishing,dead", "--junit", "a.xml", "--json")
+    assert said.code == 3, said.err
+    assert "no saying: vanishing, dead." in said.err
+    (suite,) = ET.parse(tmp_path / "a.xml").getroot()
+    assert [case[0].tag for case in suite] == ["error", "error"]
+    said = run(*arguments, "--fail-on", "vanishing,non-finite", "--json")
+    assert said.code == 1, said.err
+    assert "Failed on: non-finite." in said.err

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.results.checks import Check, State
 
 if TYPE_CHECKING:
     from cnnviz.evaluation.classifier.result import ClassifierEvaluation
@@ -65,6 +66,15 @@ class Condition:
         if math.isnan(value):
             return None
         return value > self.limit if self.above else value < self.limit
+
+    def check(self, found: ClassifierEvaluation, name: str) -> Check:
+        """Return whether the condition holds, with what was measured of a network."""
+        holds, value = self.holds(found), self.value(found)
+        states: dict[bool | None, State] = {None: "not measured", True: "failed", False: "passed"}
+        limit = f"it fails {'above' if self.above else 'below'} {self.limit:g}"
+        measured = "was not measured" if holds is None else f"is {value:.6g}"
+        text = f"The {self.measure} {measured}; {limit}. {found.summary()}"
+        return Check(name, self.text, states[holds], text)
 
 
 def read_conditions(given: str | Sequence[str] | None) -> tuple[Condition, ...]:

@@ -25,6 +25,7 @@ from cnnviz.evaluation.classifier.measures import (
 from cnnviz.evaluation.classifier.ranking import ClassRanking, RocCurve
 from cnnviz.models import OutputKind
 from cnnviz.results import drawing
+from cnnviz.results.checks import Check, Checked
 from cnnviz.results.table import Table
 from cnnviz.results.text import listed, number, percent, plural, three_digits
 
@@ -32,7 +33,7 @@ _MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class ClassifierEvaluation(CountedAnswers):
+class ClassifierEvaluation(Checked, CountedAnswers):
     """How good a classifier is over labelled images.
 
     What it holds besides is what `CountedAnswers` does; `mistakes` are all wrong answers, the
@@ -60,10 +61,8 @@ class ClassifierEvaluation(CountedAnswers):
         The Brier score.
     by_chance : ChanceCalibration
         How large the calibration error of a perfectly calibrated network would be.
-    failed : tuple of str
-        Which of the conditions that were asked for with `fail_on` hold.
-    unanswered : bool
-        Whether one of them could not be measured.
+    checks : tuple of Check
+        The conditions that were asked for with `fail_on`: one that holds has failed.
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("image_names", "labels", "probabilities")
@@ -73,6 +72,8 @@ class ClassifierEvaluation(CountedAnswers):
         "balanced_error_rate",
         "macro_auc",
         "few_images",
+        "failed",
+        "unanswered",
     )
 
     image_names: tuple[str, ...]
@@ -84,8 +85,7 @@ class ClassifierEvaluation(CountedAnswers):
     curves: tuple[RocCurve, ...]
     brier: Brier
     by_chance: ChanceCalibration
-    failed: tuple[str, ...] = ()
-    unanswered: bool = False
+    checks: tuple[Check, ...] = ()
 
     @property
     def error_rate(self) -> Share:
@@ -262,9 +262,5 @@ def with_failures(
     found: ClassifierEvaluation, conditions: Sequence[Condition]
 ) -> ClassifierEvaluation:
     """Return an evaluation that says which of the conditions hold."""
-    held = [(each.text, each.holds(found)) for each in conditions]
-    return replace(
-        found,
-        failed=tuple(text for text, holds in held if holds),
-        unanswered=any(holds is None for _, holds in held),
-    )
+    name = found.provenance.model
+    return replace(found, checks=tuple(each.check(found, name) for each in conditions))

@@ -142,6 +142,10 @@ visualize --units features.0:1 --diverse 0 | --diverse cannot be 0
 visualize --units features.0:1 --seed -1 | --seed cannot be -1
 gradient-flow --labels "" | --labels is empty
 gradient-flow --fail-on "" | --fail-on is empty
+gradient-flow --junit tests.xml | --junit writes what --fail-on names, and --fail-on names nothing
+gradient-flow --fail-on dead --junit nowhere/tests.xml | There is no folder 'nowhere'
+gradient-flow --fail-on dead --out one.json --junit one.json | is, or lies in, what --out names
+evaluate-classifier --fail-on "brier>1" --out page --junit page/a.xml | is, or lies in, what --out
 gradient-whiteness --points 2 | --points cannot be 2
 gradient-whiteness --lines 0 | --lines cannot be 0
 loss-landscape --dimensions 3 | --dimensions cannot be 3
