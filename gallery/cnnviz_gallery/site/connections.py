@@ -202,6 +202,8 @@ def _followed(
         return first if apart and len(first) == channels else None
     if name == "pad" and _pads_channels(called, output.ndim):
         return None
+    if name == "conv2d" and _each_alone(called, len(first)):
+        return first if len(first) == channels else None
     if name in _KEEPING and len(first) == channels:
         return first
     return None
@@ -215,6 +217,13 @@ def _reduces_positions(called: tuple[Sequence[Any], Mapping[str, Any]], ndim: in
         return False
     each = (along,) if isinstance(along, int) else along
     return all(dim % ndim > 1 for dim in each)
+
+
+def _each_alone(called: tuple[Sequence[Any], Mapping[str, Any]], channels: int) -> bool:
+    """Whether a convolution takes each channel alone, as pooling by a blur does (Zhang, 2019)."""
+    args, given = called
+    groups = given.get("groups", args[6] if len(args) > 6 else 1)
+    return bool(groups == channels)
 
 
 def _pads_channels(called: tuple[Sequence[Any], Mapping[str, Any]], ndim: int) -> bool:

@@ -210,6 +210,13 @@ BETWEEN = {
     "columns united": (lambda x, _: x.mean(dim=(-1,)), 1),
     "columns united, the largest": (lambda x, _: x.max(3).values, 1),
     "a sum in place": (lambda x, y: x.add_(y), 2),
+    "the blur of each channel": (lambda x, _: F.conv2d(x, torch.ones(6, 1, 2, 2), groups=6), 2),
+    "a convolution of all": (lambda x, _: F.conv2d(x, torch.ones(6, 6, 1, 1)), 2),
+    "a convolution of pairs": (lambda x, _: F.conv2d(x, torch.ones(6, 2, 1, 1), groups=3), 2),
+    "a second map of each channel": (
+        lambda x, _: F.conv2d(x, torch.ones(12, 1, 1, 1), None, 1, 0, 1, 6)[:, ::2],
+        2,
+    ),
 }
 
 
