@@ -34,8 +34,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     moved = SimpleNamespace(now=0.0, scans=0)
     scan, project, stream = estimating.scan, estimating.project_positions, estimating.stream
 
-    def slow_scan(model: Model, data: Dataset, *given: Any) -> object:
-        found = scan(model, data, *given)
+    def slow_scan(model: Model, data: Dataset, *given: Any, **how: Any) -> object:
+        found = scan(model, data, *given, **how)
         moved.now += STARTING + IMAGE * len(data) + FIRST * (moved.scans == 0)
         moved.scans += 1
         return found
@@ -127,3 +127,11 @@ def test_what_cannot_be_estimated_is_a_sentence(
 ) -> None:
     with pytest.raises(error):
         ask()
+
+
+def test_of_several_processes_one_estimates_without_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A dry run under torchrun asked for a folder to share, which it writes nothing to."""
+    monkeypatch.setattr("cnnviz.passes.processes.linked", lambda: pytest.fail("others are asked"))
+    assert estimate(network(), Generated(4)).images == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from cnnviz.models import Model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.precision import check_precision
-from cnnviz.passes.processes import Processes, sharing
+from cnnviz.passes.processes import ALONE, Processes, sharing
 from cnnviz.passes.scan_plan import agree, depends_on, shard_size
 from cnnviz.passes.shared_scan import EVERY, SharedScan
 from cnnviz.passes.spatial_maps import passed_by
@@ -44,6 +45,7 @@ def scan(
     workers: int | None = None,
     every: float = EVERY,
     progress: Progress = silent,
+    alone: bool = False,
 ) -> ScanResult:
     """Run every image of a data set through a network once, and keep what its channels respond to.
 
@@ -75,6 +77,8 @@ def scan(
         Seconds between writing to the folder; more where writing takes long.
     progress : callable, optional
         Called as ``progress(done, total, what)``, counted in the images of this process.
+    alone : bool
+        Whether this process scans all by itself, though `torchrun` has started others.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def scan(
     """
     chosen = settings or ScanSettings()
     check_precision(chosen.precision, model)
-    with sharing(folder, "a scan") as processes:
+    with nullcontext(ALONE) if alone else sharing(folder, "a scan") as processes:
         start, whole, run = _shared(
             model, data, layers, chosen, folder, shard, workers, every, progress, processes
         )
