@@ -20,6 +20,7 @@ from cnnviz.reports.own_files import ARRAYS, PICTURES, SOFTWARE
 from cnnviz.results.drawing import any_letter, take_literally
 from cnnviz.results.files import write_npz
 from cnnviz.results.json_values import JsonValues
+from cnnviz.results.measured_once import measured_once
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -145,7 +146,8 @@ def _pixels(drawing: Figure | NDArray[np.uint8]) -> NDArray[np.uint8]:
     drawing.set_dpi(DPI)
     take_literally(drawing)
     canvas = FigureCanvasAgg(drawing)
-    canvas.draw()  # type: ignore[no-untyped-call]
+    with measured_once(drawing):
+        canvas.draw()  # type: ignore[no-untyped-call]
     rgba: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     # Figures stand on an opaque ground, so the alpha channel would only cost space.
     return np.ascontiguousarray(rgba[..., :3])

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from cnnviz.results.measured_once import measured_once
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -35,6 +37,7 @@ def laid_out_once(figure: Figure) -> Iterator[None]:
 
     figure.draw = once  # type: ignore[method-assign]
     try:
-        yield
+        with measured_once(figure):
+            yield
     finally:
         del figure.draw

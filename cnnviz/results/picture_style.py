@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,10 +26,9 @@ from cnnviz.results.laid_out_once import laid_out_once
 from cnnviz.results.legibility import LEAST, as_wide, legible, shaped
 from cnnviz.results.lengths import inches_of
 from cnnviz.results.letters import scale_letters
+from cnnviz.results.measured_once import measured_once
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from matplotlib.figure import Figure
 
 FILE_DPI = 160
@@ -229,8 +229,14 @@ class PictureStyle:
         _keep_to_xml(figure)
         if self.dpi is not None:
             _check_pixels(tuple(figure.get_size_inches()), self.dpi)
+        options["dpi"] = self.dpi or self._usual_dpi(figure)
         with laid_out_once(figure):
-            figure.savefig(stream, dpi=self.dpi or self._usual_dpi(figure), **options)
+            if isinstance(stream, Path) and stream.suffix.lower() == ".png":
+                from cnnviz.results.png_canvas import write_png
+
+                write_png(figure, stream, **options)
+            else:
+                figure.savefig(stream, **options)
 
     def _usual_dpi(self, figure: Figure) -> float:
         if isinstance(self.size, Shape):
@@ -246,7 +252,8 @@ class PictureStyle:
         figure.set_dpi(self.dpi or _fitting(figure, FRAME_DPI))
         # `savefig` draws each frame twice.
         canvas: Any = FigureCanvasAgg(figure)
-        canvas.draw()
+        with measured_once(figure):
+            canvas.draw()
         pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
         pixels.save(stream, format="png", compress_level=1)
 

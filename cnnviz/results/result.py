@@ -323,8 +323,10 @@ def _check_replaceable(npz: Path) -> None:
 
 def png(figure: Figure, dpi: float = FILE_DPI) -> bytes:
     """Return a figure as the bytes of a PNG file."""
+    from cnnviz.results.png_canvas import write_png
+
     stream = io.BytesIO()
     take_literally(figure)
     with any_letter(), laid_out_once(figure):
-        figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 4})
+        write_png(figure, stream, dpi=dpi)
     return stream.getvalue()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 
 import numpy as np
 import pytest
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from cnnviz.results.laid_out_once import laid_out_once
+from cnnviz.results.measured_once import measured_once
 from cnnviz.results.picture_style import PictureStyle
 
 STAMPS = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -51,6 +54,62 @@ def test_it_is_the_same_to_the_last_byte_in_half_the_drawings(form: str) -> None
         with laid_out_once(ours):
             assert saved(ours, form) == wanted
     assert [figure.axes[1].patches[0].draws for figure in (plain, ours)] == [2, 1]
+
+
+def axes_in_a_circle() -> Figure:
+    """Return axes that share numbers, are aligned, twins, polar, or have limits yet to be found."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    for one in figure.subplots(1, 2, sharey=True):
+        one.plot([0, 3], [1e-9, 9e-9])
+        one.set(ylabel="shared", title="Title")
+    left, right = figure.add_subplot(), figure.add_subplot(projection="polar")
+    left.twinx().plot([0, 1], [1e7, 3e7], label="twin")
+    left.plot([0, 1], [5, 6])
+    left.xaxis.tick_top()
+    left.set(xlabel="above", ylabel="y", title="moved up")
+    left.inset_axes([1.1, 0, 0.2, 1]).semilogy([1, 2], [1, 1e5])
+    right.plot([0, 1], [0, 1])
+    figure.align_ylabels()
+    return figure
+
+
+def test_numbers_along_axes_are_measured_once_for_each_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figure, counts = crowded_figure(), Counter[int]()
+    update = Axis._update_ticks
+
+    def counted(axis: Axis):
+        counts[id(axis)] += 1
+        return update(axis)
+
+    monkeypatch.setattr(Axis, "_update_ticks", counted)
+    with laid_out_once(figure):
+        saved(figure, "png")
+    # Twice while it is laid out, and where it lies in the end.
+    assert 2 <= max(counts.values()) <= 4
+    every = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    assert not {"_update_ticks", "get_tightbbox"} & set().union(*map(vars, every))
+
+
+def test_axes_that_hang_on_one_another_are_drawn_alike() -> None:
+    with laid_out_once(ours := axes_in_a_circle()):
+        assert saved(ours, "png") == saved(axes_in_a_circle(), "png")
+
+
+def test_an_axis_is_measured_anew_where_another_moves_that_it_hangs_on() -> None:
+    figure = Figure(figsize=(4, 4))
+    above, below = figure.subplots(2, 1, sharex=True)
+    for axes in (above, below):
+        axes.plot([0, 1], [0, 1])
+        axes.set_ylabel("how much")
+    figure.align_ylabels()
+    with measured_once(figure):
+        numbers = len(below.xaxis._update_ticks())
+        left = below.yaxis.get_tightbbox().x0
+        above.set_position([0.0, 0.6, 0.2, 0.3])
+        assert len(below.xaxis._update_ticks()) < numbers
+        assert below.yaxis.get_tightbbox().x0 < left - 40
 
 
 def test_a_figure_is_as_before_in_the_end() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,6 +66,22 @@ def test_saving_by_suffix(sample: Sample, tmp_path: Path, suffix: str, start: by
     if suffix in (".png", ".json"):
         sample.save(path)
         assert path.read_bytes() == first, "saving twice gives the same bytes"
+
+
+@pytest.mark.parametrize(("ground", "mode"), [("white", "RGB"), ((1.0, 1.0, 1.0, 0.5), "RGBA")])
+def test_a_png_is_what_matplotlib_draws_with_a_fourth_channel_where_it_says_something(
+    sample: Sample, ground: Any, mode: str
+) -> None:
+    figure, other = sample.figure(), sample.figure()
+    for one in (figure, other):
+        one.set_facecolor(ground)
+    canvas = figure.canvas
+    usual = io.BytesIO()
+    other.savefig(usual, format="png", dpi=160)
+    with Image.open(io.BytesIO(png(figure))) as ours, Image.open(usual) as theirs:
+        assert (ours.mode, ours.info["dpi"]) == (mode, theirs.info["dpi"])
+        np.testing.assert_array_equal(ours.convert("RGBA"), theirs)
+    assert figure.canvas is canvas
 
 
 def test_every_format_carries_the_provenance(sample: Sample, tmp_path: Path) -> None:

@@ -159,7 +159,9 @@ class Board:
             for cell, (word, colour) in enumerate(zip(fitting, _inks(pixels), strict=False)):
                 row, column = divmod(cell, columns)
                 at = (place.left + (column + 0.5) * side, place.top + (row + 0.5) * side)
-                texts.append(self.words(word, *at, size=size, color=colour, middle=True))
+                # They stay inside their cells, so that a layout need not measure each of them.
+                inside: dict[str, Any] = {"middle": True, "in_layout": False}
+                texts.append(self.words(word, *at, size=size, color=colour, **inside))
         return Matrix(place, image, tuple(texts))
 
     def words(
