@@ -173,7 +173,13 @@ add_lazy_command(
     summary=networks_command.SUMMARY,
     panel="What there is",
 )
-app.command("layers", rich_help_panel="What there is")(listings.layers)
+add_lazy_command(
+    app,
+    "layers",
+    listings.build_layers,
+    summary=listings.LAYERS,
+    panel="What there is",
+)
 add_lazy_command(app, "shapes", samples.build, summary=samples.SUMMARY, panel="What there is")
 add_lazy_command(
     app, "doctor", doctor_command.build, summary=doctor_command.SUMMARY, panel="What there is"

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from cnnviz_cli import network_options, output_options
+from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import print_json, print_names, print_table, say, working
+
+LAYERS = "List the layers of a network, by the names that other commands take."
+_NOT_READ = "Names do not depend on the weights, so none are read unless --weights says so."
+Selection = Annotated[
+    str,
+    typer.Argument(
+        metavar="SELECTION",
+        help="List only these: a kind such as conv, a pattern such as 'layer3.*', a name.",
+    ),
+]
 
 
 def models(
@@ -41,34 +53,35 @@ def models(
             print_names(names)
 
 
-def layers(
-    selection: Annotated[
-        str,
-        typer.Argument(
-            metavar="SELECTION",
-            help="List only these: a kind such as conv, a pattern such as 'layer3.*', a name.",
-        ),
-    ] = "",
-    model: network_options.ModelName = "shapes",
-    weights: network_options.Weights = "random",
-    as_json: output_options.AsJson = False,
-    quiet: output_options.Quiet = False,
-) -> None:
-    """List the layers of a network, by the names that other commands take.
+def build_layers() -> Callable[..., Any]:
+    """Return the command, which takes what others take to load a network, so that it can follow."""
+    own = {"weights": "random", "device": "cpu"}
+    network = [
+        one.replace(default=own.get(one.name, one.default))
+        for one in network_options.NETWORK_AND_WEIGHTS
+    ]
+    parameters = [
+        shared("selection", Selection, ""),
+        *network,
+        shared("as_json", output_options.AsJson, False),
+        shared("quiet", output_options.Quiet, False),
+    ]
+    return with_signature(_layers, parameters, f"{LAYERS}\n\n{_NOT_READ}")
 
-    Names do not depend on the weights, so none are read unless --weights says so.
-    """
+
+def _layers(values: dict[str, Any]) -> None:
     from cnnviz.introspection.layers import KINDS, kind, named_layers, select
 
-    with working(quiet) as now:
+    selection = values["selection"]
+    with working(values["quiet"]) as now:
         now("Loading the network")
-        loaded = network_options.load_model(model, weights, None, "cpu")
+        loaded = network_options.model_of(values)
     chosen = select(loaded.module, selection) if selection else named_layers(loaded.module)
     rows = [
         (name, kind(layer), type(layer).__name__, sum(p.numel() for p in layer.parameters()))
         for name, layer in chosen.items()
     ]
-    if as_json:
+    if values["as_json"]:
         keys = ("name", "kind", "type", "parameters")
         print_json([dict(zip(keys, row, strict=True)) for row in rows])
         return

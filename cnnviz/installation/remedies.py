@@ -9,6 +9,7 @@ HEADLESS = (
     "Take OpenCV without windows: pip install --force-reinstall --no-deps opencv-python-headless."
 )
 ASK_THE_DOCTOR = "`cnnviz doctor` looks at the whole installation."
+_OF_MEMORY = ("failed to map segment", "MemoryError", "Cannot allocate memory")
 _OF_WINDOWS = ("libGL", "libgthread", "libxcb", "libX", "libSM")
 
 
@@ -42,6 +43,13 @@ def for_package(distribution: str, error: str, *, missing: bool = False) -> str:
         )
     if "shared object file: No such file" in error:
         return for_library(error)
+    if "failed to map segment" in error and "not permitted" in error:
+        return "It lies on a file system that runs no programs (noexec): install it elsewhere."
+    if any(sign in error for sign in _OF_MEMORY):
+        return (
+            "There is too little memory to load it, of which torch alone takes some GB of addresses"
+            ": raise what limits it, `ulimit -v` or that of the job or container."
+        )
     if "SIGILL" in error:
         return f"This {distribution} was built for another processor: take an older release."
     return f"Install it again: pip install --force-reinstall {distribution}."

@@ -61,3 +61,16 @@ def test_layers_and_the_blocks_of_them_are_counted_apart(run):
     assert "shapes-plain: 14 layers and 1 block of them." in said.err
     said = run("layers", "conv", "--model", "shapes-plain")
     assert "shapes-plain: 5 layers. Kinds" in said.err
+
+
+def test_layers_take_what_other_commands_take_to_load_a_network(run, tmp_path):
+    from cnnviz_cli.network_options import NETWORK_AND_WEIGHTS
+
+    names = [f"c{place}" for place in range(10)]
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    said = run("layers", "conv", "--categories", "names.txt", "--mean", "0", "--output", "classes")
+    assert said.code == 0, said.err
+    (tmp_path / "names.txt").write_text("\n".join(names[:9]))
+    assert run("layers", "--categories", "names.txt").code == 2
+    told = run("layers", "--help").out
+    assert all(f"--{one.name.replace('_', '-')}" in told for one in NETWORK_AND_WEIGHTS)

@@ -103,6 +103,9 @@ def test_what_needs_a_broken_package_is_told_apart() -> None:
     assert one(found, "numpy").state == "ok"
 
 
+UNMAPPED = "failed to map segment from shared object"
+
+
 @pytest.mark.parametrize(
     ("package", "error", "remedy"),
     [
@@ -113,6 +116,10 @@ def test_what_needs_a_broken_package_is_told_apart() -> None:
             HEADLESS,
         ),
         ("torch", "importing it ends Python: SIGILL", "take an older release"),
+        ("torch", f"ImportError: libtorch_cpu.so: {UNMAPPED}", "too little memory to load it"),
+        ("torch", f"ImportError: a.so: {UNMAPPED}: Operation not permitted", "noexec"),
+        ("numpy", "OSError: [Errno 12] Cannot allocate memory", "too little memory to load it"),
+        ("numpy", "ImportError: cannot allocate memory in static TLS block", "Install it again"),
         ("matplotlib", "ValueError: Key backend: 'x' is not a valid value", "Check MPLBACKEND"),
         ("numpy", "ImportError: cannot import name 'core'", "pip install --force-reinstall numpy"),
     ],
