@@ -47,11 +47,21 @@ def learned(verdict: GradientVerdict) -> str:
     )
 
 
+def in_words(point: str) -> str:
+    """Return the name of a point for a sentence: a join with what it lies in.
+
+    >>> in_words("layer1.0: add"), in_words("layer1.0.conv1")
+    ('the add in layer1.0', 'layer1.0.conv1')
+    """
+    place, of, join = point.partition(": ")
+    return f"the {join} in {place}" if of else point
+
+
 def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
     """Say in a sentence what the verdict is and what it is taken from."""
     if verdict.bad_layer:
-        return f"{name}: not finite. The first NaN or infinity is at {verdict.bad_layer}."
-    first, last = points[verdict.first], points[verdict.reference]
+        return f"{name}: not finite. The first NaN or infinity is at {in_words(verdict.bad_layer)}."
+    first, last = in_words(points[verdict.first]), in_words(points[verdict.reference])
     if verdict.unfollowed:
         seen = joined(verdict.unfollowed)
         return f"{name}: not measured. The gradient could not be followed through {seen}."
@@ -79,7 +89,7 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
 
 def without_gradient(verdict: GradientVerdict, points: Sequence[str]) -> str:
     """Name the layers that no gradient comes back to, and say why that is."""
-    named = listed([points[place] for place in verdict.cut], NAMED)
+    named = listed([in_words(points[place]) for place in verdict.cut], NAMED)
     return (
         f"No gradient arrives at {named}: what comes out is detached, computed under no_grad, or "
         "used in a way that has no gradient."
@@ -120,6 +130,7 @@ def told_cuts(verdict: GradientVerdict, points: Sequence[str], *, boxes: bool) -
 def _break(verdict: GradientVerdict, points: Sequence[str]) -> str:
     if verdict.breaks_at is None or verdict.label == "healthy":
         return ""
+    place = in_words(points[verdict.breaks_at])
     if verdict.sudden:
-        return f"; it breaks before {points[verdict.breaks_at]}, in one step"
-    return f"; it leaves the healthy band before {points[verdict.breaks_at]}, little by little"
+        return f"; it breaks before {place}, in one step"
+    return f"; it leaves the healthy band before {place}, little by little"

@@ -16,7 +16,7 @@ from cnnviz.gradients import objectives
 from cnnviz.gradients.causes import Cause
 from cnnviz.gradients.noise import NOISE_SEED, noise
 from cnnviz.gradients.remedies import Remedy
-from cnnviz.gradients.verdict_text import evidence, learned, pairs
+from cnnviz.gradients.verdict_text import evidence, in_words, learned, pairs
 from cnnviz.gradients.verdicts import GradientVerdict
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
@@ -179,13 +179,13 @@ class GradientFlow(Checked, TableResult):
         zero = (
             ", the last point before the logits that the first layer is compared with"
             if self.zero == reference
-            else f", since nothing arrives at {self.points[reference]}"
+            else f", since nothing arrives at {in_words(self.points[reference])}"
         )
         beside = told_of_others(self)
         return (
             f"What arrives when {self.objective} is sent back: at each layer the gradient at its "
             "output, per image the L2 norm, over the batch the root mean square, in decades "
-            f"beside that at {self.points[self.zero]}{zero}. D is its value at the first "
+            f"beside that at {in_words(self.points[self.zero])}{zero}. D is its value at the first "
             "layer, and the bands are for D alone: points after that one, and inside branches, may "
             "lie in any. "
             "Layers that a normalisation follows count in units of what it divides by, so that "

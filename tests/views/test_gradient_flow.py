@@ -13,6 +13,7 @@ from torch import nn
 
 import cnnviz
 from cnnviz.errors import ModelError, TargetError, UsageError
+from cnnviz.gradients.verdict_text import in_words
 from cnnviz.models.networks import depth_network
 from cnnviz.reports import report
 from cnnviz.views.gradient_flow import FAULTS, gradient_flow
@@ -243,7 +244,7 @@ def test_the_axis_names_the_point_that_is_its_zero_and_the_bands_what_lies_in_th
     line = next(one for one in axes.get_lines() if str(one.get_label()).startswith("trunk"))
     trunk = [point for point, own in zip(found.points, found.on_trunk, strict=True) if own]
     (zero,) = [point for point, y in zip(trunk, line.get_ydata(), strict=True) if y == 0.0]
-    assert axes.get_ylabel().endswith(f"beside that at {zero}")
+    assert axes.get_ylabel().endswith(f"beside that at {in_words(zero)}")
     assert zero != trunk[-1]
     assert f"beside that at {zero}, the last point before the logits" in found.caption()
     assert axes.get_title("left").startswith("D is what the first layer has")
@@ -325,3 +326,11 @@ def test_the_report_has_a_section_on_it() -> None:
     assert [row[0] for row in table.rows] == ["0", "3", "8"]
     assert section.pictures[0].data["view"] == "GradientFlow"
     assert "A random sign was sent back" in section.lead[0]
+
+
+def test_a_sentence_names_a_join_by_what_it_lies_in() -> None:
+    found = gradient_flow(depth_network("resnet-20", **SMALL), images(), remedies=False)
+    assert found.points[found.verdict.reference] == "stages.2.2: add"
+    for text in (found.summary(), found.caption(), found.figure().axes[0].get_ylabel()):
+        assert "at the add in stages.2.2" in text
+        assert "stages.2.2: add" not in text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.gradients.verdict_text import pairs
+from cnnviz.gradients.verdict_text import in_words, pairs
 from cnnviz.results import drawing
 from cnnviz.results.text import listed, number, shortened
 from cnnviz.views.pictures.gradient_bands import (
@@ -75,7 +75,7 @@ def _decades(flow: GradientFlow) -> NDArray[np.float64]:
 
 def _unit(flows: tuple[GradientFlow, ...]) -> str:
     """Say beside what the gradient is drawn, which is one point of each network."""
-    named = dict.fromkeys(flow.points[flow.zero] for flow in flows)
+    named = dict.fromkeys(in_words(flow.points[flow.zero]) for flow in flows)
     return shortened(listed(list(named), _MOST_ZEROS), _UNIT_LETTERS)
 
 
@@ -188,7 +188,7 @@ def _mark_break(axes: Axes, flow: GradientFlow, low: float) -> None:
     what = "breaks" if flow.verdict.sudden else "leaves the healthy band"
     right = place < 0.6 * len(flow.points)
     axes.annotate(
-        f"{what} before {flow.points[place]}",
+        f"{what} before {in_words(flow.points[place])}",
         (place - 0.5, low),
         xytext=(4 if right else -4, 4),
         textcoords="offset points",
