@@ -246,7 +246,7 @@ def test_the_axis_names_the_point_that_is_its_zero_and_the_bands_what_lies_in_th
     (zero,) = [point for point, y in zip(trunk, line.get_ydata(), strict=True) if y == 0.0]
     assert axes.get_ylabel().endswith(f"beside that at {in_words(zero)}")
     assert zero != trunk[-1]
-    assert f"beside that at {zero}, the last point before the logits" in found.caption()
+    assert f"beside that at {in_words(zero)}, the last point before the logits" in found.caption()
     assert axes.get_title("left").startswith("D is what the first layer has")
     (mark,) = [text for text in axes.texts if text.get_text() == "D"]
     assert mark.xy == pytest.approx((found.verdict.first, found.decades))
