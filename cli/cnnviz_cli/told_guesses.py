@@ -16,9 +16,15 @@ class Guesses:
 
     An error about a misspelt layer has nothing to do with how photos are prepared, so that nothing
     is told before the first step of the work is done; a long run tells it then, and not at its end.
+
+    Parameters
+    ----------
+    prepared : bool
+        Whether the work hangs on how photos are prepared; otherwise nothing is told of that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, prepared: bool = True) -> None:
+        self._prepared = prepared
         self._models: list[Model] = []
         self._told: set[int] = set()
 
@@ -51,5 +57,5 @@ class Guesses:
         for place, model in enumerate(self._models):
             if place not in self._told:
                 self._told.add(place)
-                if model.doubt:
+                if self._prepared and model.doubt:
                     note(model.doubt)

@@ -287,7 +287,7 @@ def _of_network(
         _first_of_compared(values, keywords)
     # What is wrong with them is said before the network is loaded, which may take long.
     named = _named_photos(view, specs, values)
-    guesses = Guesses()
+    guesses = Guesses(prepared=view.prepares or bool(named.names))
     model = guesses.of(network_options.model_of(values))
     if view.progress:
         keywords["progress"] = guesses.at_first_step(progress)

@@ -49,6 +49,8 @@ class View:
         parameter ``state``.
     own_input : bool
         Whether it makes an input of its own where no photo is named, rather than get a sample.
+    prepares : bool
+        Whether what it shows without any photo named hangs on how photos are prepared.
     network : bool
         For a view of a photo: whether its parameter ``model`` takes a network to look into, which
         it does without where none is named.
@@ -76,6 +78,7 @@ class View:
     compare: bool = False
     shared: bool = False
     own_input: bool = False
+    prepares: bool = True
     network: bool = False
     verb: str = ""
     module: str = ""
@@ -105,6 +108,7 @@ VIEWS: tuple[View, ...] = (
         "model",
         "Layers, shapes, parameters, MACs and receptive fields.",
         images="none",
+        prepares=False,
         panel=LAYERS,
     ),
     View(
@@ -112,6 +116,7 @@ VIEWS: tuple[View, ...] = (
         "model",
         "The network as a drawing: blocks, branches, skip connections.",
         images="none",
+        prepares=False,
         panel=COURSE,
     ),
     View(
@@ -126,6 +131,7 @@ VIEWS: tuple[View, ...] = (
         "model",
         "The kernels of a convolution, and which of them are dead.",
         images="none",
+        prepares=False,
         panel=LAYERS,
     ),
     View(
@@ -267,6 +273,7 @@ VIEWS: tuple[View, ...] = (
         progress=True,
         compare=True,
         own_input=True,
+        prepares=False,
         panel=TRAINING,
     ),
     View(

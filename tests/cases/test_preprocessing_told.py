@@ -66,6 +66,25 @@ def test_the_command_line_says_it(folder: Path, capsys: pytest.CaptureFixture[st
     assert "Not all is said of how" in (folder / "cnnviz-report" / "report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["filters"], 0),
+        (["architecture"], 0),
+        (["network-diagram"], 0),
+        (["gradient-flow", "--no-remedies"], 0),
+        (["gradient-flow", "photo.png", "--no-remedies"], 1),
+    ],
+)
+def test_it_is_told_only_where_photos_are_prepared(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: int
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--model", "net.py:make", "--json"])
+    assert end.value.code == 0
+    assert capsys.readouterr().err.count("Not all is said of how") == told
+
+
 def _prepared(folder: Path, *arguments: str, source: str = "net.py:make") -> cnnviz.Preprocessing:
     """Return what the command line prepares photos with."""
     seen = []
