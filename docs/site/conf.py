@@ -88,6 +88,7 @@ html_sidebars = {
     ]
 }
 html_css_files = ["cnnviz.css"]
+html_js_files = [("cnnviz.js", {"defer": "defer"})]
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False

@@ -142,6 +142,18 @@ def test_the_explorer_stands_in_its_page_with_photo_and_answer_side_by_side(site
     visit.context.close()
 
 
+def test_pictures_that_are_wider_than_the_column_open_at_their_full_size(site, browser):
+    visit = Visit(browser, 1440, "light")
+    visit.page.goto(f"{(site / 'docs/units.html').as_uri()}")
+    wide = visit.page.locator("img[src$='units-late.webp']")
+    natural = wide.evaluate("(one) => one.decode().then(() => one.naturalWidth)")
+    assert natural > 1.5 * wide.bounding_box()["width"]
+    wide.click()
+    assert visit.page.url.endswith("units-late.webp")
+    assert Path(visit.page.url.removeprefix("file://")).is_file()
+    visit.context.close()
+
+
 def test_tables_show_calls_whole_and_options_as_they_are_typed(site, browser):
     visit = Visit(browser, 1440, "light")
     visit.page.goto((site / "docs" / "coming-from.html").as_uri())
