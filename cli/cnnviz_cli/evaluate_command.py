@@ -282,7 +282,7 @@ def _show(found: Evaluation, out: Path, *, as_json: bool) -> None:
         [*rows, ["random maps", *random]],
         caption="Means over the images, with the ends of their 95% intervals.",
     )
-    for sentence in (found.summary(), *found.verdicts):
+    for sentence in (found.summary(), *found.counted(), *found.verdicts):
         say(one_line(sentence))
     typer.echo(out / _FILES[0])
 

@@ -86,7 +86,11 @@ def _tell(figure: drawing.Canvas, found: Evaluation) -> None:
         "Dot: mean and 95% interval. Grey: the random maps of the same images. Dotted: the limit."
     ]
     width = int(17 * drawing.width_of(figure))
-    lines = [line for text in [*told, *found.verdicts] for line in textwrap.wrap(text, width)]
+    lines = [
+        line
+        for text in [*told, *found.counted(), *found.verdicts]
+        for line in textwrap.wrap(text, width)
+    ]
     figure.supxlabel(
         "\n".join(lines), x=0.012, ha="left", fontsize=drawing.SMALL_SIZE + 0.5, color=drawing.INK
     )

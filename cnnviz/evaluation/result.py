@@ -66,6 +66,10 @@ class EvaluationCell:
         return self.random
 
 
+_ENOUGH_IMAGES = 10
+"""From how many images on a bootstrap interval of a mean is about as wide as it should be."""
+
+
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Evaluation(TableResult):
     """M methods of making heatmaps, measured by K measures on N images.
@@ -193,8 +197,25 @@ class Evaluation(TableResult):
             "that keep more likeness than the dotted limit while the weights are redrawn, a little "
             "more than the plain gradient keeps, show the photos more than the network. "
             + self._boxes_told()
-            + " ".join(self.verdicts)
+            + " ".join([*self.counted(), *self.verdicts])
         )
+
+    def counted(self) -> tuple[str, ...]:
+        """Say which of the main measures are of fewer images, and where intervals are too narrow.
+
+        A mean over few values varies more than resamples of these show (Hesterberg 2015).
+        """
+        counts = {
+            column.title: int(np.isfinite(self.values[:, place]).any(0).sum())
+            for place, column in enumerate(self.columns)
+            if column in self.main_columns()
+        }
+        fewer = [f"{t} {n}" for t, n in counts.items() if 0 < n < len(self.images)]
+        told = [f"Over as many images as have such a value: {', '.join(fewer)}."] if fewer else []
+        if any(0 < n < _ENOUGH_IMAGES for n in counts.values()):
+            few = f"Intervals over fewer than {_ENOUGH_IMAGES} images are too narrow"
+            told.append(f"{few} (a bootstrap of few values).")
+        return tuple(told)
 
     def _boxes_told(self) -> str:
         """Say at which threshold each method finds most boxes."""

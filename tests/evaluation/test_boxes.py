@@ -54,6 +54,17 @@ def test_boxes_around_squares_say_what_their_masks_say(folder, tmp_path):
     by_box.save(tmp_path / "evaluation.png")
 
 
+def test_measures_of_fewer_images_say_of_how_many(folder):
+    """Two of three images have a mask: means and intervals are of two, and were told of three."""
+    told = "Over as many images as have such a value: pointing game 2, energy inside 2"
+    assert not any("Over as many" in one for one in found_of(folder).counted())
+    (folder / "in/1-mask.png").unlink()
+    found = found_of(folder)
+    assert found.cell("gradcam", "pointing").images == 2
+    assert told in found.caption()
+    assert "Intervals over fewer than 10 images are too narrow" in found.caption()
+
+
 def test_the_best_threshold_is_the_one_with_most_boxes(folder):
     found = found_of(folder)
     keys = [column.key for column in found.columns]
