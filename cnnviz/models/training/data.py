@@ -10,13 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from cnnviz.datasets.shapes import Shapes
+from cnnviz.datasets.shapes.chunks import Images, Labels, Masks, draw_chunk
 from cnnviz.datasets.shapes.streams import Split
 from cnnviz.models.networks import MEAN, STD
 
-Images = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.int64]
-Masks = npt.NDArray[np.bool_]
 Cells = npt.NDArray[np.float32]
 
 CHUNK = 250
@@ -50,23 +47,13 @@ def draw_samples(
     starts = range(0, count, CHUNK)
     jobs = [(seed, split, start, min(CHUNK, count - start)) for start in starts]
     if len(jobs) == 1 or workers == 1:
-        parts = [_draw_chunk(job) for job in jobs]
+        parts = [draw_chunk(job) for job in jobs]
     else:
         # A forked child would inherit torch's threads in an unknown state.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            parts = list(pool.map(_draw_chunk, jobs))
+            parts = list(pool.map(draw_chunk, jobs))
     images, labels, masks = zip(*parts, strict=True)
     return np.concatenate(images), np.concatenate(labels), np.concatenate(masks)
-
-
-def _draw_chunk(job: tuple[int, Split, int, int]) -> tuple[Images, Labels, Masks]:
-    seed, split, start, count = job
-    samples = Shapes(seed, split=split)[start : start + count]
-    return (
-        np.stack([sample.image for sample in samples]),
-        np.array([sample.label for sample in samples], dtype=np.int64),
-        np.stack([sample.mask for sample in samples]),
-    )
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
