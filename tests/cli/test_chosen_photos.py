@@ -144,9 +144,9 @@ def test_many_photos_are_written_page_by_page_with_their_marks(run, tmp_path: Pa
         name = tmp_path / "val" / (sample.name if place else "no class")
         name.mkdir(parents=True, exist_ok=True)
         Image.fromarray(sample.image).save(name / f"{place:02}.png")
-    done = run("cam", "--data", "val", "--count", 40, "-q", "-o", "cam.png")
+    done = run("cam", "--data", "val", "--count", 17, "-q", "-o", "cam.png")
     assert done.code == 0, done.err
-    assert done.out.split() == ["cam-1.png", "cam-2.png", "cam-3.png"]
+    assert done.out.split() == ["cam-1.png", "cam-2.png"]
     for path in tmp_path.glob("cam-*.png"):
         with Image.open(path) as picture:
             assert max(picture.size) < 2600

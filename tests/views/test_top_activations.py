@@ -204,7 +204,7 @@ def test_all_channels_go_on_several_pages(model, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no page 4. There are 3, from 1"):
         found.figure(4)
     # In pictures of one page each, every channel stands on one of them.
-    assert found.save(tmp_path / "a.png") == tmp_path / "a-1.png"
+    assert found.save(tmp_path / "a.png", dpi=30) == tmp_path / "a-1.png"
     assert sorted(path.name for path in tmp_path.glob("*.png")) == [
         f"a-{page}.png" for page in (1, 2, 3)
     ]
