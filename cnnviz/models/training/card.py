@@ -18,12 +18,13 @@ from safetensors.torch import save as to_bytes
 from torch.nn.functional import interpolate
 
 from cnnviz.datasets.shapes import CLASSES
+from cnnviz.datasets.shapes.chunks import Images, Labels, Masks
 from cnnviz.errors import OutputError
 from cnnviz.models.networks import INPUT_SIZES, MEAN, STD
 from cnnviz.models.randomness import seeded
 from cnnviz.results.provenance import installed_version
 
-from .data import CHUNK, Images, Labels, Masks, draw_samples, normalise
+from .data import CHUNK, draw_samples, normalise
 from .loop import TRAINABLE, Network, TrainingRecipe
 
 ACCURACY_SAMPLES = 4000

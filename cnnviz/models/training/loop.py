@@ -14,11 +14,12 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from cnnviz.datasets.shapes.chunks import Images, Labels, Masks
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.models.networks import ShapesPlain, ShapesResidual
 from cnnviz.models.randomness import seeded
 
-from .data import Cells, Images, Labels, Masks, augment, cells_of, close_up, normalise
+from .data import Cells, augment, cells_of, close_up, normalise
 from .objective import misplaced, untidiness
 
 Network: TypeAlias = ShapesPlain | ShapesResidual
