@@ -49,7 +49,11 @@ CHECKS: tuple[Group, ...] = ("curves", "randomisation")
 _LINE = 0.15
 """Inches from one line below a map to the next."""
 _ACROSS = 3
-"""Maps in a row at most."""
+"""Maps in a row at most, in a picture of its own size."""
+_BAR = 0.9
+"""Inches of the colour bar."""
+_NARROWEST = 2.9
+"""Inches of a column at least, for the lines below a map."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -127,13 +131,11 @@ class Explanations(Result):
         if self.space != IMAGE:
             return array_explanations.draw(self, into)
         count = len(self.heatmaps)
-        rows = -(-count // _ACROSS)
-        # Evenly among the rows: four are two and two.
-        across = -(-count // rows)
         ratio = max(self._part(held).shape[0] / self._part(held).shape[1] for held in self.heatmaps)
         lines = max((self._checked(place).count("\n") + 1 for place in self._places), default=0)
         below = 0.3 + _LINE * lines
-        figure = drawing.canvas(3.4 * across + 0.9, (3.2 * ratio + below) * rows + 0.5, into)
+        rows, across = _grid(count, ratio, below, into)
+        figure = drawing.canvas(3.4 * across + _BAR, (3.2 * ratio + below) * rows + 0.5, into)
         panels = figure.subplots(rows, across, squeeze=False).ravel()
         for place, axes in enumerate(panels):
             if place < count:
@@ -144,7 +146,8 @@ class Explanations(Result):
         label = "evidence for the target (1: the end of each map's scale)"
         # Beside the first row, where it is seen at once however many rows follow.
         height, width = self._part(self.heatmaps[across - 1]).shape[:2]
-        colour_bars.colour_bar(panels[across - 1], scale, label, inches=3.2 * height / width)
+        side = 3.2 if into is None else _side(rows, across, ratio, below, into)
+        colour_bars.colour_bar(panels[across - 1], scale, label, inches=side * height / width)
         drawing.heading(figure, self.summary())
         return figure
 
@@ -182,6 +185,33 @@ class Explanations(Result):
         lines = [each.line(find) for each in check.checks]
         lines += [each.failed_line(find, check.space) for each in failed]
         return lines, bool(failed)
+
+
+def _grid(
+    count: int, ratio: float, below: float, into: drawing.Canvas | None
+) -> tuple[int, int]:
+    """Return the rows and columns of the maps: on a canvas that is given, so that they are largest.
+
+    Evenly among the rows: four are two and two. `ratio` is the height of a map for its width, and
+    `below` the inches of what stands below it.
+    """
+    if into is None:
+        rows = -(-count // _ACROSS)
+        return rows, -(-count // rows)
+    grids = [(rows, -(-count // rows)) for rows in range(1, count + 1)]
+    # Lines below a map need their width: narrower columns come after all others.
+    room = drawing.width_of(into) - _BAR
+    return max(
+        grids,
+        key=lambda grid: (room / grid[1] >= _NARROWEST, _side(*grid, ratio, below, into)),
+    )
+
+
+def _side(rows: int, across: int, ratio: float, below: float, into: drawing.Canvas) -> float:
+    """Return the inches that a map of a grid is wide on a canvas."""
+    width = drawing.width_of(into)
+    height = width * float(into.bbox.height / into.bbox.width)
+    return float(min((width - _BAR) / across - 0.2, ((height - 0.5) / rows - below) / ratio))
 
 
 @bounded

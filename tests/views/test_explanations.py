@@ -16,6 +16,7 @@ from cnnviz.heatmaps.checks.randomisation import plain_gradient
 from cnnviz.images import Batch
 from cnnviz.models import Model, load
 from cnnviz.passes.captures import capture
+from cnnviz.results import drawing
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.explanations import CHECKS, explanations
@@ -74,6 +75,18 @@ def test_no_column_of_the_picture_is_left_blank(
     first = [axes for axes in maps if axes.get_subplotspec().is_first_row()]
     assert (len(maps), len(first)) == (count, columns)
     assert figure.get_figwidth() == pytest.approx(3.4 * columns + 0.9)
+
+
+def test_a_slide_is_filled_with_maps(image: torch.Tensor) -> None:
+    """Three rows of three leave three quarters of it empty: on a wide canvas rows are fewer."""
+    methods = ["gradcam", "gradcam++", "saliency", "layercam", "eigencam", "hirescam", "deeplift"]
+    found = explanations(tiny_network(), image, [*methods, "guided_backprop"], 2, checks=())
+    figure = found.figure(figure=drawing.new_figure(16.0, 9.0))
+    figure.draw_without_rendering()
+    maps = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    assert sum(axes.get_subplotspec().is_first_row() for axes in maps) == 4
+    filled = sum(axes.bbox.width * axes.bbox.height for axes in maps)
+    assert filled > 0.6 * figure.bbox.width * figure.bbox.height
 
 
 def test_guided_backpropagation_is_caught_and_grad_cam_passes() -> None:
