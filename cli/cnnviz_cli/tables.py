@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnnviz.results.result import Result
+    from cnnviz.views.famous_networks import FamousNetworks
     from cnnviz.views.predictions import PredictedBoxes, Predictions
 
 Table = tuple[Sequence[str], Sequence[Sequence[Any]]]
+
+_MOST_CARDS = 3
+"""Networks whose cards are printed whole: more would not be read."""
 
 
 def table_of(result: Result) -> Table | None:
@@ -17,6 +21,16 @@ def table_of(result: Result) -> Table | None:
     # By name: the class would have to be imported, and with it torch.
     made = _TABLES.get(type(result).__name__)
     return None if made is None else made(result)
+
+
+def below_table(result: Result) -> str:
+    """Return where a table's result tells the rest, in a sentence; nothing where it has no more."""
+    if type(result).__name__ != "FamousNetworks":
+        return ""
+    return (
+        "Errors as published, the rest as counted here. `cnnviz networks NAME` shows the card of "
+        "one: its idea, its paper, and where every figure stands."
+    )
 
 
 def text_of(result: Result) -> str | None:
@@ -62,7 +76,23 @@ def _boxes(result: PredictedBoxes) -> Table:
     return (["photo", *columns] if several else columns), rows
 
 
-_TABLES: dict[str, Callable[[Any], Table]] = {
+def _networks(result: FamousNetworks) -> Table | None:
+    from cnnviz.course.card_text import error_text
+    from cnnviz.results.text import count
+
+    if len(result.cards) <= _MOST_CARDS:
+        return None
+    rows: list[list[Any]] = []
+    for card, one in zip(result.cards, result.measured, strict=True):
+        uncounted = ["not counted"] * 3
+        counted = uncounted if one is None else [one.depth, *map(count, (one.parameters, one.macs))]
+        rows.append([card.title, card.load_name, card.year, *counted, error_text(card.top5)])
+    figures = ("layers with weights", "parameters", "MACs", "top-5 error")
+    return ["network", "--model", "year", *figures], rows
+
+
+_TABLES: dict[str, Callable[[Any], Table | None]] = {
+    "FamousNetworks": _networks,
     "Predictions": _predictions,
     "PredictedBoxes": _boxes,
 }

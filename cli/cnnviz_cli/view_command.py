@@ -23,7 +23,7 @@ from cnnviz_cli.kept_help import kept
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.several_processes import done_together
 from cnnviz_cli.signature import OptionSpec, option_of
-from cnnviz_cli.tables import table_of, text_of
+from cnnviz_cli.tables import below_table, table_of, text_of
 from cnnviz_cli.terminal import (
     end_on_failure,
     note,
@@ -383,7 +383,7 @@ def _show(result: Any, written: Sequence[Path], *, as_json: bool) -> None:
         return
     table, text = table_of(result), text_of(result)
     if table is not None:
-        print_table(*table)
+        print_table(*table, caption=below_table(result))
     elif text is not None:
         typer.echo(text)
     # What is read as text begins with its summary, or has it on a line of its own.

@@ -14,6 +14,7 @@ from cnnviz.heatmaps.heatmap_sheet import draw_heatmaps, sheet_layout
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD, check_threshold, map_box
 from cnnviz.heatmaps.photo_fields import PhotoFields as PhotoFields
 from cnnviz.heatmaps.photo_fields import photo_fields as photo_fields
+from cnnviz.heatmaps.settings import CamSettings, MapSettings
 from cnnviz.heatmaps.stretching import stretch, stretch_over_box
 from cnnviz.images import PhotoBox
 from cnnviz.passes.photo_answers import PhotoAnswer
@@ -26,8 +27,6 @@ from cnnviz.results.text import number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from cnnviz.heatmaps.settings import MapSettings
 
 _MOST_LARGE = 4
 """Photos that are drawn large, one below the other; more are drawn as a contact sheet."""
@@ -191,6 +190,7 @@ class Heatmap(Result):
     def summary(self) -> str:
         """Say what was explained, by what method and at which layers."""
         shown = self.layers[0] if len(self.layers) == 1 else f"{len(self.layers)} layers"
+        shown = "the input" if self.layers == ("input",) else shown
         first = f"{self.title} for {self.targets[0]!r} at {shown}"
         rest = len(self.images) - 1
         return first + (f", and {plural(rest, f'more {self.space.noun}')}" if rest else "")
@@ -311,12 +311,18 @@ class Heatmap(Result):
         clipped = self.clip_percentile < 100.0
         if len(self.layers) == len(self.images) == 1:
             clip = f", to its {self.clip_percentile:g}th percentile" if clipped else ""
-            return self.scale(0, self.layers[0]), f"evidence{clip}"
+            return self.scale(0, self.layers[0]), f"{self.unit}{clip}"
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
         if not self.relu:
             scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
         end = f"{self.clip_percentile:g}th percentile" if clipped else "most"
-        return scale, f"evidence (1: each map's {end})"
+        return scale, f"{self.unit} (1: each map's {end})"
+
+    @property
+    def unit(self) -> str:
+        """What the values of a map are, in words."""
+        weighted = isinstance(self.settings, CamSettings)
+        return "evidence: weighted sum of activations" if weighted else "evidence"
 
     def extent(self, image: int, layer: str) -> str:
         """Say what values the colours of one map span, and how coarse it is."""
@@ -324,7 +330,7 @@ class Heatmap(Result):
         said = f"{number(scale.low)} to {number(scale.high)}"
         if scale.constant:
             said = "no evidence for it" if self.relu else "zero everywhere"
-        return f"{said}, {self.space.map_size(self.maps[self._place(layer)].shape[1:])}"
+        return f"{said}, a map of {self.space.map_size(self.maps[self._place(layer)].shape[1:])}"
 
     @property
     def scales(self) -> tuple[tuple[tuple[float, float], ...], ...]:

@@ -31,6 +31,9 @@ UNKNOWN = -1
 FEW = 20
 """Of fewer images it is said how many, and not which share of them."""
 
+LACKING = "a layer is the same for all images"
+"""Why there is no CKA of two layers, where there are enough images."""
+
 
 @dataclass
 class Side:

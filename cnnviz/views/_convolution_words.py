@@ -34,7 +34,10 @@ def _channel_words(found: Convolution) -> str:
         return f": one of its slices over each of {count} channels, and their sums added"
     if count > 1:
         return ", over each channel alone"
-    return "" if found.photo is None else f", over its {found.channels[0]} values"
+    if found.photo is None:
+        return ""
+    made = " (0.299 red + 0.587 green + 0.114 blue)" if found.channels == ("grey",) else ""
+    return f", over its {found.channels[0]} values{made}"
 
 
 def _order(found: Convolution) -> str:

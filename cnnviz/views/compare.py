@@ -36,6 +36,7 @@ from cnnviz.views._compare_features import (
 )
 from cnnviz.views._compare_pass import (
     FEW,
+    LACKING,
     Side,
     accuracy,
     agreement,
@@ -152,9 +153,7 @@ class Comparison(Result):
         alike = (
             f"CKA of layers {known.min():.2f} to {known.max():.2f}"
             if known.size
-            else "no CKA was measured"
-            if len(self.batch_sizes)
-            else f"no CKA was measured, which takes {LEAST} images or more"
+            else self.no_cka().lower().replace("cka", "CKA").rstrip(".")
         )
         agreed = f"; {self._agreed()}" if np.isfinite(self.agreement) else ""
         return f"{first} and {other}: {alike}{agreed}"
@@ -181,22 +180,18 @@ class Comparison(Result):
             )
         return (
             f"{first} and {other} over {plural(self.seen, 'image')} ({self.data}), each prepared "
-            f"as either network takes it. {self._cka_told()} On the right the first "
+            f"as either network takes it. {self._cka_told()} The photos: the first "
             f"{plural(len(self.examples), 'image')} as either network takes them, its likeliest "
             f"class, and where it looked for that: {self._looked()}, each on its own scale. "
             f"{self._answers_told()}"
         )
 
     def _cka_told(self) -> str:
-        if not len(self.batch_sizes):
-            return f"No CKA was measured: it takes {LEAST} images or more."
+        if not np.isfinite(self.cka).any():
+            return self.no_cka()
         least, most = self.batch_sizes.min(), self.batch_sizes.max()
         sizes = f"{least}" if least == most else f"{least} to {most}"
-        lacking = (
-            " Grey without a number: a layer is the same for all images."
-            if not np.isfinite(self.cka).all()
-            else ""
-        )
+        lacking = f" Grey without a number: {LACKING}." if not np.isfinite(self.cka).all() else ""
         return (
             "On the left the centred kernel alignment (CKA, linear; Kornblith 2019) of every pair "
             f"of layers, from {plural(len(self.batch_sizes), 'minibatch', 'minibatches')} of "
@@ -205,6 +200,11 @@ class Comparison(Result):
             "up to a rotation and a factor; about 0: they share nothing. Colours end at 0, below "
             f"which an estimate may lie.{lacking}"
         )
+
+    def no_cka(self) -> str:
+        """Say why no CKA was measured, where none was."""
+        why = LACKING if len(self.batch_sizes) else f"it takes {LEAST} images or more"
+        return f"No CKA was measured: {why}."
 
     def _looked(self) -> str:
         found = [

@@ -187,9 +187,7 @@ class Explanations(Result):
         return lines, bool(failed)
 
 
-def _grid(
-    count: int, ratio: float, below: float, into: drawing.Canvas | None
-) -> tuple[int, int]:
+def _grid(count: int, ratio: float, below: float, into: drawing.Canvas | None) -> tuple[int, int]:
     """Return the rows and columns of the maps: on a canvas that is given, so that they are largest.
 
     Evenly among the rows: four are two and two. `ratio` is the height of a map for its width, and

@@ -79,6 +79,12 @@ class Occlusion(Heatmap):
         """Return the map of pixels and the drops of the squares."""
         return {**super().arrays(), "drops": self.drops}
 
+    @property
+    def unit(self) -> str:
+        """What the values of a map are, in words."""
+        side = f" behind squares of {self.window} x {self.window} px"
+        return f"fall of the score{side if self.space == IMAGE else ''}"
+
     def caption(self) -> str:
         """Say what the colours mean, and how the squares were laid."""
         told = spectrograms_told(self) + "".join(f" {note}" for note in self.notes)
@@ -147,7 +153,7 @@ def occlusion(
     >>> import cnnviz
     >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
     >>> print(cnnviz.occlusion(model, photo, window=32, stride=32).summary())
-    Occlusion for 'crescent' at input
+    Occlusion for 'crescent' at the input
     """
     _check(window, stride, fill)
     wrapped = as_model(model)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 import cnnviz
+from cnnviz.course.network_measures import NetworkMeasures
 from cnnviz.models import Model
-from cnnviz_cli.tables import table_of
+from cnnviz.views import famous_networks
+from cnnviz_cli.tables import below_table, table_of
 from tests.helpers.architectures import tiny_network
 from tests.helpers.detectors import Pyramid, photos
 
@@ -46,3 +48,18 @@ def test_classes_are_rows_with_probability_and_logit(several: bool) -> None:
 
 def test_other_results_have_none() -> None:
     assert table_of(cnnviz.filters(tiny_network())) is None
+
+
+def test_many_networks_are_rows_and_few_have_their_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cards of all were 300 lines."""
+    counted = NetworkMeasures(60000, 415680, 4, 8, (1, 32, 32))
+    monkeypatch.setattr(famous_networks, "measure", lambda name: counted)
+    found = cnnviz.famous_networks("LeNet-5, AlexNet, VGG-16, GoogLeNet")
+    columns, rows = table_of(found)
+    assert columns[-4:] == ["layers with weights", "parameters", "MACs", "top-5 error"]
+    assert rows[0] == ["LeNet-5", "lenet5-1998", 1998, 4, "60,000", "415,680", "not given"]
+    assert [row[-1] for row in rows[1:]] == ["18.2%", "7.2%", "10.07%"]
+    assert "cnnviz networks NAME" in below_table(found)
+    few = cnnviz.famous_networks("LeNet-5, AlexNet")
+    assert table_of(few) is None
+    assert "section II-B" in str(few)

@@ -314,10 +314,11 @@ def test_scales_and_signs_are_written_on_the_figure() -> None:
     found = cam(held, relu=False)
     titles = [axes.get_title(loc="left") for axes in found.figure().axes]
     scale = found.scale()
-    text = f"{number(scale.low)} to {number(scale.high)}, 4 x 4"
+    text = f"{number(scale.low)} to {number(scale.high)}, a map of 4 x 4"
     assert any(text in title for title in titles)
     (bar,) = found.figure().axes[-1].child_axes
     assert bar.get_ylim() == pytest.approx((scale.low, scale.high))
+    assert bar.get_ylabel().replace("\n", " ") == "evidence: weighted sum of activations"
     assert "blue is evidence against" in found.caption()
 
 

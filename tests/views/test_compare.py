@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -129,8 +130,22 @@ def test_too_few_images_have_answers_and_no_cka() -> None:
     found = compare(network(), PHOTOS[:3], network(-1.0))
     assert np.isnan(found.cka).all()
     assert found.counted == 0
-    assert "no CKA was measured, which takes 4 images or more" in found.summary()
+    assert "no CKA was measured: it takes 4 images or more" in found.summary()
     assert "takes 4 images" in found.caption()
+    (axes,) = found.figure().axes
+    assert axes.get_xlabel() == "No CKA was measured: it takes 4 images or more."
+
+
+def test_a_pair_without_cka_is_explained_in_the_picture() -> None:
+    shown = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    found = compare(tiny_network(), shown, examples=1)
+    whole = found.figure().axes[0].get_xlabel()
+    assert "the same for all images" not in whole
+    lacking = replace(found, cka=np.where(np.eye(*found.cka.shape) > 0.0, np.nan, found.cka))
+    said = lacking.figure().axes[0].get_xlabel()
+    assert said == f"{whole}\n–: a layer is the same for all images"
+    nothing = replace(found, cka=np.full(found.cka.shape, np.nan))
+    assert "a layer is the same for all images" in nothing.figure().axes[0].get_xlabel()
 
 
 def test_what_cannot_be_read_is_left_out_of_both(tmp_path: Path) -> None:

@@ -194,6 +194,14 @@ def test_an_unknown_class_is_a_sentence() -> None:
         occlusion(tiny_network(), images(), 8, 8, target=9)
 
 
+def test_the_picture_says_what_is_measured_and_behind_which_squares() -> None:
+    found = occlusion(tiny_network(), images()[:1], 8, 4)
+    (bar,) = found.figure().axes[-1].child_axes
+    said = bar.get_ylabel().replace("\n", " ")
+    assert said == "fall of the score behind squares of 8 x 8 px"
+    assert found.summary().endswith("at the input")
+
+
 def test_the_caption_tells_the_squares() -> None:
     caption = occlusion(tiny_network(), images(), 8, 4).caption()
     assert "Squares of 8 x 8 px, 4 px apart (5 x 5), hide the image behind its mean" in caption

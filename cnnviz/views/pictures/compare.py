@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import number, shortened, whole_percent
-from cnnviz.views._compare_pass import share_told
+from cnnviz.views._compare_pass import LACKING, share_told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _CELL, _MOST_NUMBERS = 0.5, 14
 """Inches of a cell with its number, and up to how many of them in a row have one."""
 _LEAST, _MOST = 3.2, 9.0
+_SAID, _SAID_LETTERS = 5.4, 68
+"""Inches of a picture of answers alone, and letters of a line below them."""
 _LETTERS = 18
 _LETTER = 0.075
 """Inches of a letter of a layer's name, with what is free between two names."""
@@ -28,7 +30,9 @@ _DARK = 0.6
 
 
 def draw(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
-    """Draw the matrix on the left and the answers on the right."""
+    """Draw the matrix on the left and the answers on the right; alone where there is no CKA."""
+    if not np.isfinite(found.cka).any():
+        return _answers_alone(found, into)
     rows, columns = found.cka.shape
     width, height = (min(max(_LEAST, _CELL * count), _MOST) for count in (columns, rows))
     sheet = 3.6
@@ -39,6 +43,17 @@ def draw(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
     across = drawing.width_of(figure) * (width + 1.6) / (width + 1.6 + sheet) - 1.9
     _matrix(found, left, across)
     _answers(found, right)
+    drawing.heading(figure, found.headline())
+    return figure
+
+
+def _answers_alone(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
+    """Draw the answers, and say why there is no matrix: an empty one would be a grey panel."""
+    lines = textwrap.wrap(found.no_cka(), _SAID_LETTERS)
+    figure = drawing.canvas(_SAID, max(2.4, 1.9 * len(found.examples)) + 0.9, into)
+    axes = figure.subplots()
+    _answers(found, axes)
+    axes.set_xlabel("\n".join(lines), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
     drawing.heading(figure, found.headline())
     return figure
 
@@ -56,14 +71,18 @@ def _matrix(found: Comparison, axes: Axes, across: float) -> None:
                 fontsize=drawing.SMALL_SIZE,
                 color="white" if known and value <= _DARK else drawing.INK,
             )  # fmt: skip
-    for axis, names, network in (
-        (axes.yaxis, found.layers, found.names[0]),
-        (axes.xaxis, found.other_layers, found.names[1]),
+    # What else is grey and has a dash in it would be a riddle.
+    lacking = "" if np.isfinite(found.cka).all() else f"\n–: {LACKING}"
+    for axis, names, network, more in (
+        (axes.yaxis, found.layers, found.names[0], ""),
+        (axes.xaxis, found.other_layers, found.names[1], lacking),
     ):
         step = -(-len(names) // 40)
         axis.set_ticks(range(0, len(names), step), [shortened(one, 24) for one in names[::step]])
         axis.set_label_text(
-            f"layers of {shortened(network, 34)}", fontsize=drawing.TEXT_SIZE, color=drawing.INK
+            f"layers of {shortened(network, 34)}{more}",
+            fontsize=drawing.TEXT_SIZE,
+            color=drawing.INK,
         )
     axes.tick_params(labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET, length=2)
     below = axes.get_xticklabels()

@@ -197,7 +197,9 @@ def _image(board: Board, found: Convolution, scale: Scale, high: float) -> Box:
     height, width = found.values.shape[1:]
     size = f"{height} x {width}" + (" px" if found.photo is not None else "")
     place = _picture(board, found, scale, Box(0.0, _TOP, _IMAGE, high))
-    board_title(board, place, f"{shortened(found.image, 34)}, {size}")
+    # What was in colour would otherwise be taken for a picture of a grey photo.
+    grey = ", grey" if found.photo is not None and found.channels == ("grey",) else ""
+    board_title(board, place, f"{shortened(found.image, 34)}{grey}, {size}")
     return place
 
 
