@@ -315,7 +315,7 @@ class ReceptiveField:
             # Of values without positions what they see together says little about any of them.
             said = self.space.size if unit else self.space.extent
             together = f"whole {noun}" if self.whole else said(self.size)
-            return f"up to {said(self.each)} a value, together {together}"
+            return f"inside the {noun} up to {said(self.each)} a value, together {together}"
         if self.whole and not self.uniform:
             return f"whole {noun}"
         words = self.space.size(self.size) if unit else self.space.extent(self.size)

@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 
 _FINEST = 1e-6
 """The least percentage that is written with its zeros."""
+_FINEST_SPREAD = 1e-4
+"""The least deviation that is written with its zeros."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -177,10 +179,14 @@ def power_of_ten(value: float) -> str:
 
     >>> power_of_ten(0.25), power_of_ten(4.2e-27), power_of_ten(9.96), power_of_ten(0.0)
     ('2.5 × 10⁻¹', '4.2 × 10⁻²⁷', '1.0 × 10¹', '0')
+    >>> power_of_ten(3.2)
+    '3.2'
     """
     if value == 0.0 or not math.isfinite(value):
         return f"{value:g}"
     figures, _, exponent = f"{value:.1e}".partition("e")
+    if not int(exponent):
+        return figures
     return f"{figures} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
 
 
@@ -190,17 +196,32 @@ def mean_and_spread(several: Iterable[float], *, signed: bool = False) -> str:
     With `signed` a mean above 0 has its sign too.
 
     >>> mean_and_spread([1.0, 3.0]), mean_and_spread([2.5], signed=True)
-    ('2 ± 1.41', '+2.5')
+    ('2.0 ± 1.4', '+2.5')
     """
     values = [float(value) for value in several]
     mean = math.fsum(values) / len(values)
-    written = f"+{number(mean)}" if signed and mean > 0.0 else number(mean)
+    sign = "+" if signed and mean > 0.0 else ""
     if len(values) < 2:
-        return written
+        return sign + number(mean)
     square = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
     # What rounding makes of equal values is no spread.
     deviation = math.sqrt(square) if square > (1e-12 * max(map(abs, values))) ** 2 else 0.0
-    return f"{written} ± {number(deviation)}"
+    return sign + with_spread(mean, deviation)
+
+
+def with_spread(mean: float, deviation: float) -> str:
+    """Return a mean and a deviation to the same place: the second figure of the deviation.
+
+    >>> with_spread(90.0, 0.534), with_spread(121.4, 58.31), with_spread(2.5, 0.0)
+    ('90.00 ± 0.53', '121 ± 58', '2.5 ± 0')
+    >>> with_spread(0.25, 3e-7), with_spread(90.0, 0.996)
+    ('0.25 ± 3.0e-07', '90.0 ± 1.0')
+    """
+    if deviation < _FINEST_SPREAD or not math.isfinite(deviation):
+        return f"{number(mean)} ± {number(deviation)}"
+    # Of what it is rounded to: 0.996 is written 1.0.
+    places = max(0, 1 - math.floor(math.log10(float(f"{deviation:.1e}"))))
+    return f"{mean:z.{places}f} ± {deviation:.{places}f}"
 
 
 def dimensions(sizes: Iterable[int]) -> str:

@@ -14,6 +14,7 @@ from torch import nn
 
 from cnnviz.bounds import Within, bounded
 from cnnviz.course.layer_arithmetic import LayerArithmetic, layer_arithmetic
+from cnnviz.course.network_measures import depth as longest_way
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import Stage, stages
 from cnnviz.introspection.tracing.map_layout import MapLayout
@@ -57,6 +58,7 @@ class Architecture(TableResult):
         "input_shape",
         "output_shape",
         "layers",
+        "depth",
         "arithmetic",
         "sums",
         "shares",
@@ -84,6 +86,11 @@ class Architecture(TableResult):
     def layers(self) -> tuple[LayerCall, ...]:
         """Every layer in the order of execution: the rows of the table."""
         return self.trace.calls
+
+    @cached_property
+    def depth(self) -> int:
+        """The most layers with weights on a way from the image to the answer, as papers count."""
+        return longest_way(self.trace)
 
     @cached_property
     def arithmetic(self) -> tuple[LayerArithmetic, ...]:
@@ -168,10 +175,20 @@ class Architecture(TableResult):
         return (
             f"The network from the {noun} to the answer. Above, what each part hands on: the "
             f"height of a block stands for the {_HEIGHTS[noun]} of its maps (square-root scale), "
-            f"its width for the number of channels (log scale). {grouped} The bars give, for each "
+            f"its width for the number of channels (log scale). {grouped}{self._depth_told()} "
+            "The bars give, for each "
             "part, its parameters, its multiply-accumulate operations (MACs; twice as many "
             f"FLOPs), and the receptive field of its last layer: how much of the {noun} one "
             f"position depends on, padding included; the dashed line is the {noun}.{gates}"
+        )
+
+    def _depth_told(self) -> str:
+        """Say how deep a network is in the count of papers, which is not that of its modules."""
+        if not self.depth:
+            return ""
+        return (
+            " Papers count the layers with weights on the longest way to the answer: "
+            f"{self.depth} here."
         )
 
     def table(self) -> Table:

@@ -60,7 +60,8 @@ class FamousNetworks(TableResult):
         rated = sorted(
             (card for card in self.cards if card.top5 is not None), key=lambda card: card.year
         )
-        found = f"{plural(len(self.cards), 'network')} from {min(years)} to {max(years)}"
+        when = f"{min(years)}" + (f" to {max(years)}" if min(years) < max(years) else "")
+        found = f"{plural(len(self.cards), 'network')} from {when}"
         if len(rated) < 2:
             return found
         first, best = rated[0], min(rated, key=lambda card: card.top5 or 0.0)
@@ -188,7 +189,7 @@ def famous_networks(
     --------
     >>> import cnnviz
     >>> cnnviz.famous_networks("LeNet-5").summary()
-    '1 network from 1998 to 1998'
+    '1 network from 1998'
     """
     asked = [one.strip() for one in names.split(",")] if isinstance(names, str) else names
     cards = find_cards(asked)

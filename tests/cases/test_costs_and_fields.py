@@ -354,7 +354,7 @@ def test_windows_and_flattened_maps_see_what_their_positions_see() -> None:
     network = Flattened().eval()
     found = cnnviz.architecture(network, (16, 16))
     said = {call.name: call.receptive_field.describe() for call in found.layers}
-    flat = "up to 5 x 5 a value, together whole image"
+    flat = "inside the image up to 5 x 5 a value, together whole image"
     assert said == {
         "conv": "3 x 3",
         **dict.fromkeys(("unfold", "mix", "norm"), "up to 5 x 5"),

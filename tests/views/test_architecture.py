@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelError, UsageError
-from cnnviz.models import Model
+from cnnviz.models import Model, load
 from cnnviz.views.architecture import Architecture, architecture
 from tests.helpers.architectures import build, tiny_network
 from tests.helpers.state import state
@@ -240,3 +240,11 @@ def test_only_the_axis_of_images_is_left_out_of_a_shape() -> None:
     columns = [column.name for column in found.table().columns]
     rows = {row[columns.index("layer")]: row[columns.index("output")] for row in found.table().rows}
     assert (rows["conv"], rows["head"]) == ("4 x 10 x 10", "4 x 5")
+
+
+def test_the_depth_is_that_of_the_papers_beside_the_count_of_modules() -> None:
+    """AlexNet has 21 modules and is said to have 8 layers."""
+    found = architecture(load("alexnet", "random", device="cpu"))
+    assert found.summary().startswith("alexnet: 21 layers in 22 steps")
+    assert found.depth == 8
+    assert "layers with weights on the longest way to the answer: 8 here" in found.caption()

@@ -81,8 +81,8 @@ def test_the_summary_says_what_helped_what_harmed_and_what_cannot_be_told(tiny) 
     found = made_up(tiny, [plain, plain - 0.5, plain[::-1], plain + 0.25])
     loss, share = found.summary().split(". Test accuracy ")
     assert loss == (
-        "Test loss 5.5 ± 1.87 after 2 epochs: augmentation lowers it by 0.5 ± 0; "
-        "weight decay raises it by 0.25 ± 0; early stopping lowers it by 3.5 ± 1.87; "
+        "Test loss 5.5 ± 1.9 after 2 epochs: augmentation lowers it by 0.5 ± 0; "
+        "weight decay raises it by 0.25 ± 0; early stopping lowers it by 3.5 ± 1.9; "
         "no difference that these seeds can show with dropout"
     )
     assert share == (

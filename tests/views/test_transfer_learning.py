@@ -146,14 +146,14 @@ def test_differences_are_paired_by_seed_and_told_where_they_can_be_shown(tiny) -
         found.differences_chance, [[2 / 64, 2 / 64], [2 / 64, 2 / 64], [1.0, 2 / 64]]
     )
     assert found.compared(0) == (
-        "Frozen against scratch: better by 25 ± 5.48 points with 2; worse by 10 ± 0 points with 4"
+        "Frozen against scratch: better by 25.0 ± 5.5 points with 2; worse by 10 ± 0 points with 4"
     )
     assert found.compared(2) == (
         "Fine-tuned against frozen: better by 20 ± 0 points with 4; "
         "no difference that these seeds can show with 2"
     )
     assert found.summary().startswith(
-        "Letters, with 2 samples a class frozen 55 ± 5.48%, fine-tuned 55 ± 5.48% and scratch "
+        "Letters, with 2 samples a class frozen 55.0 ± 5.5%, fine-tuned 55.0 ± 5.5% and scratch "
         "30 ± 0%; with 4 samples a class frozen 70 ± 0%"
     )
 

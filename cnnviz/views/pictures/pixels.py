@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
-from cnnviz.results.text import number
+from cnnviz.results.text import with_spread
 from cnnviz.views.pictures.board import Board, Box, boards_scale, written
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _labels(
     names: Sequence[str], means: NDArray[np.float64], deviations: NDArray[np.float64]
 ) -> list[str]:
     return [
-        f"{name}: {number(float(mean))} ± {number(float(spread))}"
+        f"{name}: {with_spread(float(mean), float(spread))}"
         for name, mean, spread in zip(names, means, deviations, strict=True)
     ]
 

@@ -123,7 +123,7 @@ def _differences(axes: Axes, found: TransferLearning, pair: int) -> None:
     low, high = 100.0 * found.differences.min(), 100.0 * found.differences.max()
     axes.set_ylim(min(low, 0.0) - 4.0, max(high, 0.0) + 4.0)
     axes.set_ylabel("points", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-    told = "" if pair else " (open: not shown)"
+    told = "" if pair else " (open: may be chance)"
     _titled(axes, f"{first} less {other}{told}")
 
 
