@@ -10,6 +10,7 @@ import numpy as np
 from cnnviz.gradients.activation_calls import matched_gain
 from cnnviz.gradients.probe_result import ActivationUnits, GradientProbe, main_activation
 from cnnviz.gradients.verdicts import GradientVerdict, has_skips, is_normalised
+from cnnviz.results.text import layer_said
 
 _OFF = 1.12
 """A factor per layer by which weights may differ from the matched gain without being the cause."""
@@ -104,8 +105,10 @@ def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
 
 def _place(found: GradientProbe, unit: ActivationUnits) -> str:
     """Say which activation it is; one that is called as a function has no name of its own."""
-    called = f"{unit.name}, the {unit.kind}" if unit.name else f"the {unit.kind}"
-    return f"{called} after {found.points[unit.after].name}" if unit.after >= 0 else called
+    called = f"{layer_said(unit.name)}, the {unit.kind}" if unit.name else f"the {unit.kind}"
+    return (
+        f"{called} after {layer_said(found.points[unit.after].name)}" if unit.after >= 0 else called
+    )
 
 
 def _of_structure(found: GradientProbe, verdict: GradientVerdict) -> Cause:

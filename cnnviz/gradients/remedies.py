@@ -240,6 +240,12 @@ def _try(
     objective: Objective,
     labels: torch.Tensor | None,
 ) -> Remedy | None:
+    if plan.key == "normalisation" and len(inputs) == 1 and _without_positions(found):
+        # Divided by a spread of nothing, it would seem to break the network.
+        note = "One image has no variance for a layer without positions: give several."
+        return Remedy(
+            plan.key, plan.name, plan.how, verdict.decades, math.nan, "not measured", note
+        )
     changed, note = model, ""
     if plan.reinitialised is not None:
         changed = reinitialised(model, plan.reinitialised)
@@ -254,3 +260,8 @@ def _try(
             return None
         note = f"{plural(change.count, 'skip')} {'fits' if change.count == 1 else 'fit'}."
     return Remedy(plan.key, plan.name, plan.how, verdict.decades, after.decades, after.label, note)
+
+
+def _without_positions(found: GradientProbe) -> bool:
+    """Return whether a hidden layer has one value for a channel and an image."""
+    return any(len(point.shape) == 2 for point in found.layers[:-1])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cnnviz.gradients.paths import NAMED
 from cnnviz.gradients.verdicts import EDGES, GradientVerdict
-from cnnviz.results.text import joined, listed
+from cnnviz.results.text import joined, layer_said, listed
 
 _LEARNED = {
     "blocked": ("0 of 6", "0 of 6"),
@@ -50,11 +50,11 @@ def learned(verdict: GradientVerdict) -> str:
 def in_words(point: str) -> str:
     """Return the name of a point for a sentence: a join with what it lies in.
 
-    >>> in_words("layer1.0: add"), in_words("layer1.0.conv1")
-    ('the add in layer1.0', 'layer1.0.conv1')
+    >>> in_words("layer1.0: add"), in_words("layer1.0.conv1"), in_words("37")
+    ('the add in layer1.0', 'layer1.0.conv1', 'layer 37')
     """
     place, of, join = point.partition(": ")
-    return f"the {join} in {place}" if of else point
+    return f"the {join} in {layer_said(place)}" if of else layer_said(point)
 
 
 def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
@@ -63,7 +63,7 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
         return f"{name}: not finite. The first NaN or infinity is at {in_words(verdict.bad_layer)}."
     first, last = in_words(points[verdict.first]), in_words(points[verdict.reference])
     if verdict.unfollowed:
-        seen = joined(verdict.unfollowed)
+        seen = joined([*map(layer_said, verdict.unfollowed)])
         return f"{name}: not measured. The gradient could not be followed through {seen}."
     if verdict.cut and verdict.label == "blocked":
         return f"{name}: blocked. {without_gradient(verdict, points)}"
@@ -117,7 +117,7 @@ def told_cuts(verdict: GradientVerdict, points: Sequence[str], *, boxes: bool) -
                 "trained by a loss of its own."
             )
     if verdict.detached:
-        named = listed(verdict.detached, NAMED)
+        named = listed([*map(layer_said, verdict.detached)], NAMED)
         told.append(
             f"What comes from {named} also goes on detached, under no_grad, as an index or as a "
             "comparison, and the output depends on it without a gradient."

@@ -23,7 +23,7 @@ from cnnviz.results.array_pictures import shown_slices, slice_noun, spread_slice
 from cnnviz.results.contact_sheet import MARKS, PAGE, page_title
 from cnnviz.results.result import Result
 from cnnviz.results.space import VOLUME, Space, space_of
-from cnnviz.results.text import number, plural
+from cnnviz.results.text import layer_said, number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -189,7 +189,8 @@ class Heatmap(Result):
 
     def summary(self) -> str:
         """Say what was explained, by what method and at which layers."""
-        shown = self.layers[0] if len(self.layers) == 1 else f"{len(self.layers)} layers"
+        one = len(self.layers) == 1
+        shown = layer_said(self.layers[0]) if one else f"{len(self.layers)} layers"
         shown = "the input" if self.layers == ("input",) else shown
         first = f"{self.title} for {self.targets[0]!r} at {shown}"
         rest = len(self.images) - 1

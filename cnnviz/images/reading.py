@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import mimetypes
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import numpy as np
 
 from cnnviz.errors import InstallationError, did_you_mean
 from cnnviz.images.decoding import Decoded, decode_array, decode_file, decode_image
+from cnnviz.images.number_files import SIGNAL_SUFFIXES
 from cnnviz.images.paths import expand, file_name, is_file_named_as_folder, writable
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.results.given_files import open_given
@@ -178,7 +180,15 @@ def _file_remedy(path: Path) -> str:
             names = [entry.name for entry in entries if _is_file(entry)]
     except OSError:
         names = []
-    return did_you_mean(path.name, names, "Check the path.")
+    alike = [name for name in names if _may_be_meant(name, path.suffix.lower())]
+    return did_you_mean(path.name, alike, "Check the path.")
+
+
+def _may_be_meant(name: str, suffix: str) -> bool:
+    """Return whether a file may be the one meant: by its name an image, an array or a sound."""
+    kind, _ = mimetypes.guess_type(name)
+    readable = (kind or "").startswith("image/") or name.lower().endswith(SIGNAL_SUFFIXES)
+    return readable or Path(name).suffix.lower() in (suffix, "")
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

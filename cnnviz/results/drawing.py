@@ -53,6 +53,9 @@ _TITLE_LETTERS = 9.5
 _HEADING_LINE = 0.19
 """Inches of a line of a title."""
 
+_EDGE = 0.08
+"""Inches that a picture keeps free at its edges, and between its panels twice."""
+
 Pixels = NDArray[np.uint8]
 
 _headings: ContextVar[bool] = ContextVar("headings", default=True)
@@ -61,8 +64,11 @@ _headings: ContextVar[bool] = ContextVar("headings", default=True)
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty white figure of `width` x `height` inches, unknown to pyplot."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    # By itself the layout leaves 0.04 inches, so that letters seem cut off by the edge.
+    layout = ConstrainedLayoutEngine(h_pad=_EDGE, w_pad=_EDGE)
+    return Figure(figsize=(width, height), layout=layout, facecolor="white")
 
 
 def canvas(width: float, height: float, into: Canvas | None) -> Canvas:

@@ -233,6 +233,15 @@ def dimensions(sizes: Iterable[int]) -> str:
     return " x ".join(map(str, sizes))
 
 
+def layer_said(name: str) -> str:
+    """Return the name of a layer as a sentence has it: one of digits alone reads as a number.
+
+    >>> layer_said("37"), layer_said("3.1"), layer_said("features.3"), layer_said("4#1")
+    ('layer 37', 'layer 3.1', 'features.3', 'layer 4#1')
+    """
+    return f"layer {name}" if name and not name.strip("0123456789.#") else name
+
+
 def joined(words: Sequence[str], last: str = "and") -> str:
     """Return words as a list in a sentence.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -203,9 +204,13 @@ class GradientFlow(Checked, TableResult):
             lines.append(learned(self.verdict))
         for place, remedy in enumerate(self.remedies, 1):
             note = f" {remedy.note}" if remedy.note else ""
+            change = (
+                f"D {remedy.before:+.1f} -> {remedy.after:+.1f}, "
+                if not math.isnan(remedy.after)
+                else ""
+            )
             lines.append(
-                f"  {place}. {remedy.name}: D {remedy.before:+.1f} -> {remedy.after:+.1f}, "
-                f"{remedy.label}.{note}\n     {remedy.how}"
+                f"  {place}. {remedy.name}: {change}{remedy.label}.{note}\n     {remedy.how}"
             )
         return "\n".join(lines)
 

@@ -22,6 +22,8 @@ from cnnviz.views.pictures.predictions import draw_predictions, sheet_layout
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_PHOTO, _BARS = 1.9, 6.0
+"""Inches of a photo and of its bars, from left to right."""
 MOST_PANELS = 6
 """Images that get bars of their own; of more a contact sheet is drawn."""
 _WORDS = {
@@ -191,18 +193,24 @@ class Predictions(TableResult):
         return replace(self, page=page, **held)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
-        """Draw a bar for each class, one panel an image; of many images thumbnails in rows."""
+        """Draw a bar for each class beside its photo; of many images thumbnails in rows."""
         if self.on_sheet:
             return draw_predictions(self, into)
         count, shown = self.classes.shape
         columns = min(count, 2)
         rows = -(-count // columns)
-        figure = drawing.canvas(6.0 * columns, (0.34 * shown + 0.9) * rows, into)
-        panels = figure.subplots(rows, columns, squeeze=False).ravel()
-        for panel in panels[count:]:
+        beside = bool(self.thumbnails) and self.axes == IMAGE.axes
+        wide = [_PHOTO, _BARS] if beside else [_BARS]
+        figure = drawing.canvas(sum(wide) * columns, (0.34 * shown + 0.9) * rows, into)
+        panels = figure.subplots(
+            rows, len(wide) * columns, squeeze=False, width_ratios=wide * columns
+        ).reshape(rows * columns, len(wide))
+        for panel in panels[count:].ravel():
             panel.set_axis_off()
-        for place, panel in enumerate(panels[:count]):
-            self._bars(panel, place)
+        for place, row in enumerate(panels[:count]):
+            if beside:
+                drawing.show(row[0], self.thumbnails[place], smooth=True)
+            self._bars(row[-1], place)
         return figure
 
     def draw_panel(self, axes: Axes) -> None:

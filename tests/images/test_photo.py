@@ -433,3 +433,13 @@ def test_a_file_name_that_is_no_text_becomes_one(tmp_path):
     name = read_photo(os.fsdecode(path)).name
     assert name == "caf?.png"
     name.encode("utf-8")
+
+
+def test_what_is_no_photo_is_not_offered_for_a_missing_one(tmp_path: Path) -> None:
+    for name in ("nets.py", "net.pth.txt", "nest.webp"):
+        (tmp_path / name).touch()
+    with pytest.raises(ImageError, match=r"Did you mean 'nest\.webp'\?$"):
+        read_photo(tmp_path / "net.jpg")
+    (tmp_path / "nest.webp").unlink()
+    with pytest.raises(ImageError, match=r"Check the path\.$"):
+        read_photo(tmp_path / "net.jpg")

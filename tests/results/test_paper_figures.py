@@ -57,7 +57,7 @@ def test_a_heatmap_fits_into_a_column(heatmap: Any, tmp_path: Path) -> None:
     assert height < 0.8 * width, "no margin is left above or below the panels"
     texts = [*svg.iter(f"{SVG}text"), *svg.iter(f"{SVG}tspan")]
     words = ["".join(text.itertext()) for text in texts]
-    assert "evidence" in words, "text is text"
+    assert "evidence: weighted" in " ".join(words), "text is text"
     assert not [word for word in words if "Grad-CAM" in word]
     pdf = heatmap.save(tmp_path / "a.pdf", **style).read_bytes()
     assert b"/CIDFontType2" in pdf, "TrueType, as publishers ask for"

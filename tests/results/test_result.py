@@ -109,7 +109,7 @@ def test_what_is_no_table_is_not_saved_as_one(sample: Sample, tmp_path: Path, su
 
 
 def test_a_result_is_drawn_into_a_figure_of_the_callers(sample: Sample) -> None:
-    figure = Figure(figsize=(2, 1), layout="constrained", facecolor="white")
+    figure = drawing.new_figure(2, 1)
     assert sample.figure(figure=figure) is figure
     assert png(figure) == png(sample.figure()), "at the same size it is the same picture"
     left, _ = Figure(layout="constrained").subfigures(1, 2)

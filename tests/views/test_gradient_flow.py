@@ -256,7 +256,7 @@ def test_the_picture_marks_the_break_and_the_remedies() -> None:
     found = gradient_flow(depth_network("mlp-10:sigmoid", **SMALL), images())
     figure = found.figure()
     marked = [text.get_text() for text in figure.axes[0].texts]
-    assert f"leaves the healthy band before {found.points[found.verdict.breaks_at]}" in marked
+    assert f"leaves the healthy band before layer {found.points[found.verdict.breaks_at]}" in marked
     said = " ".join(text.get_text() for text in figure.axes[2].texts)
     assert all(remedy.name in said for remedy in found.remedies)
 
@@ -267,10 +267,11 @@ def test_where_nothing_arrives_the_picture_says_so() -> None:
     labels = found.figure().axes[0].get_legend_handles_labels()[1]
     assert "nothing arrives" in labels
     blocked = found.points[found.verdict.reference]
-    assert f"beside that at {found.points[-1]}, since nothing arrives at {blocked}." in (
-        found.caption()
+    assert (
+        f"beside that at layer {found.points[-1]}, since nothing arrives at layer {blocked}."
+        in (found.caption())
     )
-    assert found.figure().axes[0].get_ylabel().endswith(f"beside that at {found.points[-1]}")
+    assert found.figure().axes[0].get_ylabel().endswith(f"beside that at layer {found.points[-1]}")
 
 
 def filled(value: float) -> nn.Module:
@@ -334,3 +335,13 @@ def test_a_sentence_names_a_join_by_what_it_lies_in() -> None:
     for text in (found.summary(), found.caption(), found.figure().axes[0].get_ylabel()):
         assert "at the add in stages.2.2" in text
         assert "stages.2.2: add" not in text
+
+
+def test_one_image_leaves_batch_norm_unmeasured_and_not_broken() -> None:
+    """A layer without positions has no variance over one image: its NaN is not the network's."""
+    found = gradient_flow(depth_network("mlp-10:sigmoid", **SMALL), images()[:1])
+    (norm,) = [one for one in found.remedies if one.key == "normalisation"]
+    assert (norm.label, math.isnan(norm.after)) == ("not measured", True)
+    (line,) = [line for line in str(found).splitlines() if norm.name in line]
+    assert "nan" not in line
+    assert "One image has no variance" in line

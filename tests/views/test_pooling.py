@@ -38,7 +38,7 @@ def test_every_way_has_its_map_with_its_ends_and_a_curve_up_to_one(held: Capture
     found = pooling(held, "0")
     maps, numbers, curves, _ = found.figure().axes
     titles = [text.get_text() for text in maps.texts]
-    assert "the values in the frame, rounded" in [text.get_text() for text in numbers.texts]
+    assert "in the frame, rounded" in [text.get_text() for text in numbers.texts]
     for method, values in zip(("max", "average", "sum", "L2"), found.pooled, strict=True):
         assert f"{method}, 12 x 12" in titles
         reach = max(0.0, -values.min(), values.max()) if values.min() < 0 else values.max()

@@ -69,7 +69,8 @@ def test_outputs_that_are_probabilities_already_are_left_alone() -> None:
 
 def test_one_bar_for_each_class_in_order() -> None:
     figure = answer([[1.0, 3.0, -2.0], [0.0, 0.0, 9.0]]).figure()
-    first, second = figure.axes[:2]
+    photo, first, _, second = figure.axes
+    assert len(photo.images) == 1, "what is answered for stands beside it"
     widths = [bar.get_width() for bar in first.patches]
     assert widths == sorted(widths, reverse=True)
     assert second.get_yticklabels()[0].get_text() == "c"

@@ -96,7 +96,7 @@ def _numbers(board: Board, found: Pooling) -> None:
     """Draw a part of the map in numbers, and what each way makes of it."""
     scale = _scale(found)
     side = _NUMBERS - 0.4
-    _title(board, Box(0.0, 0.3, side, side), "the values in the frame, rounded")
+    _title(board, Box(0.0, 0.3, side, side), "in the frame, rounded")
     box = Box(0.0, 0.3, side, side)
     drawn = board.matrix(scale.paint(found.detail), box, written(found.detail, _short)).box
     shape = (found.detail.shape[0], found.detail.shape[1])
