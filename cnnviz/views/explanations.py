@@ -201,7 +201,10 @@ def _grid(count: int, ratio: float, below: float, into: drawing.Canvas | None) -
     room = drawing.width_of(into) - _BAR
     return max(
         grids,
-        key=lambda grid: (room / grid[1] >= _NARROWEST, _side(*grid, ratio, below, into)),
+        key=lambda grid: (
+            room / grid[1] >= _NARROWEST,
+            _side(grid[0], grid[1], ratio, below, into),
+        ),
     )
 
 
