@@ -33,10 +33,6 @@ class Guesses:
         self._models.append(model)
         return model
 
-    def without_photos(self) -> None:
-        """Leave out how photos are prepared, since none are: noise or the weights are looked at."""
-        self._told.update(range(len(self._models)))
-
     def at_first_step(self, progress: Progress) -> Progress:
         """Return a `progress` that tells how photos are prepared when the first step is done."""
 

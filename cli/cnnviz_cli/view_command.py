@@ -297,8 +297,6 @@ def _of_network(
     images: list[Any] = []
     if view.images == "photos" and (named.names or not view.own_input):
         images = photo_options.inputs_of(named, model)
-    if not images and view.images != "data":
-        guesses.without_photos()
     progress(0, 1, "computing")
     subject: Any = model
     names = [photo_name(image) for image in images]

@@ -100,14 +100,6 @@ def test_a_long_run_tells_the_guess_with_its_first_step(run, folder: Path) -> No
     assert said.err.count("Not all is said") == 1
 
 
-def test_nothing_is_said_of_photos_where_noise_or_weights_are_looked_at(run, folder: Path) -> None:
-    for arguments in (("gradient-flow", "--no-remedies"), ("filters",)):
-        said = run(*arguments, "-m", "net.py:make")
-        assert (said.code, "are prepared" in said.err) == (0, False), said.err
-    said = run("gradient-flow", "photo.png", "--no-remedies", "-m", "net.py:make")
-    assert "are prepared" in said.err
-
-
 def test_sizes_are_height_and_width_in_that_order() -> None:
     told = _plain((40, 60), (30, 50)).describe()
     assert told.startswith("height 40 x width 60 px (bilinear), centre height 30 x width 50 px")
