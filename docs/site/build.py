@@ -24,6 +24,9 @@ import staging
 import view_pages
 from PIL import Image
 from sphinx.cmd.build import main as sphinx
+from typer.main import get_command
+
+from cnnviz_cli.app import app
 
 GALLERY = "gallery"
 EXPLORER = "explorer-live.html"
@@ -97,7 +100,8 @@ def build_gallery(target: Path) -> None:
 def build_explorer(target: Path) -> None:
     """Write the explorer of a shipped network into the site, for its page to show."""
     command = ["explore", "--model", "shapes-residual", "--out", str(target / EXPLORER), "--quiet"]
-    subprocess.run([sys.executable, "-m", "cnnviz_cli", *command], check=True)
+    # In this process, which has imported torch already.
+    get_command(app).main(command, prog_name="cnnviz", standalone_mode=False)
 
 
 def photograph_report(target: Path) -> None:

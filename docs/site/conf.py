@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import kept
 import sidebar
 import staging
 from sphinx.application import Sphinx
@@ -101,6 +102,7 @@ pygments_dark_style = "github-dark"
 
 def setup(app: Sphinx) -> None:
     """Have results described without the constructor that nobody calls; see `sidebar`."""
+    kept.keep()
     sidebar.Sidebar(app)
     app.connect("autodoc-process-signature", without_constructor_of_results)
 
