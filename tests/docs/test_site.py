@@ -118,27 +118,29 @@ def test_pages_open_from_the_disk_and_ask_nobody(site, browser):
     pages = ["index", "CHANGELOG", "docs/guide", "docs/course", "docs/examples/units"]
     pages += ["docs/views/index", "docs/views/cam", "docs/api/Result-class", "docs/cli/cam"]
     pages += ["docs/notebooks/tour"]
-    for theme, width in (("light", 1280), ("dark", 390)):
-        visit = Visit(browser, width, theme)
-        for page in pages:
-            visit.page.goto((site / f"{page}.html").as_uri())
+    visit = Visit(browser, 1280, "light")
+    for page in pages:
+        visit.page.goto((site / f"{page}.html").as_uri())
+        for theme, width in (("light", 1280), ("dark", 390)):
+            visit.becomes(width, theme)
             # Wide tables and code scroll by themselves.
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, page
-        visit.page.goto((site / "search.html").as_uri() + "?q=receptive")
-        visit.page.wait_for_selector("#search-results li a")
-        assert visit.complaints == []
-        assert visit.strangers(site) == []
-        visit.context.close()
+    visit.page.goto((site / "search.html").as_uri() + "?q=receptive")
+    visit.page.wait_for_selector("#search-results li a")
+    assert visit.complaints == []
+    assert visit.strangers(site) == []
+    visit.context.close()
 
 
-@pytest.mark.parametrize("width", [1024, 1312, 1440])
-def test_the_explorer_stands_in_its_page_with_photo_and_answer_side_by_side(site, browser, width):
-    visit = Visit(browser, width, "light")
+def test_the_explorer_stands_in_its_page_with_photo_and_answer_side_by_side(site, browser):
+    visit = Visit(browser, 1024, "light")
     visit.page.goto((site / "docs" / "explorer.html").as_uri())
-    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
     first = visit.page.frames[1].wait_for_selector(".first")
-    columns = first.evaluate("e => getComputedStyle(e).gridTemplateColumns")
-    assert len(columns.split()) == 2
+    for width in (1024, 1312, 1440):
+        visit.becomes(width)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+        columns = first.evaluate("e => getComputedStyle(e).gridTemplateColumns")
+        assert len(columns.split()) == 2
     visit.context.close()
 
 

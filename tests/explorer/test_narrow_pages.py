@@ -60,19 +60,21 @@ def test_the_answer_stays_in_sight_where_a_channel_is_muted(
     visit.context.close()
 
 
-@pytest.mark.parametrize("width", [240, 320, 390, 900])
+@pytest.mark.parametrize("widths", [(240, 320, 390), (900,)])
 @pytest.mark.parametrize("name", ["small", "shapes-residual"])
 def test_nothing_is_wider_than_the_page(
-    browser: object, tmp_path: Path, width: int, name: str
+    browser: object, tmp_path: Path, widths: tuple[int, ...], name: str
 ) -> None:
-    visit = _visit(browser, tmp_path, width, "#at=0.4,0.3&channel=1", name)
+    visit = _visit(browser, tmp_path, widths[0], "#at=0.4,0.3&channel=1", name)
     for panel in PANELS:
         visit.page.evaluate(f"document.getElementById('{panel}').open = true")
-    visit.page.wait_for_timeout(100)
-    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width + 1
-    assert visit.page.evaluate(_SCROLLED) == []
-    if width >= 320:
-        assert visit.page.evaluate(_CUT) == []
+    for width in widths:
+        visit.becomes(width)
+        visit.page.wait_for_timeout(100)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width + 1
+        assert visit.page.evaluate(_SCROLLED) == []
+        if width >= 320:
+            assert visit.page.evaluate(_CUT) == []
     visit.context.close()
 
 

@@ -46,6 +46,12 @@ class Visit:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
 
+    def becomes(self, width: int, theme: Literal["light", "dark"] | None = None) -> None:
+        """Give the page that is open another width, and another theme where one is named."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        if theme is not None:
+            self.page.emulate_media(color_scheme=theme)
+
     def scroll_to_every(self, pictures: str) -> None:
         """Bring every picture that a selector finds into view, and wait until all are there."""
         # All in one call: asked for one by one, each would wait until it has stopped moving.
