@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _SCROLL = """async (pictures) => {
   for (const picture of document.querySelectorAll(pictures)) {
+    if (picture.complete) continue;
     picture.scrollIntoView({ block: "nearest", behavior: "instant" });
     await new Promise(requestAnimationFrame);
     // One that is loaded late stays in view until it is there, or is given up.

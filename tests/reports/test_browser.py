@@ -33,66 +33,51 @@ def visit(browser):
         entry.context.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "width", "theme"),
-    [
-        ("saved", 1440, "light"),
-        ("saved", 1440, "dark"),
-        ("saved", 390, "light"),
-        ("saved", 390, "dark"),
-        ("saved_several", 1440, "light"),
-        ("saved_several", 390, "dark"),
-    ],
-)
-def test_the_page_is_whole_and_keeps_to_itself(request, visit, name, width, theme):
-    manifest = request.getfixturevalue(name)
-    seen = visit(manifest.page, width, theme)
+WIDE, NARROW = (1440, "light"), (390, "dark")
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def shows_every_picture(seen: Page) -> int:
+    """Return how many pictures there are: each is shown, and nothing is wider than the page."""
     seen.scroll_to_every(PICTURES)
     widths = seen.page.evaluate(
         f"[...document.querySelectorAll('{PICTURES}')].map(image => image.naturalWidth)"
     )
-    assert len(widths) > 10
     assert min(widths) > 0
     assert seen.complaints == []
     assert seen.strangers(seen.path.parent) == []
+    assert seen.page.evaluate(OVERFLOW) == 0
+    return len(widths)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "then"), [("saved", WIDE, NARROW), ("saved_several", NARROW, WIDE)]
+)
+def test_the_page_is_whole_and_keeps_to_itself(request, visit, name, first, then):
+    manifest = request.getfixturevalue(name)
+    seen = visit(manifest.page, *first)
+    assert shows_every_picture(seen) > 10
+    seen.becomes(*then)
+    assert shows_every_picture(seen) > 10
     assert seen.page.title().startswith("What small sees in ")
-    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert seen.page.evaluate(overflow) == 0
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-def test_the_single_file_and_hostile_names_are_whole_too(
-    visit, saved_several, saved_hostile, width
-):
+def test_the_single_file_and_hostile_names_are_whole_too(visit, saved_several, saved_hostile):
     for path in (saved_several.single_file, saved_hostile.page, saved_hostile.single_file):
-        seen = visit(path, width)
+        seen = visit(path, *WIDE)
         seen.page.on("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
-        seen.scroll_to_every(PICTURES)
-        widths = seen.page.evaluate(
-            f"[...document.querySelectorAll('{PICTURES}')].map(image => image.naturalWidth)"
-        )
-        assert min(widths) > 0
-        assert seen.complaints == []
-        assert seen.strangers(seen.path.parent) == []
-        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert seen.page.evaluate(overflow) == 0
+        shows_every_picture(seen)
+        seen.becomes(*NARROW)
+        shows_every_picture(seen)
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
-def test_the_page_on_a_training_is_whole_too(visit, saved_training, width, theme):
+def test_the_page_on_a_training_is_whole_too(visit, saved_training):
     for path in (saved_training.page, saved_training.single_file):
-        seen = visit(path, width, theme)
+        seen = visit(path, *WIDE)
         seen.page.on("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
-        seen.scroll_to_every(PICTURES)
-        widths = seen.page.evaluate(
-            f"[...document.querySelectorAll('{PICTURES}')].map(image => image.naturalWidth)"
-        )
-        assert len(widths) == 6
-        assert min(widths) > 0
-        assert seen.complaints == []
-        assert seen.strangers(seen.path.parent) == []
-        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert seen.page.evaluate(overflow) == 0
+        assert shows_every_picture(seen) == 6
+        seen.becomes(*NARROW)
+        assert shows_every_picture(seen) == 6
 
 
 def test_the_theme_follows_the_system_and_the_button(visit, saved):
@@ -160,8 +145,7 @@ def test_wide_tables_scroll_in_their_own_frame(visit, saved):
     page.click("#architecture details.folded summary")
     frame = "document.querySelector('#architecture .scroll')"
     assert page.evaluate(f"{frame}.scrollWidth > {frame}.clientWidth")
-    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(overflow) == 0
+    assert page.evaluate(OVERFLOW) == 0
 
 
 def test_print_shows_every_picture_and_unfolds_the_tables(visit, saved, tmp_path):

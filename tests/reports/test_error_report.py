@@ -88,18 +88,19 @@ def visit(browser):
         entry.context.close()
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
-def test_the_page_is_whole_and_keeps_to_itself(visit, saved, saved_hostile, width, theme):
+def test_the_page_is_whole_and_keeps_to_itself(visit, saved, saved_hostile):
     for made in (saved, saved_hostile):
         for path in (made.page, made.single_file):
-            seen = visit(path, width, theme)
-            seen.scroll_to_every("main img")
-            broken = "[...document.querySelectorAll('main img')].filter(i => !i.naturalWidth)"
-            assert seen.page.evaluate(f"{broken}.length") == 0
-            root = "document.documentElement"
-            assert seen.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
-            assert seen.complaints == []
-            assert seen.strangers(path.parent) == []
+            seen = visit(path, 1440, "light")
+            for width, theme in ((1440, "light"), (390, "dark")):
+                seen.becomes(width, theme)
+                seen.scroll_to_every("main img")
+                broken = "[...document.querySelectorAll('main img')].filter(i => !i.naturalWidth)"
+                assert seen.page.evaluate(f"{broken}.length") == 0
+                root = "document.documentElement"
+                assert seen.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
+                assert seen.complaints == []
+                assert seen.strangers(path.parent) == []
 
 
 def test_filters_show_and_hide_and_the_viewer_steps_over_what_is_hidden(visit, saved):
