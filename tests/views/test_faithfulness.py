@@ -199,6 +199,8 @@ def test_a_fused_map_is_made_anew_from_all_its_layers(images):
     ("keywords", "message"),
     [
         ({"measures": ["curve"]}, r"no group of measures 'curve'"),
+        ({"measures": ["deletion"]}, r"no group of measures 'deletion'. Choose curves: deletion"),
+        ({"measures": ["pointing-game"]}, r"Choose localisation: with masks only"),
         ({"measures": []}, r"No group of measures was named"),
         ({"baselines": ["grey"]}, r"no baseline 'grey'"),
         ({"steps": 1}, r"steps cannot be 1"),

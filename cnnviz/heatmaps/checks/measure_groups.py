@@ -61,9 +61,23 @@ class CheckSettings:
     seed: Seed = 0
 
     def __post_init__(self) -> None:
+        for name in self.groups:
+            _check_no_measure(name)
         _check_names("group of measures", self.groups, tuple(MEASURE_GROUPS))
         _check_names("baseline", self.baselines, BASELINES)
         check_arguments(CheckSettings, vars(self))
+
+
+def _check_no_measure(name: str) -> None:
+    """Refuse a measure, such as deletion, in place of its group, and name that."""
+    word = name.lower().replace("-", "_").partition("_")[0]
+    for group in MEASURE_GROUPS.values():
+        told = f"{group.summary} {' '.join(group.main)}".lower().replace("_", " ").split()
+        if name not in MEASURE_GROUPS and len(word) > _LEAST_LETTERS and word in told:
+            raise UsageError(
+                f"There is no group of measures {name!r}.",
+                f"Choose {group.name}: {group.summary}.",
+            )
 
 
 def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
@@ -73,6 +87,10 @@ def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
             raise UsageError(f"There is no {what} {name!r}.", remedy)
     if not names:
         raise UsageError(f"No {what} was named.", f"Choose from {', '.join(known)}.")
+
+
+_LEAST_LETTERS = 4
+"""Shorter words, such as and, tell no measure."""
 
 
 @dataclass(frozen=True, eq=False)
