@@ -229,7 +229,9 @@ def legible(
     )
 
 
-def as_wide(draw: Callable[[tuple[float, float] | None], Figure], width: float) -> Figure:
+def as_wide(
+    draw: Callable[[tuple[float, float] | None], Figure], width: float, *, titled: bool = True
+) -> Figure:
     """Return a picture of so many inches across, as high as its texts then need.
 
     Parameters
@@ -238,6 +240,8 @@ def as_wide(draw: Callable[[tuple[float, float] | None], Figure], width: float) 
         Draws the picture at a size in inches, or at its own for None.
     width : float
         Inches from left to right.
+    titled : bool
+        Whether it has a title, without which it could do with less.
 
     Raises
     ------
@@ -253,10 +257,14 @@ def as_wide(draw: Callable[[tuple[float, float] | None], Figure], width: float) 
             return _without_margins(draw, figure)
         fault = fault or found
     least = _least(draw, (width, height), float(own[0] / width))
-    wider = "" if least is None else f" of {_both_units(least[0])} or more"
+    if least is None:
+        wider = f"Leave the width out: the picture takes {_both_units(own[0])}"
+    else:
+        wider = f"Give a width of {_both_units(least[0])} or more"
+    others = ", give smaller letters (font size), or leave the title out."
     raise UsageError(
         f"This picture does not fit into a width of {_both_units(width)}: {fault}.",
-        f"Give a width{wider}, smaller letters (font size), or leave the title out.",
+        wider + (others if titled else ", or give smaller letters (font size)."),
     )
 
 

@@ -192,7 +192,7 @@ class PictureStyle:
         if isinstance(self.size, Shape):
             return shaped(sized, self.size.ratio)
         if self.width is not None:
-            return as_wide(sized, self.width)
+            return as_wide(sized, self.width, titled=self.title)
         return sized(None) if self.size is None else legible(sized, self.size)
 
     @property

@@ -103,6 +103,24 @@ def test_a_width_in_which_nothing_can_be_read_tells_one_that_does() -> None:
     assert as_wide(draw, float(least[1])).get_figwidth() == pytest.approx(float(least[1]))
 
 
+def test_what_would_not_help_is_not_advised() -> None:
+    """Where no width does, the picture's own is told; what has no title is not told to lose it."""
+
+    def draw(size: tuple[float, float] | None) -> Figure:
+        figure = Figure(size or (8.0, 2.0))
+        figure.text(0.0, 0.5, "letters " * 30)
+        return figure
+
+    with pytest.raises(UsageError, match="cut off") as told:
+        as_wide(draw, 2.0, titled=False)
+    assert told.value.remedy == (
+        "Leave the width out: the picture takes 8 inches (203 mm), or give smaller letters "
+        "(font size)."
+    )
+    with pytest.raises(UsageError, match="or leave the title out"):
+        as_wide(draw, 2.0)
+
+
 def test_a_title_is_left_out_with_its_room() -> None:
     with drawing.headings(shown=False):
         figure = Figure()
