@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +47,15 @@ def _gather_clipped(ends: Ends, dim: int, taps: Taps) -> Ends:
 
 
 def _least(ends: Ends, dim: int, read: NDArray[np.int64], valid: NDArray[np.bool_]) -> Ends:
-    taken = np.moveaxis(ends, dim, -1)[..., read]
-    least = np.where(valid, taken, np.int32(NOTHING)).min(axis=-1)
-    return np.asarray(np.moveaxis(least, -1, dim), np.int32)
+    taken = ends.take(read, axis=dim)
+    if not valid.all():
+        taken = np.where(_along(valid, dim, ends.ndim), taken, np.int32(NOTHING))
+    return np.asarray(taken.min(axis=dim + 1), np.int32)
+
+
+def _along(taps: NDArray[Any], dim: int, ndim: int) -> NDArray[Any]:
+    """Return what there is for each tap as it stands in what was taken along a dimension."""
+    return taps.reshape((1,) * dim + taps.shape + (1,) * (ndim - dim - 1))
 
 
 def _gather_frame(frame: Frame | None, dim: int, shape: Shape, taps: Taps) -> Frame | None:
@@ -65,11 +72,9 @@ def _gather_frame(frame: Frame | None, dim: int, shape: Shape, taps: Taps) -> Fr
     inside = np.clip(taps.raw, 0, frame.count - 1)
     # Beyond the border the pixels go on at the stride of the positions.
     beyond = ((taps.raw - inside) * frame.stride).astype(np.int32)
+    beyond = _along(beyond, dim, len(shape))
     ends = tuple(
-        np.asarray(
-            np.moveaxis((np.moveaxis(end, dim, -1)[..., inside] + sign * beyond).min(-1), -1, dim),
-            np.int32,
-        )
+        np.asarray((end.take(inside, axis=dim) + sign * beyond).min(axis=dim + 1), np.int32)
         for end, sign in zip(frame.ends, (1, -1), strict=True)
     )
     return replace(

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from cnnviz.introspection.function_calls import unwatched
 from cnnviz.introspection.operation_mode import OperationMode
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing import fields
@@ -126,7 +127,8 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         operation = Operation(func, args, keywords, result)
         if operation.outputs:
             try:
-                self._follow(operation)
+                with unwatched():
+                    self._follow(operation)
             except Exception as fault:
                 self.fault = fault
                 raise
@@ -170,7 +172,9 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
             return
         self._regions |= operation.name.removeprefix("torchvision::") in _CUTTING
         before = [self._mark(tensor) for tensor in operation.inputs]
-        marks = derive(operation, self._mark)
+        # Rules look at them again and again, and to look one up takes long.
+        known = dict(zip(map(id, operation.inputs), before, strict=True))
+        marks = derive(operation, lambda tensor: known.get(id(tensor)) or self._mark(tensor))
         if marks is None:
             self.unknown[operation.name] = None
             marks = [UNKNOWN] * len(operation.outputs)
@@ -233,10 +237,9 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         node = self._flow.node(operation)
         visit.terms.append(found)
         visit.nodes.append(node)
-        call = new_call(visit.name, title, what, (operation.inputs[first],), operation.outputs[0])
-        call = replace(
-            call,
-            operation=call.type,
+        call = new_call(
+            *(visit.name, title, what, (operation.inputs[first],), operation.outputs[0]),
+            operation=title,
             macs=macs,
             windows=window,
             uncounted=uncounted,
@@ -248,14 +251,19 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
 
     def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Note that a module is called."""
-        if self._visits:
-            self._visits[-1].calls_modules = True
-        given = tuple(tensors(inputs))
-        source = self._mark(given[0]) if given else FREE
-        self._visits.append(Visit(name, module, given, source=source))
+        with unwatched():
+            if self._visits:
+                self._visits[-1].calls_modules = True
+            given = tuple(tensors(inputs))
+            source = self._mark(given[0]) if given else FREE
+            self._visits.append(Visit(name, module, given, source=source))
 
     def leave(self, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         """Note that a module has returned."""
+        with unwatched():
+            self._end_visit(module, list(tensors(output)))
+
+    def _end_visit(self, module: nn.Module, returned: list[torch.Tensor]) -> None:
         while self._visits[-1].module is not module:
             # A call that raised, and whose caller went on regardless.
             failed = self._visits.pop()
@@ -263,7 +271,6 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
             self._visits[-1].macs += failed.macs
             self._visits[-1].uncounted |= failed.uncounted
         visit = self._visits.pop()
-        returned = list(tensors(output))
         visit.uncounted |= self._distrust(visit.inputs, returned)
         leaf = not visit.calls_modules and (is_builtin(module) or len(visit.kinds) <= 1)
         row = self._module_row(visit, returned, leaf)
@@ -295,9 +302,8 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
     def _module_row(self, visit: Visit, returned: list[torch.Tensor], leaf: bool) -> Row:
         what = kind_of_visit(visit, returned) if leaf else "container"
         output = returned[0] if returned else None
-        call = new_call(visit.name, type(visit.module).__name__, what, visit.inputs, output)
-        call = replace(
-            call,
+        call = new_call(
+            *(visit.name, type(visit.module).__name__, what, visit.inputs, output),
             macs=visit.macs,
             uncounted=visit.uncounted,
             windows=visit.windows[0] if leaf and len(visit.windows) == 1 else None,

@@ -86,23 +86,31 @@ def new_call(
     what: str,
     inputs: tuple[torch.Tensor, ...],
     output: torch.Tensor | None,
+    *,
+    operation: str | None = None,
+    macs: int = 0,
+    windows: Windows | None = None,
+    uncounted: bool = False,
+    terms: tuple[Terms, ...] = (),
 ) -> LayerCall:
-    """Return a call as far as its shapes tell of it."""
+    """Return a call as far as it is known when it ends."""
     return LayerCall(
         name=name,
         index=0,
-        operation=None,
+        operation=operation,
         type=type_name,
         kind=what,
         order=0,
         input_shape=tuple(inputs[0].shape) if inputs else (),
         output_shape=() if output is None else tuple(output.shape),
-        macs=0,
+        macs=macs,
         parameters=0,
         shared_parameters=0,
         output_bytes=_new_bytes(inputs, output),
         receptive_field=None,
-        windows=None,
+        windows=windows,
+        uncounted=uncounted,
+        terms=terms,
     )
 
 
