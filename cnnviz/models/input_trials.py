@@ -4,7 +4,8 @@ A network says nowhere how many channels and which size it takes. The first conv
 registered need not be the one that the image reaches, so the network is run: on a copy of its
 modules, which shares nothing that a run could write to. Small inputs are tried on zeros; the others
 on torch's meta device, where only shapes are computed, but whose first use takes torch seconds. A
-run ends where a tensor would grow out of all proportion.
+run ends where a tensor would grow out of all proportion. Convolutions and matrix products are not
+computed at first, and only where a run without their values fails.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import io
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +27,7 @@ from cnnviz.foreign_code import RAISED
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.signatures import needed_besides_image
+from cnnviz.introspection.tracing.skip_arithmetic import SkippedArithmetic
 from cnnviz.models.called_network import CalledNetwork
 from cnnviz.models.randomness import seeded
 from cnnviz.models.size_limit import SizeLimit
@@ -167,6 +170,16 @@ class _Trial:
         return None
 
     def _run(self, channels: int, side: int) -> AcceptedInput | None:
+        skipped = SkippedArithmetic()
+        found = self._run_once(channels, side, skipped)
+        if found is not None or not skipped.matters:
+            return found
+        # Zeros in place of values may be what it does not take, such as for probabilities.
+        return self._run_once(channels, side, contextlib.nullcontext())
+
+    def _run_once(
+        self, channels: int, side: int, arithmetic: AbstractContextManager[Any]
+    ) -> AcceptedInput | None:
         self._done, self._stride, self._convolutions, self._misfit = 0, 0, 0, None
         modules = dict(self._network.named_modules()) if self._heard else {}
         try:
@@ -176,6 +189,7 @@ class _Trial:
                 quietly(self._network),
                 SizeLimit(),
                 module_hooks(modules, before=self._met, after=self._left),
+                arithmetic,
             ):
                 image = torch.zeros(
                     (1, channels, side, side), device=self._device, dtype=self._one.dtype

@@ -6,7 +6,42 @@ from typing import Any
 
 import torch
 
+from cnnviz.introspection.operation_mode import OperationMode
+
 _ATEN = torch.ops.aten
+_CONVOLUTION, _MATRIX_PRODUCT = _ATEN.convolution.default, _ATEN.mm.default
+_BATCH_PRODUCT, _PRODUCT_AND_SUM = _ATEN.bmm.default, _ATEN.addmm.default
+_SKIPPED = frozenset((_CONVOLUTION, _MATRIX_PRODUCT, _BATCH_PRODUCT, _PRODUCT_AND_SUM))
+
+
+class SkippedArithmetic(OperationMode):  # type: ignore[no-untyped-call]
+    """A context in which convolutions and matrix products give zeros, of the shape they have.
+
+    Attributes
+    ----------
+    matters : bool
+        Whether what failed within may be for the zeros: some were given, and it is no product
+        whose factors do not fit.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matters = False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Compute an operation, unless it is one of these."""
+        keywords = kwargs or {}
+        result = skip_arithmetic(func, args, keywords)
+        if result is not None:
+            self.matters = True
+            return result
+        try:
+            return func(*args, **keywords)
+        except Exception:
+            self.matters &= func not in _SKIPPED
+            raise
 
 
 def skip_arithmetic(
@@ -17,15 +52,11 @@ def skip_arithmetic(
     Returns None for any other operator, and where the arguments do not fit together: the operator
     itself says best what is wrong.
     """
-    if kwargs:
+    if kwargs or func not in _SKIPPED:
         return None
-    if func is _ATEN.convolution.default:
+    if func is _CONVOLUTION:
         return _convolution(*args)
-    if func is _ATEN.mm.default or func is _ATEN.bmm.default:
-        return _product(*args)
-    if func is _ATEN.addmm.default:
-        return _product(*args[1:])
-    return None
+    return _product(*(args[1:] if func is _PRODUCT_AND_SUM else args))
 
 
 def _product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:

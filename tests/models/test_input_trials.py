@@ -1,0 +1,50 @@
+"""A network is tried on inputs without its convolutions being computed, unless that matters."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cnnviz.models.input_trials import find_input
+
+SEEN: list[float] = []
+
+
+class Noting(nn.Module):
+    """Notes the largest value behind its convolution, whose bias is 1, in every pass."""
+
+    def __init__(self, *, draws: bool = False, side: int = 0) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3, padding=1)
+        nn.init.ones_(self.conv.bias)
+        self.head = nn.Linear(2 * side * side if side else 2, 4)
+        self.draws, self.side = draws, side
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.conv(x)
+        SEEN.append(float(maps.max()))
+        if self.draws:
+            torch.multinomial(maps.flatten(2)[0, 0, :100], 1)
+        return self.head(maps.flatten(1) if self.side else maps.mean((2, 3)))
+
+
+def tried(network: nn.Module) -> tuple[int, int | None, list[float]]:
+    SEEN.clear()
+    found = find_input(network.eval())
+    assert found is not None
+    return found.side, found.outputs, list(SEEN)
+
+
+def test_convolutions_are_not_computed() -> None:
+    assert tried(Noting()) == (224, 4, [0.0])
+
+
+def test_a_network_that_takes_no_zeros_is_run_as_it_is() -> None:
+    # There is nothing to draw where all are equally impossible.
+    assert tried(Noting(draws=True)) == (224, 4, [0.0, 1.0])
+
+
+def test_what_does_not_fit_is_not_tried_twice() -> None:
+    side, outputs, seen = tried(Noting(side=32))
+    assert (side, outputs) == (32, 4)
+    assert set(seen) == {0.0}
