@@ -27,7 +27,7 @@ from cnnviz.results.table import TableResult
 from cnnviz.testing import LAWS, Trial, network_state
 from cnnviz.testing.trial import DPI
 from cnnviz.views import VIEWS
-from tests.helpers.architectures import ARCHITECTURES, build, small_input
+from tests.helpers.architectures import OF_OTHER_BLOCKS, build, small_input
 
 BRIEF = {
     "explanations": {"methods": ["gradcam", "saliency"]},
@@ -75,7 +75,7 @@ def test_every_view_keeps_every_law(trial: Trial, law) -> None:
     law(trial)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", OF_OTHER_BLOCKS)
 def test_no_view_changes_any_network(name: str) -> None:
     model = build(name)
     images = small_input(name, count=2)
@@ -123,16 +123,17 @@ def test_a_result_draws_into_a_part_of_a_figure_and_leaves_the_rest_alone(trial:
     assert np.array_equal(drawn[:, 480:], alone[:, 480:])
     assert not np.array_equal(drawn[:, :480], alone[:, :480])
     assert (drawn[:, 470:480] == 255).mean() > 0.8, "little but the edge is at the other half"
-    with Image.open(io.BytesIO(trial.files[".png"])) as picture:
-        own = np.asarray(picture)
-    whole = Figure(found.figure().get_size_inches(), layout="constrained", facecolor="white")
-    assert found.figure(figure=whole) is whole
-    with Image.open(io.BytesIO(png(whole, DPI))) as picture:
-        assert np.array_equal(np.asarray(picture), own), "at its own size it is the same"
 
 
-def test_every_text_can_be_read_at_the_size_that_a_picture_takes(trial: Trial) -> None:
-    assert crowded(trial.result.figure()) == ""
+def test_a_figure_of_its_own_size_gets_the_same_and_every_text_can_be_read(trial: Trial) -> None:
+    whole = Figure(trial.figure.get_size_inches(), layout="constrained", facecolor="white")
+    assert trial.result.figure(figure=whole) is whole
+    pictures = []
+    for written in (trial.files[".png"], png(whole, DPI)):
+        with Image.open(io.BytesIO(written)) as picture:
+            pictures.append(np.asarray(picture))
+    assert np.array_equal(*pictures)
+    assert crowded(whole) == ""
 
 
 def test_a_size_is_refused_with_one_that_will_do_or_every_text_can_be_read(trial: Trial) -> None:
@@ -153,7 +154,7 @@ def test_a_size_is_refused_with_one_that_will_do_or_every_text_can_be_read(trial
 def test_a_picture_of_one_panel_draws_into_axes_and_any_other_refuses(trial: Trial) -> None:
     found = trial.result
     panel, other = (figure := Figure(layout="constrained")).subplots(1, 2)
-    panels = [axes for axes in found.figure().axes if axes.get_label() != "<colorbar>"]
+    panels = [axes for axes in trial.figure.axes if axes.get_label() != "<colorbar>"]
     if trial.view.name in ("cam", "attribute", "occlusion"):
         panels = panels[1:]  # The photo as it is stands beside the map.
     if len(panels) == 1:

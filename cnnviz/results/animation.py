@@ -81,11 +81,21 @@ class AnimatedResult(Result):
 
     def _write_animation(self, path: Path, style: PictureStyle) -> None:
         write = _write_gif if path.suffix.lower() == ".gif" else _write_webp
+        pictures, seconds = self.drawn_frames(style)
+        write(path, pictures, seconds, self.provenance)
+
+    def drawn_frames(self, style: PictureStyle) -> tuple[list[bytes], list[float]]:
+        """Return each frame as the bytes of a PNG, and how many seconds it is shown.
+
+        Parameters
+        ----------
+        style : PictureStyle
+            How large and how finely they are drawn.
+        """
         with style.applied():
             # The first stands for all, whose panels keep their places.
             style = style.settled(self._first)
-            pictures, seconds = _taken(self.frames(style.figure()), style)
-        write(path, pictures, seconds, self.provenance)
+            return _taken(self.frames(style.figure()), style)
 
     def _first(self, empty: Figure | None) -> Figure:
         return drawing.whole(next(self.frames(empty)).canvas)

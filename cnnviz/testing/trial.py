@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.images import Preprocessing
+from cnnviz.models import Model
 from cnnviz.models.randomness import seeded
 from cnnviz.passes.captures import capture
+from cnnviz.results.animation import AnimatedResult
 from cnnviz.results.picture_style import ANIMATION_SUFFIXES, PICTURE_SUFFIXES
 from cnnviz.results.result import Result
 from cnnviz.results.suffixes import TABLE_SUFFIXES
@@ -54,6 +56,11 @@ class Trial:
         """What the view gives for a small network and image; made once."""
         return self.run(small_network(), images())
 
+    @cached_property
+    def figure(self) -> Figure:
+        """The picture of the result; drawn once, and saved in every form."""
+        return self.result.figure()
+
     @property
     def suffixes(self) -> tuple[str, ...]:
         """What the result is saved as; that of a table is compared with it by tests of its own."""
@@ -63,7 +70,7 @@ class Trial:
     def files(self) -> dict[str, bytes]:
         """What the result is saved as, by every suffix that there is; saved once."""
         found = {}
-        with TemporaryDirectory(prefix="cnnviz-") as name, _drawn_once(self.result):
+        with TemporaryDirectory(prefix="cnnviz-") as name, _drawn_once(self.result, self.figure):
             for suffix in self.suffixes:
                 path = Path(name, f"result{suffix}")
                 dpi = DPI if suffix in (*PICTURE_SUFFIXES, *ANIMATION_SUFFIXES) else None
@@ -86,44 +93,55 @@ class Trial:
             return function(**given)
         if view.needs == "photo":
             return function(_pixels(shown[0]), **given)
+        model = Model(module, preprocessing=_as_shown(shown))
         if view.needs == "capture":
-            held = capture(module, shown, layers=view.layers, gradients=view.gradients)
+            held = capture(model, shown, layers=view.layers, gradients=view.gradients)
             return function(held, **given)
         if view.images != "none":
             given["images" if view.images == "photos" else "data"] = shown
-        return function(module, **given)
+        return function(model, **given)
 
 
 @contextmanager
-def _drawn_once(result: Result) -> Iterator[None]:
-    """Let a result save one drawing in every form, laid out for the first of them.
+def _drawn_once(result: Result, drawn: Figure) -> Iterator[None]:
+    """Let a result save one drawing in every form, laid out for the first, and frames as well.
 
     How it is drawn does not depend on the form, and most of the time goes into drawing.
     """
     draw: Callable[..., Figure] = result.figure
-    drawn: list[Figure] = []
+    asked = 0
+    # Not by assignment, which the frozen data of a result refuses.
+    held = vars(result)
 
     def figure(*places: Any, **given: Any) -> Figure:
+        nonlocal asked
         if places or any(value is not None for value in given.values()):
             return draw(*places, **given)
-        if not drawn:
-            drawn.append(draw())
-        elif drawn[0].get_layout_engine() is not None:
-            drawn[0].set_layout_engine("none")
-        return drawn[0]
+        if asked and drawn.get_layout_engine() is not None:
+            drawn.set_layout_engine("none")
+        asked += 1
+        return drawn
 
-    # Not by assignment, which the frozen data of a result refuses.
-    vars(result)["figure"] = figure
+    held["figure"] = figure
+    if isinstance(result, AnimatedResult):
+        held["drawn_frames"] = cache(result.drawn_frames)
     try:
         yield
     finally:
-        del vars(result)["figure"]
+        del held["figure"]
+        held.pop("drawn_frames", None)
 
 
 def images(channels: int = 3, side: int = SIDE) -> torch.Tensor:
     """Return one image [1, C, side, side] of seeded noise; no global random state is used."""
     generator = torch.Generator().manual_seed(0)
     return torch.rand(1, channels, side, side, generator=generator)
+
+
+def _as_shown(shown: torch.Tensor) -> Preprocessing:
+    """Return what makes photos as large as these images: any size does, and a guess is 224 px."""
+    channels, side = shown.shape[1], shown.shape[-1]
+    return Preprocessing(side, (side, side), (0.5,) * channels, (0.5,) * channels)
 
 
 def _pixels(image: torch.Tensor) -> NDArray[np.uint8]:
