@@ -1,0 +1,60 @@
+"""The letters of a font that a PDF holds, cut out once for all PDFs of a process.
+
+Every PDF embeds the letters that it needs of each font. To read the font and to cut them out takes
+longer than to draw the picture. Within `cut_once` a PDF gets the letters of those before it as
+well, so that what was cut out serves again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+from matplotlib.backends import _backend_pdf_ps
+
+
+class _Subset:
+    """A font with some of its letters, written once, as matplotlib hands it on."""
+
+    def __init__(self, found: Any) -> None:
+        whole = getattr(found, "font", found)  # matplotlib 3.10 hands on the font itself
+        self.font = self
+        self.glyph_index_map = getattr(found, "glyph_index_map", None)
+        written = BytesIO()
+        whole.save(written, reorderTables=False)
+        self._bytes = written.getvalue()
+
+    def save(self, file: BytesIO, **_: Any) -> None:
+        file.write(self._bytes)
+
+    def __enter__(self) -> _Subset:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+
+@contextmanager
+def cut_once() -> Iterator[None]:
+    """Let PDFs share what is cut out of a font, within the context."""
+    backend: Any = _backend_pdf_ps
+    cut = backend.get_glyphs_subset
+    kept: dict[Any, tuple[set[Any], _Subset]] = {}
+
+    def subset(fontfile: Any, glyphs: Any) -> _Subset:
+        before = kept.get(fontfile)
+        needed = set(glyphs) if before is None else before[0] | set(glyphs)
+        if before is not None and needed == before[0]:
+            return before[1]
+        asked = "".join(sorted(needed)) if isinstance(glyphs, str) else needed
+        with cut(fontfile, asked) as found:
+            kept[fontfile] = needed, _Subset(found)
+        return kept[fontfile][1]
+
+    backend.get_glyphs_subset = subset
+    try:
+        yield
+    finally:
+        backend.get_glyphs_subset = cut
