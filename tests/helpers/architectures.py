@@ -36,6 +36,12 @@ ARCHITECTURES: dict[str, int] = {
 }
 """Name, and the side of a small square input that it works on, in pixels."""
 
+OF_OTHER_BLOCKS = [
+    name for name in ARCHITECTURES if name not in ("resnet152", "mobilenet_v3_large")
+]
+"""Those that differ in more than in how often a block is repeated: the two left out are resnet50
+and mobilenet_v3_small at greater length, and ask nothing new of a computation but time."""
+
 _DRAWS = (
     "kaiming_normal_",
     "kaiming_uniform_",

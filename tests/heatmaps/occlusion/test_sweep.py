@@ -17,7 +17,7 @@ from cnnviz.heatmaps.occlusion import Grid, Sweep
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model
 from cnnviz.models.outputs import scores_of
-from tests.helpers.architectures import ARCHITECTURES, build, small_input
+from tests.helpers.architectures import OF_OTHER_BLOCKS, build, small_input
 from tests.helpers.random_networks import Randomly
 
 
@@ -73,7 +73,7 @@ def test_random_networks_give_the_dense_scores(
     assert (sweep.dense_from, sweep.whole_images) == (None, None), module.plan
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", OF_OTHER_BLOCKS)
 def test_every_architecture_gives_the_dense_scores(name: str) -> None:
     module, x = build(name).module, small_input(name)
     side = x.shape[-1]

@@ -17,7 +17,7 @@ from cnnviz.introspection.tracing import trace
 from cnnviz.models import as_model, load
 from cnnviz.passes.call_order import call_order
 from cnnviz.units.projection import UnitPosition, UnitProjections, project
-from tests.helpers.architectures import ARCHITECTURES, build, small_input, tiny_network
+from tests.helpers.architectures import OF_OTHER_BLOCKS, build, small_input, tiny_network
 from tests.helpers.state import state
 
 
@@ -116,7 +116,7 @@ def whole(signal: np.ndarray, window) -> np.ndarray:
     return padded[:, window.top + pad : window.bottom + pad, window.left + pad : window.right + pad]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", OF_OTHER_BLOCKS)
 def test_projections_of_every_network_are_its_whole_gradient(name: str) -> None:
     """Brute force, with no crop and no stop: nothing lies outside the window, and all inside."""
     model, x = build(name), small_input(name, 2)
