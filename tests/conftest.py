@@ -57,8 +57,10 @@ def text_layouts() -> Iterator[None]:
 def drawn_alike() -> None:
     """Let what a test draws not hang on which tests ran before it in the same process."""
     torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "manual_seed"):
-        torch.manual_seed(0)
+    if torch is not None and hasattr(torch, "default_generator"):
+        # `torch.manual_seed` also queues a seed for each kind of accelerator, with the whole stack
+        # of calls as text: more processor time than most tests take.
+        torch.default_generator.manual_seed(0)
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+import typer
 
 from cnnviz_cli.app import main
+from cnnviz_cli.lazy import LazyCommand
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,28 @@ class Outcome:
 
 
 Run = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listed_once() -> Iterator[None]:
+    """Make what stands in the list of commands for each of them once, and not for each run.
+
+    Each is built from its options when it is used, as ever.
+    """
+    make, made = typer.main.get_command_from_info, {}
+
+    def once(command_info: Any, **settings: Any) -> Any:
+        if not issubclass(command_info.cls, LazyCommand):
+            return make(command_info, **settings)
+        key = (id(command_info), *settings.items())
+        if key not in made:
+            # Kept with what it was made from, so that no other comes to have its number.
+            made[key] = (make(command_info, **settings), command_info)
+        return made[key][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command_from_info", once)
+        yield
 
 
 @pytest.fixture

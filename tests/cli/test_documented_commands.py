@@ -25,9 +25,18 @@ def _commands():
                         yield pytest.param(found, id=f"{page.name}: {' '.join(words)}")
 
 
+@pytest.fixture(scope="module")
+def help_pages():
+    """Return the help of the commands that were asked for it already, by name."""
+    return {}
+
+
 @pytest.mark.parametrize("words", list(_commands()))
-def test_a_command_line_of_a_page_names_a_command_and_options_that_exist(words, run):
-    page = run(words[0], "--help")
+def test_a_command_line_of_a_page_names_a_command_and_options_that_exist(words, run, help_pages):
+    name = words[0]
+    if name not in help_pages:
+        help_pages[name] = run(name, "--help")
+    page = help_pages[name]
     assert page.code == 0
     for word in words[1:]:
         if word.startswith("--"):
