@@ -36,7 +36,7 @@ QUICKLY = {
     "faithfulness": "--steps 2 --stages 1",
     "attribute": "--steps 4",
     "invariance": "--steps 3",
-    "explanations": "--methods gradcam,saliency --checks curves",
+    "explanations": "--methods gradcam,saliency --checks randomisation",
     "evaluate-classifier": "--count 20 --explain 0",
     "training-history": "--top 2",
 }

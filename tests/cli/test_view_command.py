@@ -23,6 +23,7 @@ from cnnviz.results.table import TableResult
 from cnnviz.views import VIEWS, View, find
 from cnnviz_cli import network_options, photo_options, view_command
 from cnnviz_cli.app import app
+from cnnviz_cli.file_stem import file_stem
 from cnnviz_cli.lazy import add_lazy_command
 
 
@@ -458,7 +459,7 @@ def test_several_photos_are_named_in_the_file(run, photo, tmp_path):
     ],
 )
 def test_a_default_file_name_is_safe(photos, model, stem):
-    assert view_command._stem(photos, model) == stem
+    assert file_stem(photos, model) == stem
 
 
 def test_without_a_photo_the_shipped_classes_get_a_held_out_sample():
