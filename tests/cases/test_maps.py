@@ -10,7 +10,8 @@ from torch.nn.utils import parametrizations, parametrize
 
 from cnnviz.errors import LayerError
 from cnnviz.heatmaps.stretching import stretch_over_box
-from cnnviz.models import as_model
+from cnnviz.images import Preprocessing
+from cnnviz.models import Model, as_model
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
 from cnnviz.passes.run_to_layer import PartialForward
@@ -27,6 +28,11 @@ from tests.helpers import networks_of_maps as made
 def images(count: int = 2, side: int = 16) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.rand(count, 3, side, side, generator=generator)
+
+
+def small(network: nn.Module) -> Model:
+    """Return a network with photos as small as the images; at the usual size some take long."""
+    return Model(network, preprocessing=Preprocessing(16, (16, 16), (0.5,) * 3, (0.5,) * 3))
 
 
 def stages(network: nn.Module, side: int = 16) -> tuple[str, ...]:
@@ -87,7 +93,7 @@ def test_channels_last_windows_equal_a_double_precision_reference() -> None:
 
 @pytest.mark.parametrize("apart", [1, 3])
 def test_tokens_equal_a_double_precision_reference(apart: int) -> None:
-    network, inputs = made.seeded(made.Tokens(apart)), images()
+    network, inputs = small(made.seeded(made.Tokens(apart))), images()
     held = capture(network, inputs, layers="stages", target=2)
     kept, gradient = gradcam_by_hand(made.seeded(made.Tokens(apart)), "blocks.1", inputs)
     kept, gradient = kept[:, apart:], gradient[:, apart:]
@@ -147,7 +153,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_map_is_refused_with_the_reason_by_every_view(name: str) -> None:
     build, layer, reason = REFUSED[name]
-    network, inputs = made.seeded(build()), images()
+    network, inputs = small(made.seeded(build())), images()
     held = capture(network, inputs, layers=[layer], gradients=False)
     asked = {
         "cam": lambda: cam(held, layer, "eigencam"),
@@ -158,9 +164,6 @@ def test_what_is_no_map_is_refused_with_the_reason_by_every_view(name: str) -> N
         "invariance": lambda: invariance(network, inputs, layer, steps=3),
         "visualization": lambda: feature_visualization(network, f"{layer}:0", steps=1, size=16),
     }
-    if build in (made.Mixer, made.Tokens):
-        # The one runs at one size only, the other is slow at the usual one, which is asked for.
-        del asked["visualization"]
     for view, ask in asked.items():
         with pytest.raises(LayerError, match=reason):
             pytest.fail(f"{view} took {ask()}")
@@ -168,7 +171,7 @@ def test_what_is_no_map_is_refused_with_the_reason_by_every_view(name: str) -> N
 
 @pytest.mark.parametrize("layer", ["norm", "second.0", "first.1.attn.proj", "merge"])
 def test_every_view_takes_a_map_in_an_unusual_layout(layer: str) -> None:
-    network, inputs = made.seeded(made.Swinlike()), images()
+    network, inputs = small(made.seeded(made.Swinlike())), images()
     held = capture(network, inputs, layers=[layer], target=1)
     size = tuple(held.activation_maps(layer).shape[2:])
     assert feature_maps(held, layer).maps.shape[1:] == size
@@ -185,7 +188,7 @@ def test_every_view_takes_a_map_in_an_unusual_layout(layer: str) -> None:
 
 def test_ablation_leaves_tokens_that_are_set_apart_alone() -> None:
     network, inputs = made.seeded(made.Tokens()), images(1)
-    held = capture(network, inputs, layers=["blocks.1"], target=2)
+    held = capture(small(network), inputs, layers=["blocks.1"], target=2)
     layout, output = held.layout("blocks.1"), held.activations["blocks.1"]
     maps = layout.take(output, 1)
     assert layout.apart == 3
@@ -310,7 +313,7 @@ def test_a_blind_head_does_not_hide_what_is_read() -> None:
 
 @pytest.mark.parametrize("size", [(16, 16), (16, 32), (24, 8)])
 def test_maps_have_the_shape_of_the_image(size: tuple[int, int]) -> None:
-    network = made.seeded(made.Tokens(2))
+    network = small(made.seeded(made.Tokens(2)))
     inputs = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     found = cam(capture(network, inputs, layers="stages"))
     assert found.maps[0].shape == (2, size[0] // 4, size[1] // 4)

@@ -21,7 +21,7 @@ from cnnviz.reports import report
 from cnnviz.results.result import Result
 from cnnviz.results.space import space_of
 from cnnviz.views import VIEWS
-from tests.helpers.array_networks import NETWORKS, build, seeded, signal_classifier
+from tests.helpers.array_networks import NETWORKS, build, fresh, seeded, signal_classifier
 
 LAYERS = {
     "signal": ("1", "4"),
@@ -55,7 +55,7 @@ def support(output: torch.Tensor, dims: tuple[int, ...], x: torch.Tensor) -> lis
 
 @pytest.mark.parametrize("name", ["signal", "wavenet", "unfolded", "volume", "unet", "parted"])
 def test_receptive_fields_are_the_support_of_the_gradient(name: str) -> None:
-    network, x = build(name)
+    network, x = fresh(name)
     # Nothing is switched off: the field is what could be seen.
     for layer in network.modules():
         if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose3d):
@@ -223,7 +223,7 @@ def test_captions_do_not_speak_of_photos(name: str) -> None:
 
 
 def test_a_monitor_names_the_layers_of_a_signal() -> None:
-    network, x = build("signal")
+    network, x = fresh("signal")
     network.train()
     optimizer = torch.optim.SGD(network.parameters(), 0.1)
     with cnnviz.GradientMonitor(network, optimizer, every=1) as monitor:
@@ -291,7 +291,8 @@ def test_slices_that_are_left_out_are_named() -> None:
     network = seeded(lambda: nn.Sequential(nn.Conv3d(1, 2, 3), nn.Flatten(), nn.LazyLinear(2)))
     x = torch.rand(1, 1, 40, 6, 6)
     network(x)
-    found = cnnviz.cam(capture(network, x, layers="0"))
+    takes = ArrayPreprocessing(axes=3, shape=tuple(x.shape[2:]))
+    found = cnnviz.cam(capture(Model(network, preprocessing=takes), x, layers="0"))
     assert "Drawn are 16 of 40 slices: 0, 3, 5, 8, 10, 13" in found.caption()
     few = cnnviz.cam(capture(*build("volume"), layers="stages"))
     assert "Drawn" not in few.caption()

@@ -21,7 +21,7 @@ from cnnviz.images import ArrayPreprocessing
 from cnnviz.introspection.receptive_fields import ArrayBox
 from cnnviz.models import Model, as_model
 from cnnviz.units.projection import UnitPosition, project
-from tests.helpers.array_networks import NETWORKS, build, seeded, signal_classifier
+from tests.helpers.array_networks import NETWORKS, build, fresh, seeded, signal_classifier
 
 SEEN = ("signal", "wavenet", "circular", "unfolded", "volume", "unet", "parted")
 
@@ -61,7 +61,7 @@ def touched(network: nn.Module, layer: str, x: torch.Tensor, position: tuple[int
     ],
 )
 def test_the_field_is_where_a_change_is_felt(name: str, layer: str) -> None:
-    network, x = build(name)
+    network, x = fresh(name)
     for held in network.parameters():
         # Nothing is switched off and nothing cancels: what could be felt is.
         held.data.abs_().add_(0.01)

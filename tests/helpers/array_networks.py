@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -192,8 +193,17 @@ NETWORKS: dict[str, Case] = {
 """Every kind, with the shape of an input [C, ...]."""
 
 
+@cache
 def build(name: str) -> tuple[nn.Module, torch.Tensor]:
-    """Return a network, and two inputs for it."""
+    """Return a network, and two inputs for it; cached, so tests must leave them as they are.
+
+    What is found out about a network is kept with it: which input it takes, how it is laid out.
+    """
+    return fresh(name)
+
+
+def fresh(name: str) -> tuple[nn.Module, torch.Tensor]:
+    """Return a network of its own, and two inputs for it."""
     made, shape = NETWORKS[name]
     generator = torch.Generator().manual_seed(1)
     return seeded(made), torch.rand(2, *shape, generator=generator)

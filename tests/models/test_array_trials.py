@@ -15,12 +15,12 @@ from cnnviz.models import Model, load
 from cnnviz.models.array_trials import find_array
 from cnnviz.models.torchvision_import import import_torchvision
 from cnnviz.results.space import IMAGE, SIGNAL, VOLUME
-from tests.helpers.array_networks import NETWORKS, Spectrogram, build, seeded, signal_classifier
+from tests.helpers.array_networks import NETWORKS, Spectrogram, fresh, seeded, signal_classifier
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_kind_of_input_is_found(name: str) -> None:
-    network, x = build(name)
+    network, x = fresh(name)
     model = Model(network)
     assert model.space == (SIGNAL if x.ndim == 3 else VOLUME)
     assert model.channels == x.shape[1]
@@ -64,7 +64,7 @@ def test_one_image_without_a_batch_is_no_signal() -> None:
 
 
 def test_nothing_is_changed_by_the_search() -> None:
-    network, _ = build("signal")
+    network, _ = fresh("signal")
     before = {name: value.clone() for name, value in network.state_dict().items()}
     assert Model(network).input_shape
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
