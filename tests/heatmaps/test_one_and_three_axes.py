@@ -121,7 +121,8 @@ def test_occlusion_is_that_of_captum(size: list[int], window: int, data: st.Data
     network = seeded(lambda: nn.Sequential(conv, nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)))
     x = torch.rand(1, 2, *size, generator=torch.Generator().manual_seed(5))
     network(x)
-    mine = occlusion(network, x, window, stride, "black", target=1)
+    takes = ArrayPreprocessing(None, None, (0.0,) * 2, (1.0,) * 2, axes=axes, shape=tuple(size))
+    mine = occlusion(Model(network, preprocessing=takes), x, window, stride, "black", target=1)
     theirs = Occlusion(network).attribute(
         x,
         sliding_window_shapes=(2, *grid.windows),

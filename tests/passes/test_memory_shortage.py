@@ -47,16 +47,21 @@ class Small(nn.Module):
         return self.network(x)
 
 
+def prepared(network: nn.Module) -> cnnviz.Model:
+    """Return a network with its images as they are given: a guess takes passes of its own."""
+    return cnnviz.Model(network, preprocessing=AS_GIVEN)
+
+
 def image(count: int = 1) -> torch.Tensor:
     return torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
-def cams(network: nn.Module) -> Any:
+def cams(network: cnnviz.Model) -> Any:
     held = cnnviz.capture(network, image(), layers="network.3", target=1)
     return cnnviz.cam(held, method="scorecam").maps[0]
 
 
-def captured(network: nn.Module) -> Any:
+def captured(network: cnnviz.Model) -> Any:
     held = cnnviz.capture(network, image(7), layers="conv", target=[0, 1, 2, 3, 0, 1, 2])
     found = {f"activations of {key}": value for key, value in held.activations.items()}
     found |= {f"gradients of {key}": value for key, value in held.gradients.items()}
@@ -65,19 +70,18 @@ def captured(network: nn.Module) -> Any:
     return {name: value.numpy() for name, value in found.items()}
 
 
-def answers(network: nn.Module) -> Any:
+def answers(network: cnnviz.Model) -> Any:
     return cnnviz.capture(network, image(5), layers=(), gradients=False).returned.numpy()
 
 
-def evaluated(network: nn.Module) -> Any:
+def evaluated(network: cnnviz.Model) -> Any:
     photos = [np.uint8(255 * one.permute(1, 2, 0).numpy()) for one in image(2)]
     settings = CheckSettings(groups=("curves",), steps=4)
     asked = {"methods": ("gradcam", "smoothgrad"), "random": 1, "settings": settings}
-    # Otherwise they were made as large as those of ImageNet.
-    return evaluate(cnnviz.Model(network, preprocessing=AS_GIVEN), photos, **asked).values
+    return evaluate(network, photos, **asked).values
 
 
-ASKS: dict[str, Callable[[nn.Module], Any]] = {
+ASKS: dict[str, Callable[[cnnviz.Model], Any]] = {
     "capture": captured,
     "answers": answers,
     "evaluate": evaluated,
@@ -97,12 +101,12 @@ def test_batches_are_halved_and_the_result_is_the_same(
 ) -> None:
     monkeypatch.setenv("CNNVIZ_FAST", "0")
     _SEEN.clear()
-    expected = ASKS[ask](Small(1000, shortage))
+    expected = ASKS[ask](prepared(Small(1000, shortage)))
     assert max(_SEEN) > 3
     network = Small(3, shortage).train()
     before = state(network)
     _SEEN.clear()
-    found = ASKS[ask](network)
+    found = ASKS[ask](prepared(network))
     assert max(_SEEN) > 3, "it was short of memory"
     assert state(network) == before
     pairs = (
@@ -118,9 +122,10 @@ def test_batches_are_halved_and_the_result_is_the_same(
 
 def test_fewer_images_of_a_gradient_flow_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIZ_FAST", "0")
-    found = cnnviz.gradient_flow(Small(3, MemoryError), image(7), remedies=False)
+    found = cnnviz.gradient_flow(prepared(Small(3, MemoryError)), image(7), remedies=False)
     assert "The first 2 of 7 images were used: more do not fit." in found.provenance.notes
-    expected = cnnviz.gradient_flow(Small(1000, MemoryError), image(7)[:2], remedies=False)
+    whole = prepared(Small(1000, MemoryError))
+    expected = cnnviz.gradient_flow(whole, image(7)[:2], remedies=False)
     np.testing.assert_array_equal(found.gradient_norms, expected.gradient_norms)
 
 
@@ -139,7 +144,7 @@ def test_a_scan_halves_its_batches_and_shows_each_image_once(
                 assert (kind, place) not in found, "shown twice"
                 found[kind, place] = row.numpy().copy()
 
-        model = cnnviz.Model(Small(most, MemoryError), preprocessing=AS_GIVEN)
+        model = prepared(Small(most, MemoryError))
         data = open_dataset(image(11))
         scan(
             *(model, data, ["network.0", "network.5"], keep),
@@ -164,7 +169,7 @@ def test_shortage_is_told_where_one_image_is_too_many(
     network = Small(0, shortage).train()
     before = state(network)
     with pytest.raises((CnnvizError, MemoryError, torch.OutOfMemoryError), match=r"memory|^$"):
-        cnnviz.attribute(network, image(), "smoothgrad", target=1)
+        cnnviz.attribute(prepared(network), image(), "smoothgrad", target=1)
     assert state(network) == before
 
 
