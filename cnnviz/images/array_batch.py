@@ -21,6 +21,7 @@ from cnnviz.images.array_reading import (
 )
 from cnnviz.images.paths import distinct_names, file_name
 from cnnviz.images.photo import Photo, PhotoError
+from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
     import torch
@@ -145,7 +146,8 @@ def _check_tensor(tensor: torch.Tensor, preprocessing: ArrayPreprocessing, name:
         axes = ("C", *preprocessing.space.letters)
         raise UsageError(
             f"{title} is a tensor of shape {list(tensor.shape)}: of its axes {', '.join(axes)} the "
-            f"first has {len(tensor)} channels, and the network takes {preprocessing.channels}.",
+            f"first has {plural(len(tensor), 'channel')}, and the network takes "
+            f"{preprocessing.channels}.",
             f"Its channels come last: give {wanted}, such as tensor.movedim(-1, {-len(axes)})."
             if last
             else f"Give {wanted}.",

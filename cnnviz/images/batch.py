@@ -18,7 +18,7 @@ from cnnviz.images.photo_box import PhotoBox
 from cnnviz.images.preprocessing import Preprocessing
 from cnnviz.images.reading import read_photo
 from cnnviz.images.size_notes import size_notes
-from cnnviz.results.text import reasons
+from cnnviz.results.text import number, plural, reasons
 
 if TYPE_CHECKING:
     import torch
@@ -256,7 +256,8 @@ def _check_tensor(tensor: torch.Tensor, index: int, preprocessing: Preprocessing
         last = tensor.shape[-1] == preprocessing.channels
         raise UsageError(
             f"Image {index} is a tensor of shape {list(tensor.shape)}: of its axes C, H, W the "
-            f"first has {len(tensor)} channels, and the network takes {preprocessing.channels}.",
+            f"first has {plural(len(tensor), 'channel')}, and the network takes "
+            f"{preprocessing.channels}.",
             "Its channels come last, H, W, C: give tensor.movedim(-1, -3)."
             if last
             else f"Give [N, {preprocessing.channels}, H, W].",
@@ -269,10 +270,26 @@ def _check_tensor(tensor: torch.Tensor, index: int, preprocessing: Preprocessing
         )
 
 
+_LEAST_OF_BYTES = 30.0
+"""The largest value from which on numbers are taken for bytes: normalised ones are below 10."""
+
+
 def _shown(tensor: torch.Tensor, index: int, preprocessing: Preprocessing) -> Photo:
     notes = ["given as a preprocessed tensor"]
     pixels, clipped = preprocessing.invert_and_clipped(tensor)
     if clipped:
         notes.append(f"{clipped:.1%} of its values lie beyond black or white and are shown clipped")
+        notes += _told_bytes(tensor)
     shown = new_photo(pixels, f"image {index}", tuple(notes))
     return replace(shown, as_tensor=True)
+
+
+def _told_bytes(tensor: torch.Tensor) -> list[str]:
+    """Say that a tensor, for a network that takes other numbers, seems to hold pixels."""
+    low, high = (float(value) for value in tensor.detach().aminmax())
+    if low < 0 or high < _LEAST_OF_BYTES or high > 255:
+        return []
+    return [
+        f"its values run from {number(low)} to {number(high)} like those of pixels, and a float "
+        "tensor is taken as it is: to have pixels prepared, give uint8 [H, W, 3]"
+    ]

@@ -133,6 +133,16 @@ def test_clipped_values_are_said() -> None:
     assert photo.notes[1] == "25.0% of its values lie beyond black or white and are shown clipped"
 
 
+def test_a_float_tensor_of_bytes_is_told_where_the_network_takes_other_numbers() -> None:
+    tensor = torch.linspace(0, 255, 48).reshape(1, 3, 4, 4)
+    told = prepare(tensor, PLAIN).photos[0].notes[-1]
+    assert told.startswith("its values run from 0 to 255 like those of pixels")
+    bytes_taken = Preprocessing(None, None, (0.0,) * 3, (1 / 255,) * 3)
+    assert len(prepare(tensor, bytes_taken).photos[0].notes) == 1
+    for other in (tensor - 104, tensor / 50, tensor * 2):
+        assert "pixels" not in " ".join(prepare(other, PLAIN).photos[0].notes)
+
+
 def test_any_number_of_channels_as_a_tensor() -> None:
     seven = Preprocessing(None, None, (0.0,) * 7, (1.0,) * 7)
     batch = prepare(torch.full((2, 7, 5, 6), 0.5), seven)
@@ -146,7 +156,7 @@ def test_any_number_of_channels_as_a_tensor() -> None:
         (torch.zeros(3, 8, 8, dtype=torch.uint8), r"torch.uint8.*permute"),
         (torch.zeros(8, 8), r"shape \[8, 8\]"),
         (torch.zeros(1, 2, 3, 8, 8), r"shape \[1, 2, 3, 8, 8\]"),
-        (torch.zeros(1, 8, 8), r"has 1 channels, and the network takes 3"),
+        (torch.zeros(1, 8, 8), r"has 1 channel, and the network takes 3"),
         (torch.full((3, 8, 8), float("nan")), "not finite"),
         ([torch.zeros(3, 8, 8), pixels()], "mixed"),
     ],
