@@ -317,7 +317,7 @@ class Heatmap(Result):
         if not self.relu:
             scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
         end = f"{self.clip_percentile:g}th percentile" if clipped else "most"
-        return scale, f"{self.unit} (1: each map's {end})"
+        return scale, f"evidence (1: each map's {end})"
 
     @property
     def unit(self) -> str:
@@ -325,13 +325,14 @@ class Heatmap(Result):
         weighted = isinstance(self.settings, CamSettings)
         return "evidence: weighted sum of activations" if weighted else "evidence"
 
-    def extent(self, image: int, layer: str) -> str:
-        """Say what values the colours of one map span, and how coarse it is."""
+    def extent(self, image: int, layer: str, *, small: bool = False) -> str:
+        """Say what values the colours of one map span, and how coarse it is; `small` is short."""
         scale = self.scale(image, layer)
         said = f"{number(scale.low)} to {number(scale.high)}"
         if scale.constant:
             said = "no evidence for it" if self.relu else "zero everywhere"
-        return f"{said}, a map of {self.space.map_size(self.maps[self._place(layer)].shape[1:])}"
+        size = self.space.map_size(self.maps[self._place(layer)].shape[1:])
+        return f"{said}, {size}" if small else f"{said}, a map of {size}"
 
     @property
     def scales(self) -> tuple[tuple[tuple[float, float], ...], ...]:

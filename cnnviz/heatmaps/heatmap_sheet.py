@@ -44,7 +44,10 @@ def _entry(found: Heatmap, place: int) -> SheetEntry:
     else:
         said, right = f"{answer.answer} {percent(answer.probability)}", answer.right
     name, photo = found.images[place], found.crop(place, _LONGEST)
-    labels = (_more(found, place), *(found.extent(place, layer) for layer in found.layers))
+    labels = (
+        _more(found, place),
+        *(found.extent(place, layer, small=True) for layer in found.layers),
+    )
     return SheetEntry((photo, *tiles), name, said, right, labels=labels)
 
 

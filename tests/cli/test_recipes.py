@@ -19,7 +19,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 RECIPES = [DOCS / "start.md", *sorted((DOCS / "cookbook").glob("*.md"))]
 # Commands that are read and not run: those of networks whose weights have to be downloaded, and
 # those that take long and have tests of their own.
-READ_ONLY = ("fasterrcnn_resnet50_fpn", "doctor", "report")
+READ_ONLY = ("fasterrcnn_resnet50_fpn", "doctor", "report", "lecture")
 
 
 @pytest.fixture(autouse=True)

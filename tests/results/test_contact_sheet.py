@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 from PIL import Image
 
 import cnnviz
@@ -153,6 +154,19 @@ def test_what_belongs_to_each_photo_goes_with_it():
     assert [len(part.drops) for part in parts] == [len(part.images) for part in parts]
     np.testing.assert_array_equal(np.concatenate([part.drops for part in parts]), found.drops)
     assert "the part that the network saw is shown" in found.caption()
+
+
+def test_labels_of_a_sheet_are_whole_and_its_bar_as_long_as_its_label() -> None:
+    photos = [
+        read_photo(np.full((30, 30, 3), shade, np.uint8), f"{shade}.png") for shade in range(6)
+    ]
+    figure = cnnviz.cam(cnnviz.capture(colour_model(), photos, layers=["same"])).figure()
+    figure.draw_without_rendering()
+    said = [text.get_text() for text in figure.findobj(Text)]
+    assert not [text for text in said if "…" in text]
+    bar = next(axes for axes in figure.findobj(Axes) if "evidence" in axes.get_ylabel())
+    label = bar.yaxis.label.get_window_extent().height
+    assert label < 1.5 * bar.get_window_extent().height
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 60), (4, 60), (40, 60), (60, 20)])
