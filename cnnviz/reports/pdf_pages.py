@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from fpdf import FPDF
@@ -45,6 +46,33 @@ def plain(text: str) -> str:
     return "".join(letter for letter in whole if letter.isprintable())
 
 
+def _measured_as_it_grows() -> type[TTFFont]:
+    """Return the class of a font that adds the width of one letter to that of a line so far.
+
+    fpdf2 measures the line anew at each letter, which was most of the time that a PDF takes.
+    """
+    last, total = "", 0.0
+
+    class Measured(TTFFont):
+        __slots__ = ()
+
+        def get_text_width(
+            self, text: str, font_size_pt: float, text_shaping_params: dict[str, Any] | None
+        ) -> tuple[int, float]:
+            nonlocal last, total
+            if len(text) < 2 or text_shaping_params:
+                return super().get_text_width(text, font_size_pt, text_shaping_params)
+            if text[:-1] == last:
+                total += self.cw[ord(text[-1])]
+            elif text != last:
+                total = sum(self.cw[ord(letter)] for letter in text)
+            last = text
+            self.biggest_size_pt = max(self.biggest_size_pt, font_size_pt)
+            return len(text), total * font_size_pt * 0.001
+
+    return Measured
+
+
 class PdfPages(FPDF):
     """A4 pages that are filled from the top; a new one is begun where something does not fit."""
 
@@ -60,6 +88,8 @@ class PdfPages(FPDF):
         fonts = Path(mpl.get_data_path()) / "fonts" / "ttf"
         self.add_font(FONT, "", fonts / "DejaVuSans.ttf")
         self.add_font(FONT, "B", fonts / "DejaVuSans-Bold.ttf")
+        for font in self._fonts:
+            font.__class__ = _measured_as_it_grows()
         self.add_page()
 
     def close(self) -> None:

@@ -168,7 +168,8 @@ def _latin(text: str) -> str:
 def data_uri(path: Path) -> str:
     """Return a picture's file as a WebP image inside an address."""
     stream = io.BytesIO()
-    options: dict[str, Any] = {"quality": WEBP_QUALITY, "method": 4}
+    # A higher effort takes twice as long, for 5% fewer bytes.
+    options: dict[str, Any] = {"quality": WEBP_QUALITY, "method": 2}
     with Image.open(path) as image:
         image.save(stream, format="WEBP", **options)
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

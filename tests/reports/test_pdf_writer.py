@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fpdf.fonts import TTFFont
 from PIL import Image
 
 from cnnviz.reports import pdf_pages, pdf_writer
@@ -134,6 +135,14 @@ def test_no_name_breaks_it(name, brief, tmp_path, caplog):
     assert content.startswith(b"%PDF")
     assert b"{nb}" not in content or name == "{nb}", "what stands for the number of pages is gone"
     assert not caplog.records
+
+
+def test_a_line_that_grows_is_as_wide_as_one_that_is_measured_whole(book):
+    font = book.fonts["dejavu"]
+    grown = [*("AVA wide"[:end] for end in range(9)), "other", "AVA wide", "AVA wider", "b", "bi"]
+    for text in grown:
+        measured = font.get_text_width(text, 9.0, None)
+        assert measured == TTFFont.get_text_width(font, text, 9.0, None), text
 
 
 def test_a_letter_without_a_shape_is_a_box_and_stays_the_letter(book):
