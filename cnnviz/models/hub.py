@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import logging
@@ -24,6 +25,12 @@ PATIENCE = 10.0
 """Seconds that a server has to answer, and then to send each next piece."""
 
 _PIECE = 1 << 20
+_OF_THE_FOLDER = {
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "EEXIST")
+    if hasattr(errno, name)  # Windows has no quotas
+}
+"""What the system says where a file cannot be made or filled."""
 _log = logging.getLogger("cnnviz")
 
 
@@ -60,6 +67,11 @@ def fetch(url: str, of: str, file_name: str | None = None) -> Path:
     try:
         _download(url, path)
     except (OSError, ValueError, http.client.HTTPException) as error:
+        if _is_of_the_folder(error):
+            raise ModelError(
+                f"The weights of {of} cannot be kept in {str(path.parent)!r}: {_reason(error)}.",
+                "Name a folder that can be written to, and has room, in TORCH_HOME.",
+            ) from error
         put = f"Put {name} from {url} into {path.parent}"
         raise ModelError(
             f"The weights of {of} are not on this machine and could not be downloaded "
@@ -68,6 +80,11 @@ def fetch(url: str, of: str, file_name: str | None = None) -> Path:
             option=f"{put}, or take --weights random.",
         ) from error
     return path
+
+
+def _is_of_the_folder(error: Exception) -> bool:
+    """Whether a download failed at the cache, and not on the way to it."""
+    return isinstance(error, OSError) and error.errno in _OF_THE_FOLDER
 
 
 def _download(url: str, path: Path) -> None:

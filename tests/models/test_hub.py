@@ -1,6 +1,8 @@
 """Downloads end whole or not at all, quietly and within a deadline."""
 
+import errno
 import hashlib
+import os
 import socket
 import threading
 import time
@@ -131,8 +133,21 @@ def test_a_folder_that_cannot_be_made(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))
-    with pytest.raises(ModelError, match="could not be downloaded"):
+    with pytest.raises(ModelError, match=r"cannot be kept in .*TORCH_HOME"):
         hub.fetch(f"{server}/net.pth", "net")
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
+def test_a_folder_that_takes_nothing_is_what_is_told(
+    server: str, empty_cache: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(hub.tempfile, "mkstemp", refuse)
+    with pytest.raises(ModelError, match=f"{os.strerror(number)}.*TORCH_HOME"):
+        hub.fetch(f"{server}/net.pth", "net")
+    assert left_in(empty_cache) == []
 
 
 def test_an_interrupt_leaves_nothing(
