@@ -46,10 +46,10 @@ from cnnviz_cli.terminal import quieten_other_packages, say, say_error
 from cnnviz_cli.unknown_options import ReasonedCommand
 
 EXIT_CODES = (
-    "[bold]Exit codes:[/bold] 0 done; 1 a fault in cnnviz itself, or what --fail-on names "
-    "was found; 2 something to mend in the arguments, the files or the installation; 3 what "
-    "--fail-on names could not be measured, so there is no saying; 130 stopped with Ctrl-C, "
-    "143 by SIGTERM; 141 nobody reads the output any more.\n\n"
+    "[bold]Exit codes:[/bold] 0 done; 1 --fail-on found a problem, or a bug in cnnviz; 2 a "
+    "problem with the arguments, the files or the installation; 3 what --fail-on names could not "
+    "be measured; 130 stopped with Ctrl-C, 143 by SIGTERM; 141 the reader of the output is "
+    "gone.\n\n"
     "CNNVIZ_DEBUG=1 in the environment is the same as --debug."
 )
 _INTERRUPTED = 130
@@ -60,7 +60,7 @@ _DEBUG = "CNNVIZ_DEBUG"
 app = typer.Typer(
     name="cnnviz",
     cls=plugin_commands.Commands,
-    help="See what a convolutional network sees, and whether it is well.",
+    help="See what a convolutional network sees, and whether it trains well.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     rich_markup_mode="rich",

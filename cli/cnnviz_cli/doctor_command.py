@@ -11,7 +11,7 @@ import typer
 from cnnviz_cli import output_options
 from cnnviz_cli.terminal import say, working
 
-SUMMARY = "Say whether cnnviz can work on this machine, and what to do where it cannot."
+SUMMARY = "Check the installation, and say how to fix what is missing."
 _BROKEN = 2
 _COLOURS = {
     "ok": typer.colors.GREEN,

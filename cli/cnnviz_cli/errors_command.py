@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnnviz.evaluation import ErrorAnalysis
     from cnnviz.reports import Report
 
-SUMMARY = "Find where a classifier is wrong: the worst answers explained, and what is mixed up."
+SUMMARY = "Find where a classifier is wrong: the worst answers explained, and confusions."
 HELP = """Find the wrong answers of a classifier over labelled images, worst first.
 
 Writes a folder with a page to leaf through and filter, errors.csv with every wrong answer,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cnnviz.explorer.build import Explorer, ExplorerPlan
     from cnnviz.models import Model
 
-SUMMARY = "Ask a network about a photo, on one page that works without a server."
+SUMMARY = "Make an interactive page about a photo that works without a server."
 HELP = """Make one page on which a person asks a network about a photo.
 
 The page shows the answer and where it came from; there a click asks for another class, layer or

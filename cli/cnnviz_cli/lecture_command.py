@@ -18,7 +18,7 @@ from cnnviz_cli.told_guesses import Guesses
 if TYPE_CHECKING:
     from cnnviz.lectures.beginning import Loading
 
-SUMMARY = "Hold the course on convolutional networks, computed on your photo and network."
+SUMMARY = "Make the course on convolutional networks, computed on your photo and network."
 HELP = """Hold the whole course on convolutional networks on one photo and one network.
 
 Writes a folder with the course as one illustrated page, the notebook lecture.ipynb with the same

@@ -39,7 +39,7 @@ def training_report(
     interactive: Interactive = False,
     quiet: output_options.Quiet = False,
 ) -> None:
-    """Make a report on a training run that GradientMonitor recorded, also while it goes on.
+    """Make a report on a training run that GradientMonitor records, even while it is running.
 
     The last line of stdout is the path of the page to open.
     """

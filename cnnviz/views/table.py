@@ -102,7 +102,7 @@ class View:
 
 
 VIEWS: tuple[View, ...] = (
-    View("predictions", "capture", "What the network answers, and how sure it is.", layers=""),
+    View("predictions", "capture", "What the network answers, and how confident it is.", layers=""),
     View(
         "architecture",
         "model",
@@ -122,7 +122,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "receptive_field",
         "model",
-        "What a layer could see of a photo, and what it does see.",
+        "How much of a photo a layer could see, and how much it does see.",
         progress=True,
         panel=LAYERS,
     ),
@@ -144,7 +144,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "deconvnet",
         "model",
-        "What of a photo made the units of a layer respond.",
+        "What in a photo made the units of a layer respond.",
         progress=True,
         panel=LAYERS,
     ),
@@ -168,7 +168,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "compare",
         "model",
-        "Two networks: how alike their layers are, their answers and heatmaps.",
+        "Two networks: how similar their layers are, their answers and heatmaps.",
         images="data",
         progress=True,
         compare=True,
@@ -188,7 +188,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "localisation",
         "capture",
-        "From a heatmap to a box, beside the box that somebody drew.",
+        "From a heatmap to a box, compared with an annotated box.",
         layers="stages",
         layers_from="layer",
         gradients=True,
@@ -198,13 +198,13 @@ VIEWS: tuple[View, ...] = (
     View(
         "attribute",
         "model",
-        "Which pixels the answer hangs on: gradient attribution.",
+        "Which pixels the answer depends on: gradient attribution.",
         target=True,
     ),
     View(
         "occlusion",
         "model",
-        "What the answer loses when a part of the photo is hidden.",
+        "How much the score falls when a part of the photo is hidden.",
         target=True,
         progress=True,
         verb="occlude",
@@ -212,14 +212,14 @@ VIEWS: tuple[View, ...] = (
     View(
         "invariance",
         "model",
-        "How the answer changes when a photo is moved, enlarged or turned.",
+        "How the answer changes when a photo is shifted, scaled or rotated.",
         target=True,
         progress=True,
     ),
     View(
         "equivariance",
         "model",
-        "How far feature maps, and the answer, follow an image that is shifted.",
+        "How closely feature maps and the answer follow a shifted image.",
         target=True,
         progress=True,
         panel=COURSE,
@@ -236,7 +236,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "augmentation",
         "model",
-        "What a training transform draws of a photo, and the answer to each draw.",
+        "Samples of a training transform applied to a photo, and the answer to each.",
         target=True,
         progress=True,
         panel=COURSE,
@@ -244,7 +244,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "faithfulness",
         "model",
-        "How far a heatmap may be believed, beside random maps.",
+        "How far to trust a heatmap, compared with random maps.",
         target=True,
         progress=True,
     ),
@@ -258,7 +258,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "feature_visualization",
         "model",
-        "What a unit looks for: pictures optimised to drive it furthest.",
+        "What a unit looks for: pictures optimised to activate it most.",
         images="none",
         progress=True,
         announce=True,
@@ -269,7 +269,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "gradient_flow",
         "model",
-        "Whether the gradient arrives: a verdict, its cause, and remedies.",
+        "Whether gradients reach every layer: a verdict, its cause, and remedies.",
         progress=True,
         compare=True,
         own_input=True,
@@ -279,7 +279,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "skip_connections",
         "model",
-        "How much of the gradient comes back through the skips.",
+        "How much of the gradient flows back through the skips.",
         target=True,
         panel=TRAINING,
     ),
@@ -329,13 +329,13 @@ VIEWS: tuple[View, ...] = (
     View(
         "weight_sharing",
         "photo",
-        "How many weights a layer over this photo takes: full, local, shared.",
+        "How many weights a layer over this photo needs: full, local, shared.",
         panel=COURSE,
     ),
     View(
         "pooling",
         "capture",
-        "Pooling of a feature map, its switches, and what a shift leaves of it.",
+        "Pooling of a feature map, its switches, and what a small shift changes.",
         layers="stages",
         layers_from="layer",
         panel=COURSE,
@@ -378,7 +378,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "optimizers",
         "nothing",
-        "The paths of optimizers down a loss surface, and what rates they bear.",
+        "The paths of optimizers down a loss surface, and the rates they tolerate.",
         images="none",
         progress=True,
         panel=COURSE,
@@ -386,7 +386,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "overfitting",
         "nothing",
-        "A network learns few scenes by heart, and what holds it back.",
+        "A network memorises a few scenes, and what prevents that.",
         images="none",
         progress=True,
         panel=COURSE,

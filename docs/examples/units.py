@@ -1,8 +1,9 @@
 """What the units see: projections, receptive fields and invariance.
 
-At an early, a middle and a late layer the strongest channels on one photo, each with the patch that
-it sees and what it sends back to the pixels. Then how large these patches are in practice, and what
-becomes of the answer when the photo is moved, enlarged or turned.
+The strongest channels of an early, a middle and a late layer on one photo: the patch that each
+sees, and what it sends back to the pixels; for the late layer, whose patches are most of the photo,
+in place on the photo. Then how large these patches are in practice, and how the answer changes when
+the photo is shifted, scaled or rotated.
 """
 
 import cnnviz
