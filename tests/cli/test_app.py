@@ -81,7 +81,7 @@ def test_a_wrong_word_exits_2_and_names_the_right_one(run, arguments, message):
 
 
 def _break(monkeypatch, error):
-    def load_model(*_):
+    def load_model(*_, **__):
         raise error
 
     monkeypatch.setattr(network_options, "load_model", load_model)
