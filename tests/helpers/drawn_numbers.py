@@ -38,7 +38,7 @@ class Values:
                 for array in arrays.values():
                     numbers += [*array.shape, *(array.ravel() if array.dtype.kind in "iuf" else ())]
         found = np.array(numbers, np.float64)
-        self._numbers: NDArray[np.float64] = np.abs(found[np.isfinite(found)])
+        self._numbers: NDArray[np.float64] = np.unique(np.abs(found[np.isfinite(found)]))
         self._digits = set(re.findall(r"\d+(?:\.\d+)?", " ".join(self._words)))
 
     def _of(self, data: Any) -> Iterator[float]:
@@ -71,8 +71,13 @@ class Values:
         return found
 
     def _has(self, value: float, step: float, factors: list[float]) -> bool:
-        away = [np.abs(self._numbers * factor - value).min(initial=np.inf) for factor in factors]
-        return bool(min(away) <= 0.5001 * step)
+        return any(self._nearest(value, factor) <= 0.5001 * step for factor in factors)
+
+    def _nearest(self, value: float, factor: float) -> float:
+        """Return how far the nearest number lies from a value, once multiplied."""
+        at = int(np.searchsorted(self._numbers, value / factor))
+        beside = self._numbers[max(at - 2, 0) : at + 2]
+        return float(np.abs(beside * factor - value).min(initial=np.inf))
 
 
 def written(figure: Figure) -> list[str]:
