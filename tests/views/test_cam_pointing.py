@@ -1,4 +1,4 @@
-"""Grad-CAM lies on the object: the map's maximum against the exact mask of 200 drawn scenes."""
+"""Grad-CAM lies on the object: the map's maximum against the exact mask of 100 drawn scenes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnnviz.models import load
 from cnnviz.passes.captures import capture
 from cnnviz.views.cam import cam
 
-COUNT = 200
+COUNT = 100
 
 
 @pytest.fixture(scope="module")
