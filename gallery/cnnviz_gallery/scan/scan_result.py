@@ -21,8 +21,10 @@ from cnnviz.results.files import remove_leftovers, write_atomically
 from cnnviz.results.given_files import given_bytes, open_given
 from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.results.structured import decoded
+from cnnviz.results.table import Table
 from cnnviz_gallery.scan.layer_result import LayerResult, layer_of_arrays
 from cnnviz_gallery.scan.ranked_images import Ints
+from cnnviz_gallery.scan.unit_table import unit_table
 
 FORMAT = "cnnviz scan 3"
 Grouping = Literal["labels", "predictions"]
@@ -183,6 +185,13 @@ class ScanResult:
     def layer(self, name: str) -> LayerResult:
         """Return the layer of a name."""
         return next(found for found in self.layers if found.layer == name)
+
+    def table(self) -> Table:
+        """Return a row for each unit, as `to_dataframe` and `to_csv` of it have them in turn.
+
+        See `cnnviz_gallery.scan.unit_table.unit_table` for the columns.
+        """
+        return unit_table(self)
 
     def save(self, folder: Path) -> None:
         """Write the scan to a folder, which is made; ``scan.json`` comes last and names the rest.

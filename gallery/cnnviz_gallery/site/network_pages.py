@@ -51,7 +51,7 @@ def page(subject: SiteContext) -> content.NetworkPage:
             f"Each image: {scan.network.preprocessing}.",
             f"Computed on {scan.computed_on}.",
             *_uncalled(subject),
-            *scan.notes,
+            *(f"{note.rstrip('.')}." for note in scan.notes),
         ),
         skipped=tuple(content.Fact(each.name, each.reason) for each in scan.skipped),
         steps=tuple(_steps(subject)),

@@ -11,6 +11,7 @@ from PIL import Image
 
 from cnnviz.introspection.unit_names import Unit
 from cnnviz_gallery.scan.layer_result import LayerResult
+from cnnviz_gallery.scan.unit_table import unit_table
 from cnnviz_gallery.site import addresses, class_pages, layer_pages, network_pages, unit_pages
 from cnnviz_gallery.site.content import Card, Fact, Link, Sheet
 from cnnviz_gallery.site.context import SiteContext
@@ -20,7 +21,7 @@ from cnnviz_gallery.site.patches import choose
 from cnnviz_gallery.site.render import assets, render
 from cnnviz_gallery.site.site_folder import SiteFolder
 
-NETWORK = "network.json"
+NETWORK, UNITS = "network.json", "units.json"
 Report = Callable[[int, str], None]
 
 
@@ -42,6 +43,7 @@ def publish(subject: SiteContext, key: str, report: Report) -> None:
         f"{folder}/index.html",
         render("network", 2, [Link(name, "")], page=network_pages.page(subject)),
     )
+    site.write_json(f"{folder}/{UNITS}", unit_table(subject.scan).to_json())
     site.write_json(f"{folder}/{NETWORK}", network_pages.card(subject))
     write_home(site)
 

@@ -35,6 +35,7 @@ _SHARED = (
     *(f"assets/{name}" for name in ("gallery.css", "gallery.js", "icon.svg", "search.js")),
     "models/*/index.html",
     "models/*/network.json",
+    "models/*/units.json",
 )
 """Files that are certain to be written over where a site is gone on with."""
 
