@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,15 @@ from cnnviz.passes.run_from_layer import ForwardFromLayer
 from tests.helpers.browser import Visit
 
 CLASSES = 10
-_WEIGHTS = """([place, index]) => {
+_FOUND = """([place, index]) => {
   const layer = cnnviz.app.data.layers[place];
   const row = cnnviz.arithmetic.rowOf(layer, index);
   const share = layer.head ? layer.head.places : 1;
-  return [[...cnnviz.arithmetic.weightsOf(layer, row, true)], layer.row.values[row] / share];
+  const map = cnnviz.arithmetic.classMap(layer, index, "gradcam", new Map());
+  return JSON.stringify({
+    weights: [...cnnviz.arithmetic.weightsOf(layer, row, true)],
+    row: layer.row.values[row] / share, map: [...map], steps: [...layer.step.values],
+  });
 }"""
 HEADED = ("resnet18", "densenet121", "googlenet", "mobilenet_v2")
 
@@ -41,24 +46,17 @@ def check_maps(model: Any, photo: Any, visit: Visit, layers: tuple[str, ...]) ->
     for place, layer in enumerate(layers):
         maps = cnnviz.cam(seen, layer).maps[0]
         activations = seen.activation_maps(layer)[0].numpy()
+        levels = map_levels(activations)
+        wide = np.ptp(activations.reshape(len(activations), -1), 1)
         for index, wanted in zip(held, maps, strict=True):
-            weights, row = visit.page.evaluate(_WEIGHTS, [place, index])
-            # Half a step of every activation, and of every weight.
-            steps = visit.page.evaluate(
-                "(place) => [...cnnviz.app.data.layers[place].step.values]", place
-            )
-            levels = map_levels(activations)
-            wide = np.ptp(activations.reshape(len(activations), -1), 1)
+            # As text: Playwright is slow with long lists.
+            found = json.loads(visit.page.evaluate(_FOUND, [place, index]))
+            steps, row = np.array(found["steps"]), found["row"]
             np.testing.assert_allclose(steps, wide / levels, rtol=1e-4, atol=1e-6 * wide.max())
-            steps = np.array(steps)
-            bound = (np.abs(weights) * steps).sum() / 2 + np.abs(activations).sum(0) * row / 2
-            bound = bound + steps.sum() * row / 4
-            found = visit.page.evaluate(
-                "([place, index]) => [...cnnviz.arithmetic.classMap("
-                "cnnviz.app.data.layers[place], index, 'gradcam', new Map())]",
-                [place, index],
-            )
-            off = np.abs(np.reshape(found, wanted.shape) - wanted)
+            # Half a step of every activation, and of every weight.
+            bound = (np.abs(found["weights"]) * steps).sum() / 2
+            bound = bound + np.abs(activations).sum(0) * row / 2 + steps.sum() * row / 4
+            off = np.abs(np.reshape(found["map"], wanted.shape) - wanted)
             assert (off <= 1.01 * bound + 1e-5 * np.abs(wanted).max()).all(), (layer, index)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,13 @@ class Opened:
     path: Path
 
     def asks(self, expression: str, given: Any = None) -> Any:
-        """Return what the page's own script finds."""
-        return self.visit.page.evaluate(
-            f"(given) => {{ const {{ app, arithmetic }} = cnnviz; return {expression}; }}", given
+        """Return what the page's own script finds, as JSON: Playwright is slow with long lists."""
+        found = self.visit.page.evaluate(
+            "(given) => { const { app, arithmetic } = cnnviz;"
+            f" return JSON.stringify({expression}); }}",
+            given,
         )
+        return None if found is None else json.loads(found)
 
     def goes_to(self, address: str) -> None:
         """Open an address of the page anew."""
