@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from cnnviz.gradients.silencing_bias import Silenced
 from cnnviz.introspection.rectifiers import Rectifier, read_rectifier
 
 
@@ -37,6 +38,35 @@ class ActivationCall:
     slope: Callable[[torch.Tensor], torch.Tensor] | None = None
     steepest: float = 1.0
     bounded: bool = False
+
+
+@dataclass
+class ActivationStatistics:
+    """One call of an activation, and what became of its units.
+
+    Attributes
+    ----------
+    name : str
+        The module that called it.
+    kind : str
+        "relu", "sigmoid" and so on.
+    after : int
+        The place in `ForwardRecorder.met` of the layer or merge that was called last before it; -1
+        for none.
+    dead : torch.Tensor or None
+        Which channels have a slope of zero everywhere, bool [C]; None where they cannot.
+    saturated : torch.Tensor or None
+        The share of positions on its flat sides; None where the word has no meaning.
+    silenced : Silenced or None
+        Which of the dead channels their bias alone keeps so.
+    """
+
+    name: str
+    kind: str
+    after: int
+    dead: torch.Tensor | None = None
+    saturated: torch.Tensor | None = None
+    silenced: Silenced | None = None
 
 
 def sigmoid_slope(values: torch.Tensor) -> torch.Tensor:

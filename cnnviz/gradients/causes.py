@@ -87,10 +87,12 @@ def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
         return Cause("zero-weights", "All weights are zero, so nothing passes in either direction.")
     if "dead" in verdict.findings:
         worst = max(found.units, key=lambda unit: unit.dead_fraction)
+        count = 0 if worst.dead is None else int(worst.dead.sum())
+        why = f" {worst.silenced.told(count)}" if worst.silenced is not None else ""
         return Cause(
             "dead",
             f"Units are dead: {worst.dead_fraction:.0%} of the channels of {_place(found, worst)} "
-            "pass no gradient at any position of any image.",
+            f"pass no gradient at any position of any image.{why}",
         )
     if "saturated" in verdict.findings:
         flat = [unit for unit in found.units if not math.isnan(unit.saturated)]

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.gradients import measures
-from cnnviz.gradients.activation_calls import ActivationCall, read_activation
+from cnnviz.gradients.activation_calls import ActivationCall, ActivationStatistics, read_activation
 from cnnviz.gradients.graph import Node
 from cnnviz.gradients.origins import (
     CustomFunctions,
@@ -32,6 +32,7 @@ from cnnviz.gradients.origins import (
     tensors_in,
 )
 from cnnviz.gradients.recurrent_stacks import by_layers
+from cnnviz.gradients.silencing_bias import Silenced, silenced_by_bias
 from cnnviz.introspection import operations
 from cnnviz.introspection.function_calls import FunctionMode
 
@@ -83,6 +84,8 @@ class RecordedLayer:
         which call of that.
     others : tuple of GradientEdge
         Those of its other outputs: the last states of a recurrent layer.
+    bias : torch.Tensor or None
+        What a layer adds to each channel, [C].
     """
 
     name: str
@@ -100,37 +103,12 @@ class RecordedLayer:
     weighted: bool = False
     inside: tuple[type[torch.autograd.Function], int] | None = None
     others: tuple[GradientEdge, ...] = ()
+    bias: torch.Tensor | None = None
 
     @property
     def is_layer(self) -> bool:
         """Whether it has weights of its own: a convolution, a linear or recurrent layer."""
         return self.kind in LAYER_KINDS
-
-
-@dataclass
-class ActivationStatistics:
-    """One call of an activation, and what became of its units.
-
-    Attributes
-    ----------
-    name : str
-        The module that called it.
-    kind : str
-        "relu", "sigmoid" and so on.
-    after : int
-        The place in `ForwardRecorder.met` of the layer or merge that was called last before it; -1
-        for none.
-    dead : torch.Tensor or None
-        Which channels have a slope of zero everywhere, bool [C]; None where they cannot.
-    saturated : torch.Tensor or None
-        The share of positions on its flat sides; None where the word has no meaning.
-    """
-
-    name: str
-    kind: str
-    after: int
-    dead: torch.Tensor | None = None
-    saturated: torch.Tensor | None = None
 
 
 @dataclass
@@ -227,6 +205,9 @@ class ForwardRecorder(FunctionMode):
             met = self._meet(_WEIGHTED[what], output, terms, leaves, origins)
             if what in LAYERS:
                 self.last_input = args[0] if args else named.get("input")
+                if met is not None:
+                    bias = args[2] if len(args) > 2 else named.get("bias")
+                    met.bias = bias if isinstance(bias, torch.Tensor) else None
             elif met is not None:
                 met.weights = tuple(one for one in leaves if one.ndim >= 2)
                 met.others = _others(output, result)
@@ -331,6 +312,7 @@ class ForwardRecorder(FunctionMode):
                 return
             if call.values.ndim > 1 and slope.dtype == torch.bool:
                 activity.dead = self._dead(call.values.detach(), slope)
+                activity.silenced = self._silenced(call, activity.dead)
             if call.bounded:
                 activity.saturated = measures.saturated_fraction(wide(slope), call.steepest)
         self.activities.append(activity)
@@ -342,6 +324,12 @@ class ForwardRecorder(FunctionMode):
         dead = measures.dead_channels(slope, axis)
         # Nothing goes into a channel that a skip padded with zeros: it is empty, not dead.
         return dead & ~measures.dead_channels(values != 0, axis) if bool(dead.any()) else dead
+
+    def _silenced(self, call: ActivationCall, dead: torch.Tensor | None) -> Silenced | None:
+        met, values = self._held.get(call.values), call.values.detach()
+        if met is None or call.slope is None:
+            return None  # Something lies between the layer and its activation.
+        return silenced_by_bias(values, call.slope, dead, met.bias, self._channel_axis(values))
 
     def _channel_axis(self, values: torch.Tensor) -> int:
         # Linear layers keep their channels last, also of maps that were turned channels-last.

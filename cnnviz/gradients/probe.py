@@ -11,8 +11,8 @@ from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import ModelError
 from cnnviz.gradients import measures, objectives
+from cnnviz.gradients.activation_calls import ActivationStatistics
 from cnnviz.gradients.forward_recorder import (
-    ActivationStatistics,
     ForwardRecorder,
     RecordedLayer,
     as_real,
@@ -247,4 +247,5 @@ def _units(activity: ActivationStatistics, kept: list[int]) -> ActivationUnits:
         after=activity.after if activity.after < 0 else kept[activity.after],
         dead=None if activity.dead is None else activity.dead.cpu().numpy(),
         saturated=float("nan") if activity.saturated is None else float(activity.saturated),
+        silenced=activity.silenced,
     )

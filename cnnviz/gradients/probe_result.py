@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.gradients.forward_recorder import LAYER_KINDS
+from cnnviz.gradients.silencing_bias import Silenced
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,8 @@ class ActivationUnits:
     saturated : float
         The share of positions on its flat sides; NaN where the word has no meaning, or values are
         not numbers.
+    silenced : Silenced or None
+        Which of the dead channels their bias alone keeps so; None for none.
     """
 
     name: str
@@ -102,6 +105,7 @@ class ActivationUnits:
     after: int
     dead: NDArray[np.bool_] | None
     saturated: float
+    silenced: Silenced | None = None
 
     @property
     def dead_fraction(self) -> float:

@@ -14,6 +14,7 @@ from cnnviz.gradients.remedies import reinitialised, try_remedies
 from cnnviz.gradients.verdicts import EDGES, band, edges_for, is_normalised, judge
 from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
+from cnnviz.results.text import number
 from tests.helpers import gradient_families as families
 from tests.helpers.architectures import build, small_input
 from tests.helpers.state import state
@@ -232,10 +233,33 @@ class _Called(nn.Module):
 
 def test_where_units_are_dead_is_named_by_the_layer_before() -> None:
     torch.manual_seed(0)
-    found = probe(as_model(_Called()), images(4, 8))
+    model = as_model(_Called())
+    found = probe(model, images(4, 8))
     cause = explain(found, judge(found))
     assert cause.key == "dead"
     assert "dead: 100% of the channels of the relu after second pass no" in cause.sentence
+    with torch.no_grad():
+        sums = torch.nn.functional.conv2d(
+            model.module.first(images(4, 8)).relu(), model.module.second.weight
+        )
+    assert sums.amax((0, 2, 3)).min() > 0.0
+    reach = f"one of -50, where weighted sums reach {number(float(sums.max()))} at most"
+    assert f"It is the bias that silences these: {reach}" in cause.sentence
+
+
+def test_a_bias_is_no_cause_where_weighted_sums_never_rise_above_zero() -> None:
+    """Of four dead channels three have weights of -1 on what is never below zero."""
+    torch.manual_seed(0)
+    model = as_model(_Called())
+    with torch.no_grad():
+        model.module.second.weight[:3] = -1.0
+    cause = explain(found := probe(model, images(4, 8)), judge(found))
+    assert "It is the bias that silences 1 of these 4: one of -50" in cause.sentence
+    with torch.no_grad():
+        model.module.second.weight[3:] = -1.0
+    cause = explain(found := probe(model, images(4, 8)), judge(found))
+    assert cause.key == "dead"
+    assert "bias" not in cause.sentence
 
 
 def test_depth_without_skips_is_mended_by_skips() -> None:

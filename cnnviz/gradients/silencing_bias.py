@@ -1,0 +1,80 @@
+"""Which dead units their bias alone keeps below zero, channel by channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from cnnviz.gradients import measures
+from cnnviz.results.text import number
+
+
+@dataclass(frozen=True)
+class Silenced:
+    """Dead channels that would pass something without their bias.
+
+    Attributes
+    ----------
+    count : int
+        How many there are.
+    biases : (float, float)
+        The least and the greatest of their biases.
+    reach : float
+        The greatest of their weighted sums, before the bias, at any position of any image.
+    """
+
+    count: int
+    biases: tuple[float, float]
+    reach: float
+
+    def told(self, dead: int) -> str:
+        """Say of so many dead channels which the bias silences, with the numbers that show it."""
+        low, high = map(number, self.biases)
+        of = f"of {low}" if low == high else f"from {low} to {high}"
+        which = "these" if self.count == dead else f"{self.count} of these {dead}"
+        return (
+            f"It is the bias that silences {which}: one {of}, where weighted sums reach "
+            f"{number(self.reach)} at most and would pass without it."
+        )
+
+
+def silenced_by_bias(
+    values: torch.Tensor,
+    slope: Callable[[torch.Tensor], torch.Tensor],
+    dead: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    axis: int,
+) -> Silenced | None:
+    """Return the dead channels that have a slope somewhere once their bias is taken away.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        What goes into the activation, [N, ...]: weighted sums with the bias added.
+    slope : callable
+        From such values to the derivative at each, or whether it is not zero.
+    dead : torch.Tensor or None
+        Which channels are dead, bool [C].
+    bias : torch.Tensor or None
+        The bias of the layer right before, [C].
+    axis : int
+        The dimension of the channels.
+    """
+    if dead is None or bias is None or bias.shape != dead.shape or not bool(dead.any()):
+        return None
+    axis %= values.ndim
+    shape = [1] * values.ndim
+    shape[axis] = -1
+    sums = values - bias.detach().view(shape)
+    chosen = dead & ~measures.dead_channels(slope(sums), axis)
+    if not bool(chosen.any()):
+        return None
+    others = tuple(place for place in range(values.ndim) if place != axis)
+    held = bias.detach()[chosen]
+    return Silenced(
+        int(chosen.sum()),
+        (float(held.min()), float(held.max())),
+        float(sums.amax(others)[chosen].max()),
+    )
