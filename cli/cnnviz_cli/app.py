@@ -21,7 +21,9 @@ import cnnviz
 from cnnviz.errors import CnnvizError, lacks_memory
 from cnnviz.foreign_code import kind_and_text, named_file, told
 from cnnviz.installation.broken_package import broken_package, is_missing, told_of
-from cnnviz.installation.remedies import ASK_THE_DOCTOR, for_library, for_package
+from cnnviz.installation.packages import REQUIRED
+from cnnviz.installation.remedies import ASK_THE_DOCTOR, for_library
+from cnnviz.installation.shadowing import remedy_for
 from cnnviz.views import VIEWS
 from cnnviz_cli import (
     classifier_command,
@@ -236,7 +238,8 @@ def _tell(error: BaseException) -> NoReturn:
         traceback.print_exception(error)
     package = broken_package(error)
     if package is not None:
-        remedy = for_package(package, told_of(error), missing=is_missing(package, error))
+        module, missing = REQUIRED[package][0], is_missing(package, error)
+        remedy = remedy_for(package, module, told_of(error), missing=missing)
         say_error(f"{package} cannot be imported: {told_of(error)}", f"{remedy} {ASK_THE_DOCTOR}")
         sys.exit(2)
     if isinstance(error, ImportError) and "shared object" in str(error):

@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from cnnviz.installation.finding import Finding
 from cnnviz.installation.probes import Facts
-from cnnviz.installation.remedies import BOTH_AGAIN, for_package
+from cnnviz.installation.remedies import BOTH_AGAIN
+from cnnviz.installation.shadowing import imported_instead, remedy_for
 
 PACKAGES = "packages"
 # What pip calls a package, what Python calls it, and what it cannot be imported without.
@@ -122,10 +123,15 @@ def _package(name: str, facts: Facts, needed: Facts, bound: str) -> Finding:
         missing = facts.get("missing") in (name, REQUIRED[name][0])
         said = " ".join(facts["error"].split())
         told = "not installed" if missing else f"{held}: {said}"
-        return Finding(
-            PACKAGES, name, "broken", told, for_package(name, facts["error"], missing=missing)
-        )
+        remedy = remedy_for(name, REQUIRED[name][0], facts["error"], missing=missing)
+        return Finding(PACKAGES, name, "broken", told, remedy)
     version = str(facts.get("version") or held)
+    other = imported_instead(name, REQUIRED[name][0])
+    if other:
+        told = f"{version}, and {other!r} is imported in its place"
+        return Finding(
+            PACKAGES, name, "note", told, "Rename it, or look at PYTHONPATH and this folder."
+        )
     if bound and numbers(version) < numbers(bound):
         update = f"Update it: pip install --upgrade {name}."
         return Finding(PACKAGES, name, "note", f"{version}, and cnnviz needs {bound}", update)
