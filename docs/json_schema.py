@@ -177,7 +177,7 @@ def members(kind: type) -> Iterator[tuple[str, Any, str]]:
 def documented(kind: type) -> dict[str, str]:
     """Return what the Attributes section of a numpydoc docstring says of each attribute."""
     found: dict[str, str] = {}
-    for base in kind.__mro__[1:2]:
+    for base in reversed(kind.__bases__):
         found |= documented(base)
     text = inspect.cleandoc(vars(kind).get("__doc__") or "")
     section = re.search(r"^Attributes\n-+\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)", text, re.M | re.S)

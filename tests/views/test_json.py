@@ -191,6 +191,16 @@ def test_schema_and_page_are_those_of_the_code(script: ModuleType) -> None:
     }
 
 
+def test_every_key_of_a_result_is_described(script: ModuleType) -> None:
+    bare = [
+        f"{name}: {key}"
+        for name, kind in script.kinds().items()
+        for key, _, said in script.members(kind)
+        if key != "provenance" and not said
+    ]
+    assert bare == []
+
+
 def test_every_result_keeps_to_the_schema(
     result: Result, validator: Draft202012Validator, script: ModuleType, file: Path
 ) -> None:
