@@ -16,6 +16,7 @@ from cnnviz.course.cka import MinibatchCKA, gram
 from cnnviz.errors import ImageError, LayerError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
+from cnnviz.results import drawing
 from cnnviz.views.compare import compare
 from cnnviz.views.pictures.compare import _two_lines
 from tests.helpers.architectures import tiny_network
@@ -209,3 +210,14 @@ def test_two_checkpoints_are_told_apart_above_their_answers() -> None:
     assert all(len(lines) == 2 and max(map(len, lines)) <= 18 for lines in (first, last))
     assert _two_lines("shapes-plain") == ["shapes-plain"]
     assert _two_lines("shapes-plain (redrawn)") == ["shapes-plain", "(redrawn)"]
+
+
+def test_names_above_two_columns_of_answers_stand_apart_on_a_slide() -> None:
+    names = ("squeezenet1_0 (IMAGENET1K_V1)", "squeezenet1_0 (redrawn, seed 0)")
+    shown = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    found = replace(compare(tiny_network(), shown, examples=3), names=names)
+    figure = found.figure(figure=drawing.new_figure(10.0, 5.0))
+    figure.draw_without_rendering()
+    first, second = figure.axes[1].texts[:2]
+    room = second.get_window_extent().x0 - first.get_window_extent().x1
+    assert room > 0.1 * figure.dpi

@@ -13,6 +13,7 @@ import pytest
 import cnnviz
 from cnnviz.errors import UsageError
 from cnnviz.images import PhotoBox
+from cnnviz.results import drawing
 from tests.helpers.colour_classes import SIDE, colour_model
 
 TRUE = PhotoBox(8, 4, 14, 12)
@@ -164,3 +165,14 @@ def test_an_object_outside_what_the_network_saw_is_told():
     inside = cnnviz.localisation(seen, boxes=[PhotoBox(SIDE + 8, 4, SIDE + 14, 12)])
     assert inside.found == (True,)
     assert "outside the part" not in inside.caption()
+
+
+def test_one_wide_photo_fills_a_slide_in_two_rows() -> None:
+    wide = np.zeros((SIDE, 3 * SIDE, 3), np.uint8)
+    wide[2:6, 8:14, 0] = 255
+    found = cnnviz.localisation(cnnviz.capture(colour_model(), [wide], layers=["same"]))
+    figure = found.figure(figure=drawing.new_figure(12.0, 6.75))
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_subplotspec().is_first_row() for axes in shown] == [True, True, False]
+    figure.draw_without_rendering()
+    assert shown[0].bbox.width > 0.4 * figure.bbox.width

@@ -24,7 +24,7 @@ _SAID, _SAID_LETTERS = 5.4, 68
 _LETTERS = 18
 _LETTER = 0.075
 """Inches of a letter of a layer's name, with what is free between two names."""
-_GAP, _LABEL, _HEAD = 12, 44, 42
+_GAP, _LABEL, _HEAD = 30, 44, 42
 _DARK = 0.6
 """Up to here the colours are dark, and a number on them is white."""
 

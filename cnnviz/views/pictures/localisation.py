@@ -42,14 +42,18 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     ratios = [float(np.clip(height / width, *ends)) for height, width, _ in shapes]
     tall = sum(_ACROSS * ratio + _TITLES for ratio in ratios) + _HEAD
     figure = drawing.canvas(_ACROSS * columns + _BAR, tall, into)
-    if curves and count == 1 and into is not None and _high(into):
-        # On a slide the four panels of one photo stand in two rows, so that they fill it.
+    wide = drawing.width_of(figure) - _BAR
+    room = (figure.bbox.height / figure.dpi - _HEAD) / 2.0 - _TITLES - _LABELS
+    high = min(room, wide / 2.0 * ratios[0])
+    one = count == 1 and into is not None and _high(into)
+    if one and (curves or high > wide / columns * ratios[0]):
+        # On a slide the panels of one photo stand in two rows, so that they fill it.
         panels = figure.subplots(2, 2).reshape(1, 4)
-        room = (figure.bbox.height / figure.dpi - _HEAD) / 2.0 - _TITLES - _LABELS
-        high = min(room, (drawing.width_of(figure) - _BAR) / 2.0 * ratios[0])
+        if not curves:
+            panels[0, 3].set_axis_off()
     else:
         panels = figure.subplots(count, columns, squeeze=False, height_ratios=ratios)
-        high = (drawing.width_of(figure) - _BAR) / columns * ratios[0]
+        high = wide / columns * ratios[0]
     for image, row in enumerate(panels):
         _boxes(row[0], found, image)
         _map(row[1], found, image)
