@@ -150,8 +150,8 @@ def test_a_photo_in_a_list_of_one_is_taken_as_it_is(photo, tmp_path):
     made = lecture(small_model(), [photo], "kernels")
     section, _ = made.sections
     assert section.notes == ()
-    saved = made.save(tmp_path / "lecture")
-    assert (saved.directory / "my-garden.png").read_bytes() == photo.read_bytes()
+    dict(made.beside)["my-garden.png"](tmp_path / "photo")
+    assert (tmp_path / "photo").read_bytes() == photo.read_bytes()
 
 
 def test_what_was_said_of_the_network_stands_in_calls_and_commands():
