@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
 from cnnviz.results.drawing import TITLE_INDENT, any_letter, take_literally
+from cnnviz.results.measured_once import measured_once
 from cnnviz.results.text import shortened
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _drawn(figure: Figure) -> tuple[list[Line], NDArray[np.float64]] | None:
     width, height = figure.get_size_inches() * figure.dpi
     kind: Any = Listening
     renderer = kind(max(1.0, width), max(1.0, height), figure.dpi)
-    with warnings.catch_warnings(record=True) as told, any_letter():
+    with warnings.catch_warnings(record=True) as told, any_letter(), measured_once(figure):
         warnings.simplefilter("always")
         figure.draw(renderer)
     if any(_SQUEEZED in str(each.message) for each in told):
