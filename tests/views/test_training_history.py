@@ -248,12 +248,12 @@ def test_the_fewer_checkpoints_the_larger_the_cells_and_one_photo_has_no_empty_p
     tmp_path: Path,
 ) -> None:
     write(tmp_path)
-    few, many = training_history(module(), PHOTOS), training_history(model(), PHOTOS, tmp_path)
+    few, many = training_history(model(), PHOTOS), training_history(model(), PHOTOS, tmp_path)
     longer = replace(few, epochs=np.arange(12))
     assert _layout(longer)[1] < _layout(few)[1]
     assert _layout(few)[0] == 1 + len(few.units)
     assert many.figure().get_suptitle() == "net, 4 checkpoints, epoch 1 → epoch 10"
-    assert len(few.figure().axes) - len(training_history(module(), PHOTOS[0]).figure().axes) == 1
+    assert len(few.figure().axes) - len(training_history(model(), PHOTOS[0]).figure().axes) == 1
     labels = few.figure().axes[0].get_legend_handles_labels()[1]
     assert "settled: 0.9 or more" in labels
 
