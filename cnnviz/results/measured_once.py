@@ -23,16 +23,25 @@ def measured_once(figure: Figure) -> Iterator[None]:
     Nothing but its place and its limits may change meanwhile, as when a figure is laid out and
     drawn.
     """
-    found = [(axis, group) for axes in _all_axes(figure) for axis, group in _axis_groups(axes)]
-    for axis, group in found:
-        for name in _MEASURES:
-            setattr(axis, name, _kept(group, getattr(axis, name)))
+    try:
+        found = list(_keeping(figure))
+    except AttributeError:  # A later matplotlib may measure otherwise; then it does so as ever.
+        found = []
+    for axis, kept in found:
+        vars(axis).update(kept)
     try:
         yield
     finally:
-        for axis, _ in found:
-            for name in _MEASURES:
+        for axis, kept in found:
+            for name in kept:
                 delattr(axis, name)
+
+
+def _keeping(figure: Figure) -> Iterator[tuple[Any, dict[str, Callable[..., Any]]]]:
+    """Yield each axis, and its measures by name, which keep what they find."""
+    for axes in _all_axes(figure):
+        for axis, group in _axis_groups(axes):
+            yield axis, {name: _kept(group, getattr(axis, name)) for name in _MEASURES}
 
 
 def _all_axes(figure: Figure) -> Iterator[Any]:

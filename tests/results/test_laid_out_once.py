@@ -126,3 +126,14 @@ def test_one_without_a_layout_is_drawn_as_ever() -> None:
     with laid_out_once(figure):
         assert saved(figure, "png").startswith(b"\x89PNG")
     assert figure.artists[0].draws == 1
+
+
+def test_a_matplotlib_that_measures_otherwise_draws_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = saved(crowded_figure(), "png")
+    figure = crowded_figure()
+    monkeypatch.setattr("cnnviz.results.measured_once._MEASURES", ("_update_ticks", "_gone"))
+    with measured_once(figure):
+        assert not any("_update_ticks" in vars(axes.xaxis) for axes in figure.axes)
+        assert saved(figure, "png") == wanted
