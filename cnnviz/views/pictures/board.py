@@ -27,6 +27,8 @@ _LEGIBLE = 4.4
 """Points of the numbers in cells at least, at the size a picture wants; else there are none."""
 _LARGEST = 18.0
 """Points of the numbers in cells at most."""
+_ROOMY, _TIGHT, _SMALL = 0.78, 0.88, 8.0
+"""The share of a cell that its longest number takes, and that of numbers up to so many points."""
 _CELL = 72.0
 _LETTER = 0.62
 """Width of a digit over its size."""
@@ -154,7 +156,10 @@ class Board:
         texts: list[Text] = []
         if words is not None:
             longest = max(2.0, least, *map(len, words))
-            size = min(_LARGEST, 0.42 * side * _CELL, 0.88 * side * _CELL / (_LETTER * longest))
+            wide = side * _CELL / (_LETTER * longest)
+            # Numbers side by side read as one; small ones need what room there is.
+            fitted = max(_ROOMY * wide, min(_TIGHT * wide, _SMALL))
+            size = min(_LARGEST, 0.42 * side * _CELL, fitted)
             fitting = words if size >= _LEGIBLE else ()
             for cell, (word, colour) in enumerate(zip(fitting, _inks(pixels), strict=False)):
                 row, column = divmod(cell, columns)
