@@ -53,8 +53,21 @@ def cut_once() -> Iterator[None]:
             kept[fontfile] = needed, _Subset(found)
         return kept[fontfile][1]
 
+    subset.__wrapped__ = cut  # type: ignore[attr-defined]
     backend.get_glyphs_subset = subset
     try:
         yield
     finally:
         backend.get_glyphs_subset = cut
+
+
+@contextmanager
+def cut_anew() -> Iterator[None]:
+    """Let PDFs hold the letters that they need and no others, where their bytes are compared."""
+    backend: Any = _backend_pdf_ps
+    shared = backend.get_glyphs_subset
+    backend.get_glyphs_subset = getattr(shared, "__wrapped__", shared)
+    try:
+        yield
+    finally:
+        backend.get_glyphs_subset = shared
