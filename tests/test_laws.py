@@ -126,7 +126,7 @@ def test_a_result_draws_into_a_part_of_a_figure_and_leaves_the_rest_alone(trial:
 
 
 def test_a_figure_of_its_own_size_gets_the_same_and_every_text_can_be_read(trial: Trial) -> None:
-    whole = Figure(trial.figure.get_size_inches(), layout="constrained", facecolor="white")
+    whole = new_figure(*trial.figure.get_size_inches())
     assert trial.result.figure(figure=whole) is whole
     pictures = []
     for written in (trial.files[".png"], png(whole, DPI)):

@@ -11,6 +11,7 @@ from torch import nn
 
 from cnnviz.errors import ModelError, TargetError
 from cnnviz.introspection.forward import backward_pass
+from cnnviz.introspection.function_calls import unwatched
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import kind, named_layers
@@ -63,6 +64,10 @@ def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
     nodes: dict[Key, tuple[Any, torch.Tensor]] = {}
 
     def note(key: Key, inputs: Any, output: Any) -> None:
+        with unwatched():
+            look(key, inputs, output)
+
+    def look(key: Key, inputs: Any, output: Any) -> None:
         name, index = key
         is_tensor = isinstance(output, torch.Tensor)
         shape = tuple(output.shape) if is_tensor else None
