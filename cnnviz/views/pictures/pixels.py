@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _TILE, _GAP, _HEAD = 2.62, 0.16, 0.3
 _PLOTS = 3.7
+_TITLE = 0.64
+"""The room for the title, and at the edges: with less, numbers of a lower board run together."""
 _LEAST = 0.72
 """The least height of the first row over its width, beside which a plot can be read."""
 _MOST = 4
@@ -35,9 +37,10 @@ def draw(found: Pixels, into: drawing.Canvas | None = None) -> drawing.Canvas:
     columns = 1 + max(len(found.channels), drawn)
     rows = [*_rows(found)]
     wide, tall = columns * (_TILE + _GAP), sum(rows)
-    figure = drawing.canvas(wide + _PLOTS, tall + 0.4, into)
+    across, high = wide + _PLOTS, tall + _TITLE
+    figure = drawing.canvas(across, high, into)
     grid: Any = figure.add_gridspec(3, 2, width_ratios=[wide, _PLOTS], height_ratios=rows)
-    scale = boards_scale(figure, wide + _PLOTS, tall + 0.4)
+    scale = boards_scale(figure, across, high)
     board = Board(figure.add_subplot(grid[:, 0]), wide, tall, scale)
     _before(board, found)
     _after(board, found, drawn)
