@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +23,7 @@ from cnnviz.models.model import Model
 from cnnviz.models.randomness import SEED, seeded, watched
 from cnnviz.models.settings import beside_model
 from cnnviz.results.given_files import no_file
-from cnnviz.results.text import kind_of
+from cnnviz.results.text import kind_of, listed
 
 ARGUMENTS = "forward_args"
 """What a file defines to say how its network is called."""
@@ -203,7 +203,7 @@ def _make(module: ModuleType, path: Path, factory: str) -> Any:
     if not factory:
         raise ModelError(
             f"{path.name} is a file; which network in it is not said.",
-            f"Name a function or class of it: {path}:{offered[0] if offered else 'NAME'}.",
+            _named_in(path, [name for name in offered if _makes_a_network(getattr(module, name))]),
         )
     made = getattr(module, factory, None)
     if made is None:
@@ -229,6 +229,21 @@ def _check_arguments(made: Callable[..., Any], path: Path, factory: str) -> None
             f"{path.name}:{factory} needs arguments: {', '.join(needed)}.",
             "Name a function without arguments that calls it with them.",
         )
+
+
+def _makes_a_network(made: Any) -> bool:
+    """Whether something may give a network as it is named, without arguments."""
+    if isinstance(made, nn.Module):
+        return True
+    return not required_arguments(made) and (
+        not isinstance(made, type) or issubclass(made, nn.Module)
+    )
+
+
+def _named_in(path: Path, names: Sequence[str]) -> str:
+    """Say how to name a network of a file, and which there are."""
+    first = f"Name a function or class of it: {path}:{names[0] if names else 'NAME'}"
+    return f"{first}. There are {listed(names, 8)}." if len(names) > 1 else f"{first}."
 
 
 def _offered(module: ModuleType) -> list[str]:

@@ -238,7 +238,10 @@ def test_preprocessing_and_categories_of_ones_own(file: Path) -> None:
     [
         ("smal_net", r"nets.py has no 'smal_net'. Did you mean 'small_net'"),
         ("zzz", r"nets.py has no 'zzz'. It offers Options, small_net, restless"),
-        ("", r"which network in it is not said. Name a function or class of it: .*nets.py:Options"),
+        (
+            "",
+            r"which network in it is not said. Name a .*nets.py:small_net\. There are small_net, ",
+        ),
         ("with_width", r"nets.py:with_width needs arguments: width, depth"),
         ("wrong", r"nets.py:wrong gives a str, not a torch.nn.Module"),
         ("number", r"nets.py:number gives an int"),

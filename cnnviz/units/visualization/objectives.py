@@ -245,7 +245,9 @@ class _ObjectiveReader:
             )
         resolved = score(self._model, output, [label], 1).resolved_targets[0]
         if resolved.class_index is None:
-            raise UsageError(f"{label!r} is more than one class.", "Name one class.")
+            several = " " in label.strip()  # ant - bee
+            what = "more than one class" if several else f"no class but {resolved.name}"
+            raise UsageError(f"{label!r} is {what}.", "Name one class, or a channel of a layer.")
         name = resolved.class_index if self._model.categories is None else resolved.name
         return Objective(f"{_CLASS}{name}", "class", None, resolved.class_index)
 

@@ -67,6 +67,13 @@ def test_what_means_nothing_is_a_sentence(written, error, message: str) -> None:
         read_objectives(model(), written)
 
 
+def test_a_dimension_of_an_embedding_is_no_class() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    embedding = Model(module, output="embedding")
+    with pytest.raises(UsageError, match="'1' is no class but dimension 1"):
+        read_objectives(embedding, "class:1")
+
+
 class _Twice(nn.Module):
     def __init__(self) -> None:
         super().__init__()
