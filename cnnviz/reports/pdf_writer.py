@@ -128,6 +128,10 @@ class _Book(PdfPages):
             for entry, inset in ((line, 0.0), *((child, 6.0) for child in line.children))
         ]
         step = ENTRY.leading + ENTRY.after
+        # A line or two on a page of their own would leave the rest of that page empty.
+        needed = -(-len(shown) // 2)
+        if needed * step > self._room > needed * ENTRY.leading:
+            step = 0.999 * self._room / needed
         while shown:
             if self._room < min(len(shown) / 2, 4) * step:
                 self._turn()

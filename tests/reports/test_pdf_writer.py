@@ -188,6 +188,15 @@ def test_a_long_table_goes_on_below_its_headings_on_the_next_page(book):
     assert book.page_no() > 2
 
 
+def test_the_last_lines_of_the_contents_get_no_page_of_their_own(book, brief):
+    parts = [Section("a", f"part {place}", f"at-{place}", ()) for place in range(20)]
+    step = pdf_writer.ENTRY.leading + pdf_writer.ENTRY.after
+    book.set_y(book.y + book._room - 9.4 * step)
+    book._write_contents(bare(layout(brief), *parts))
+    assert len(book._entries) == 20
+    assert {entry.page for entry in book._entries} == {1}
+
+
 def test_the_contents_of_many_sections_go_on_on_another_page(brief, tmp_path):
     parts = [Section("a", f"part {place}", f"at-{place}", ()) for place in range(150)]
     content = written(bare(layout(brief), *parts), tmp_path / "a.pdf")
