@@ -213,7 +213,8 @@ class Evaluation(TableResult):
         fewer = [f"{t} {n}" for t, n in counts.items() if 0 < n < len(self.images)]
         told = [f"Over as many images as have such a value: {', '.join(fewer)}."] if fewer else []
         if any(0 < n < _ENOUGH_IMAGES for n in counts.values()):
-            few = f"Intervals over fewer than {_ENOUGH_IMAGES} images are too narrow"
+            # In words: what a picture has in digits is a value of the result.
+            few = "Intervals over fewer than ten images are too narrow"
             told.append(f"{few} (a bootstrap of few values).")
         return tuple(told)
 
