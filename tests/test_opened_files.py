@@ -41,6 +41,7 @@ ELSEWHERE = {
     "cnnviz/images/number_files.py": CHECKED,
     "cnnviz/installation/devices.py": "files of the system, such as /proc",
     "cnnviz/installation/packages.py": PACKAGED,
+    "cnnviz/installation/shadowing.py": PACKAGED,
     "cnnviz/lectures/slides.py": OWN,
     "cnnviz/models/checkpoints.py": CHECKED,
     "cnnviz/models/exported_programs.py": CHECKED,

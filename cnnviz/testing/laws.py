@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
@@ -297,8 +296,7 @@ def it_draws_itself(trial: Trial) -> None:
     """Draw the result."""
     figure = trial.figure
     _demand(isinstance(figure, Figure), f"Its figure is a {type(figure).__name__}.")
-    kept = any(figure is plt.figure(number) for number in plt.get_fignums())
-    _demand(not kept, "Its figure is one of pyplot, which keeps it for ever.")
+    _demand(not trial.left_in_pyplot, "Its figure is one of pyplot, which keeps it for ever.")
     count = len(figure.axes)
     _demand(1 <= count <= _MOST_AXES, f"Its figure has {count} axes, not 1 to {_MOST_AXES}.")
     words = any(text.get_text() for text in figure.findobj(Text))

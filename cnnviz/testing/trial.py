@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 from torch import nn
 
@@ -59,7 +60,17 @@ class Trial:
     @cached_property
     def figure(self) -> Figure:
         """The picture of the result; drawn once, and saved in every form."""
-        return self.result.figure()
+        return self._drawn[0]
+
+    @property
+    def left_in_pyplot(self) -> bool:
+        """Whether drawing it left a figure in pyplot, which keeps it for ever."""
+        return self._drawn[1]
+
+    @cached_property
+    def _drawn(self) -> tuple[Figure, bool]:
+        known = plt.get_fignums()
+        return self.result.figure(), plt.get_fignums() != known
 
     @property
     def suffixes(self) -> tuple[str, ...]:
