@@ -60,8 +60,8 @@ def _check_replaceable(target: Path, force: bool) -> None:
             "A report cannot replace the folder you are working in.",
             "Name a folder inside it, such as 'report'.",
         )
-    present = _present(target)
-    if not present:
+    # The first tells: what is named by mistake may be a whole disk, and is not to be walked.
+    if next(_present(target), None) is None:
         return
     listed = _listed(target)
     if listed is None:
@@ -78,7 +78,7 @@ def _check_replaceable(target: Path, force: bool) -> None:
     manifest = target / MANIFEST
     strangers = sorted(
         path.relative_to(target).as_posix()
-        for path in present
+        for path in _present(target)
         if not is_own(path, target) or (path != manifest and _digest(path) != listed.get(path))
     )
     if strangers:
@@ -89,13 +89,11 @@ def _check_replaceable(target: Path, force: bool) -> None:
         )
 
 
-def _present(target: Path) -> set[Path]:
-    """Return all files in a folder, and all links, but for what desktops leave there."""
-    return {
-        path
-        for path in target.rglob("*")
-        if (path.is_symlink() or not path.is_dir()) and path.name not in DUST
-    }
+def _present(target: Path) -> Iterator[Path]:
+    """Yield the files in a folder, and all links, but for what desktops leave there."""
+    for path in target.rglob("*"):
+        if (path.is_symlink() or not path.is_dir()) and path.name not in DUST:
+            yield path
 
 
 def _digest(path: Path) -> str:

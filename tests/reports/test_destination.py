@@ -135,6 +135,24 @@ def test_a_folder_that_is_no_report_is_never_touched(tmp_path, force):
         check_destination(target, force=force)
 
 
+def test_a_whole_disk_is_not_walked_to_be_refused(tmp_path, monkeypatch):
+    rglob, seen = Path.rglob, []
+
+    def counted(*given):
+        for one in rglob(*given):
+            seen.append(one)
+            yield one
+
+    monkeypatch.setattr(Path, "rglob", counted)
+    for number in range(20):
+        (tmp_path / "disk" / "folder").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "disk" / "folder" / f"{number}.txt").write_text("mine")
+    (tmp_path / "disk" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="not empty and is not a cnnviz report"):
+        check_destination(tmp_path / "disk", force=True)
+    assert 1 <= len(seen) <= 2
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"format": "else", "files": []}', '{"format": "cnnviz report"}']
 )
