@@ -123,7 +123,7 @@ def memory(counts: list[int]) -> dict[str, object]:
     """Return the peak of the memory after scans of several sizes, the smallest first."""
     peaks = []
     for count in counts:
-        scan(network(), Generated(count, side=8), settings=ScanSettings(batch_size=250))
+        scan(network(), Generated(count, side=16), settings=ScanSettings(batch_size=250))
         peaks.append(peak())
     return {"peaks": peaks}
 
