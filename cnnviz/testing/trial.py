@@ -22,8 +22,9 @@ from cnnviz.models import Model
 from cnnviz.models.randomness import seeded
 from cnnviz.passes.captures import capture
 from cnnviz.results.animation import AnimatedResult
+from cnnviz.results.drawing import new_figure
 from cnnviz.results.picture_style import ANIMATION_SUFFIXES, PICTURE_SUFFIXES
-from cnnviz.results.result import Result
+from cnnviz.results.result import Result, png
 from cnnviz.results.suffixes import TABLE_SUFFIXES
 from cnnviz.views import View
 
@@ -71,6 +72,19 @@ class Trial:
     def _drawn(self) -> tuple[Figure, bool]:
         known = plt.get_fignums()
         return self.result.figure(), plt.get_fignums() != known
+
+    @cached_property
+    def again(self) -> Result:
+        """What the view gives for the same network and image the second time; made once."""
+        return self.run(small_network(), images())
+
+    def drawn_again(self) -> bytes:
+        """Draw what it gave the second time into a figure of the caller's; return it as PNG.
+
+        The figure is as large as the picture that it draws by itself.
+        """
+        empty = new_figure(*self.figure.get_size_inches())
+        return png(self.again.figure(figure=empty), DPI)
 
     @property
     def suffixes(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """`check_view` passes a view that keeps the laws, and names each law that another breaks."""
 
+import itertools
 import random
 import sys
 import types
@@ -25,6 +26,7 @@ from cnnviz.testing import laws as law
 from cnnviz.views import View, find
 from tests.helpers.distributions import documented, forget, install, install_documented
 
+COUNT = itertools.count()
 LISTED = law.it_is_listed_without_heavy_imports
 
 
@@ -159,6 +161,19 @@ def _wordless(self):
     return figure
 
 
+def _of_another_title_each_time(self, into=None):
+    figure = Looks.draw(self, into)
+    figure.axes[0].set_title(str(next(COUNT)))
+    return figure
+
+
+def _wide_for_callers(self, into=None):
+    figure = Looks.draw(self, into)
+    if into is not None:
+        figure.set_size_inches(3, 1)
+    return figure
+
+
 def _set_grad(module):
     next(module.parameters()).grad = None
 
@@ -234,6 +249,16 @@ BROKEN = {
             looks(model, images), values=np.random.default_rng().random(4)
         ),
         "array 'values' is another",
+    ),
+    "a picture by chance": (
+        law.the_same_input_gives_the_same_result,
+        _with(draw=_of_another_title_each_time),
+        "Its picture is another the second time.",
+    ),
+    "a picture of its own size": (
+        law.the_same_input_gives_the_same_result,
+        _with(draw=_wide_for_callers),
+        "is another in a figure of the caller's that is as large",
     ),
     "other inputs": (law.other_channels_and_sizes_will_do, _only_three_channels, "three channels"),
 }
