@@ -15,6 +15,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from cnnviz.errors import OtherProcessError, OutputError
 from cnnviz.evaluation import error_analysis, evaluate, evaluate_classifier
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.models import Model
-from cnnviz.passes import batch_size, shard_pace, shared_scan
+from cnnviz.passes import batch_size, process_link, shard_pace, shared_scan
 from cnnviz.results import resume_store
 from cnnviz.units.visualization import job_plan
 from cnnviz.views.feature_visualization import feature_visualization
@@ -150,12 +152,19 @@ def told(folder: Path, children: list[int]) -> list[Any]:
     ]
 
 
+def warm(*words: str) -> None:
+    """Run a command here, so that what it imports at first use is there for every fork."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()), suppress(SystemExit):
+        main(words)
+
+
 def commands(folder: Path) -> dict[str, Any]:
     """Run commands that end in all the ways in which commands end."""
     folder.mkdir()
     write = vars(resume_store)["write_atomically"]
     errors = ("errors", "--data=shapes", "--count=12", "--weights=random", "--shard=3", "--json")
     kept, found = f"--state={folder / 'kept'}", dict[str, Any]()
+    warm(*errors)
 
     def full(rank: int) -> None:
         def fails(path: Path, fill: Any) -> Path:
@@ -209,6 +218,8 @@ if __name__ == "__main__":
     # Small batches, so that there are several in a shard and several shards; all written at once.
     batch_size._MOST = job_plan._MOST = 3
     shared_scan.EVERY, shard_pace._SHARE = 0.0, 0
+    # Nobody here is far away, and all are done in a blink: one that waits looks often.
+    process_link._LONGEST_PAUSE = 0.05
     where = Path(sys.argv[1])
     found: dict[str, Any] = {"killed": 0, "failed": {}}
     for name, run in RUNS.items():
