@@ -204,15 +204,15 @@ def test_a_full_disk_behind_stdout_is_no_fault_of_cnnviz(arguments):
 
 
 @pytest.mark.parametrize(
-    ("words", "redirection", "said"),
-    [("--help", ">&-", False), ("layers", "2>&-", True)],
+    ("words", "redirection", "code", "said"),
+    [("--help", ">&-", 0, False), ("--help", "2>&-", 0, True), ("cam no.png", "2>&-", 2, False)],
 )
-def test_closed_streams_are_as_good_as_open_ones(words, redirection, said):
+def test_closed_streams_are_as_good_as_open_ones(words, redirection, code, said):
     command = f"{shlex.quote(sys.executable)} -m cnnviz_cli {words} {redirection}"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
-    assert done.returncode == 0
-    assert "Error" not in done.stderr
-    assert ("features.0" in done.stdout) == said
+    assert done.returncode == code
+    assert done.stderr == ""
+    assert ("Usage: cnnviz" in done.stdout) == said
 
 
 @needs_fork

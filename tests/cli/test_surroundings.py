@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.processes import Forked
+
 OUT = b"s\xff.json"
 
 
-def _cnnviz(folder: Path, *words: str | bytes, **environment: str) -> tuple[int, bytes, str]:
+def _cnnviz(folder: Path, *words: str, **environment: str) -> tuple[int, bytes, str]:
     """Run a command in a process of its own, and return its exit code, stdout and stderr."""
     ended = subprocess.run(
         [sys.executable, "-m", "cnnviz", *words],
@@ -41,8 +44,13 @@ def test_settings_that_matplotlib_cannot_read_are_no_fault_of_cnnviz(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are text")
 def test_a_name_that_is_no_text_is_written_and_told_as_it_is(tmp_path: Path) -> None:
-    code, out, told = _cnnviz(tmp_path, "losses", "--out", OUT, PYTHONIOENCODING="utf-8:strict")
-    assert code == 0, told
+    words = ("losses", "--out", os.fsdecode(OUT))
+    with tempfile.TemporaryFile() as said:
+        with Forked("cnnviz", *words, folder=tmp_path, stdout=said.fileno()) as process:
+            _, told = process.communicate()
+        said.seek(0)
+        out = said.read()
+    assert process.returncode == 0, told
     assert (tmp_path / os.fsdecode(OUT)).is_file()
     assert out.splitlines()[-1] == OUT
 
