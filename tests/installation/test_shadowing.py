@@ -37,8 +37,7 @@ def test_a_package_as_it_was_installed_is_its_own() -> None:
 
 
 def test_the_command_line_names_the_file(tmp_path: Path) -> None:
-
-    (tmp_path / "matplotlib.py").write_text("raise ImportError('mine')\n", "utf-8")
+    (tmp_path / "torch.py").write_text("raise ImportError('mine')\n", "utf-8")
     paths = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     done = subprocess.run(
         [sys.executable, "-m", "cnnviz", "losses"],
@@ -49,4 +48,4 @@ def test_the_command_line_names_the_file(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": paths},
     )
     assert done.returncode == 2
-    assert f"{str(tmp_path / 'matplotlib.py')!r} is imported in place of" in done.stderr
+    assert f"{str(tmp_path / 'torch.py')!r} is imported in place of" in done.stderr
