@@ -53,6 +53,15 @@ def text_layouts() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def scenes_painted_once() -> Iterator[None]:
+    """Paint each scene of the shipped data once; the tests of painting itself do without."""
+    from tests.helpers.painted_scenes import painted_once
+
+    with painted_once():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def drawn_alike() -> None:
     """Let what a test draws not hang on which tests ran before it in the same process."""
