@@ -153,7 +153,7 @@ class Comparison(Result):
         alike = (
             f"CKA of layers {known.min():.2f} to {known.max():.2f}"
             if known.size
-            else self.no_cka().lower().replace("cka", "CKA").rstrip(".")
+            else f"no CKA was measured: {self._why_no_cka()}"
         )
         agreed = f"; {self._agreed()}" if np.isfinite(self.agreement) else ""
         return f"{first} and {other}: {alike}{agreed}"
@@ -203,8 +203,10 @@ class Comparison(Result):
 
     def no_cka(self) -> str:
         """Say why no CKA was measured, where none was."""
-        why = LACKING if len(self.batch_sizes) else f"it takes {LEAST} images or more"
-        return f"No CKA was measured: {why}."
+        return f"No CKA was measured: {self._why_no_cka()}."
+
+    def _why_no_cka(self) -> str:
+        return LACKING if len(self.batch_sizes) else f"it takes {LEAST} images or more"
 
     def _looked(self) -> str:
         found = [
