@@ -249,25 +249,25 @@ def _lead(subject: SiteContext, found: Members) -> str:
     if found.labelled:
         right = len(found.called) - len(found.wrongly)
         return (
-            f"The network gives this name to {called}; {right} of the "
+            f"The network predicts this class for {called}; {right} of the "
             f"{plural(found.labelled, 'image')} with this label are among them."
         )
-    return f"The network gives this name to {called} of {subject.scan.images:,}."
+    return f"The network predicts this class for {called} of {subject.scan.images:,}."
 
 
 def _facts(subject: SiteContext, found: Members) -> tuple[content.Fact, ...]:
     called = len(found.called)
     facts: list[content.Fact] = []
     if found.labelled:
-        facts.append(content.Fact("Called so", f"{called:,}"))
+        facts.append(content.Fact("Predicted", f"{called:,}"))
         right = found.labelled - len(found.missed)
         facts += [
-            content.Fact("Labelled so", f"{found.labelled:,}"),
-            _rate("Found", right, found.labelled, "of those labelled so (recall)"),
+            content.Fact("Labelled", f"{found.labelled:,}"),
+            _rate("Recall", right, found.labelled, "of those with this label"),
         ]
         if called:
             rightly = called - len(found.wrongly)
-            facts.append(_rate("Right", rightly, called, "of those called so (precision)"))
+            facts.append(_rate("Precision", rightly, called, "of those predicted as this class"))
     return tuple(facts)
 
 

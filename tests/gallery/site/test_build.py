@@ -437,7 +437,7 @@ def test_data_without_labels_is_grouped_by_the_answers(tmp_path, tiny, write_pho
     met = sorted(set(found.answers.top.tolist()))
     for index, name in enumerate(tiny.categories):
         assert (f">{name}<" in classes) == (index in met)
-    assert f"{10 - len(met)} more classes are given to no image of this data" in classes
+    assert f"{10 - len(met)} more classes are predicted for no image of this data" in classes
     search = (home.parent / "assets/search.js").read_text("utf-8")
     linked = re.findall(
         r'rel="(?:prev|next)" href="(\d+)-',

@@ -30,7 +30,7 @@ def test_nothing_is_claimed_of_classes_with_three_images_each(tiny_scan, tiny_si
     unit = text_of(folder / "mixed/4.html")
     assert "that takes 10 images of two classes or more, and there are at most 3 of one" in unit
     assert "the patches of its most active channels" in text_of(folder / "index.html")
-    found = re.search(r"Found (\d) of 3 ", text_of(next((folder / "classes").glob("0-*.html"))))
+    found = re.search(r"Recall (\d) of 3 ", text_of(next((folder / "classes").glob("0-*.html"))))
     assert found, "a count, and no share of three"
 
 
@@ -73,8 +73,8 @@ def test_shares_of_a_class_stand_with_their_counts_and_intervals(many_site):
         right = int((labelled & (found.answers.top == index)).sum())
         low, high = wilson(right, 12)
         text = text_of(path).replace("\u00a0", " ")
-        assert f"Found {percent(right / 12)} ({100 * low:.0f} to {100 * high:.0f}%)" in text
-        assert f"{right} of 12, of those labelled so" in path.read_text("utf-8")
+        assert f"Recall {percent(right / 12)} ({100 * low:.0f} to {100 * high:.0f}%)" in text
+        assert f"{right} of 12, of those with this label" in path.read_text("utf-8")
 
 
 def _place(path):
