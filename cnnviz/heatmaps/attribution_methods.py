@@ -269,6 +269,8 @@ class AttributionMethod:
         What it is called in text.
     citation : str
         Who published it, and when.
+    values : str
+        What the values of its maps are, for a colour bar.
     attributor : callable
         From what it gets to work with to attributions [N, C, H, W].
     captum : bool
@@ -286,12 +288,18 @@ class AttributionMethod:
     name: str
     title: str
     citation: str
+    values: str
     attributor: Callable[[AttributionRequest], torch.Tensor]
     captum: bool = False
     complete: bool = False
     multiplies: bool = False
     rule: Rule = "gradient"
     remark: str = ""
+
+    @property
+    def sums(self) -> bool:
+        """Whether the channels of its maps are summed where nobody chose."""
+        return self.complete or self.multiplies
 
 
 AttributionName = Literal[
@@ -313,37 +321,54 @@ ATTRIBUTION_METHODS: dict[str, AttributionMethod] = {
             "integrated_gradients",
             "Integrated gradients",
             "Sundararajan et al. 2017",
+            "integral of the gradient times input minus baseline",
             integrated_gradients,
             captum=True,
             complete=True,
             multiplies=True,
         ),
-        AttributionMethod("saliency", "Saliency", "Simonyan et al. 2013", gradient),
+        AttributionMethod(
+            "saliency", "Saliency", "Simonyan et al. 2013", "gradient of the score", gradient
+        ),
         AttributionMethod(
             "input_x_gradient",
             "Input x gradient",
             "Shrikumar et al. 2016",
+            "gradient times input",
             input_x_gradient,
             multiplies=True,
         ),
         AttributionMethod(
-            "smoothgrad", "SmoothGrad", "Smilkov et al. 2017", smoothgrad, captum=True
+            "smoothgrad",
+            "SmoothGrad",
+            "Smilkov et al. 2017",
+            "mean gradient over noisy copies",
+            smoothgrad,
+            captum=True,
         ),
         AttributionMethod(
             "gradient_shap",
             "Gradient SHAP",
             "Lundberg and Lee 2017",
+            "mean gradient times input minus baseline",
             gradient_shap,
             captum=True,
             complete=True,
         ),
         AttributionMethod(
-            "deeplift", "DeepLIFT", "Shrikumar et al. 2017", deeplift, captum=True, complete=True
+            "deeplift",
+            "DeepLIFT",
+            "Shrikumar et al. 2017",
+            "multiplier times input minus baseline",
+            deeplift,
+            captum=True,
+            complete=True,
         ),
         AttributionMethod(
             "guided_backprop",
             "Guided backpropagation",
             "Springenberg et al. 2014",
+            "gradient, guided at rectifiers",
             gradient,
             rule="guided",
         ),
@@ -351,12 +376,18 @@ ATTRIBUTION_METHODS: dict[str, AttributionMethod] = {
             "guided_gradcam",
             "Guided Grad-CAM",
             "Selvaraju et al. 2017",
+            "guided gradient times Grad-CAM",
             guided_gradcam,
             rule="guided",
             remark="at the last stage",
         ),
         AttributionMethod(
-            "deconvnet", "Deconvnet", "Zeiler and Fergus 2013", gradient, rule="deconvnet"
+            "deconvnet",
+            "Deconvnet",
+            "Zeiler and Fergus 2013",
+            "gradient, rectified on the way back",
+            gradient,
+            rule="deconvnet",
         ),
     )
 }

@@ -14,7 +14,7 @@ from cnnviz.heatmaps.heatmap_sheet import draw_heatmaps, sheet_layout
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD, check_threshold, map_box
 from cnnviz.heatmaps.photo_fields import PhotoFields as PhotoFields
 from cnnviz.heatmaps.photo_fields import photo_fields as photo_fields
-from cnnviz.heatmaps.settings import CamSettings, MapSettings
+from cnnviz.heatmaps.settings import MapSettings
 from cnnviz.heatmaps.stretching import stretch, stretch_over_box
 from cnnviz.images import PhotoBox
 from cnnviz.passes.photo_answers import PhotoAnswer
@@ -322,8 +322,8 @@ class Heatmap(Result):
     @property
     def unit(self) -> str:
         """What the values of a map are, in words."""
-        weighted = isinstance(self.settings, CamSettings)
-        return "evidence: weighted sum of activations" if weighted else "evidence"
+        values = self.settings.values if self.settings is not None else ""
+        return f"evidence: {values}" if values else "evidence"
 
     def extent(self, image: int, layer: str, *, small: bool = False) -> str:
         """Say what values the colours of one map span, and how coarse it is; `small` is short."""

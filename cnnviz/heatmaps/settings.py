@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cnnviz.heatmaps.attribution_methods import AttributionName
+from cnnviz.heatmaps.attribution_methods import ATTRIBUTION_METHODS, AttributionName
 from cnnviz.heatmaps.cam_methods import CamName
 from cnnviz.images.baselines import Baseline
 from cnnviz.introspection.backward_rules import Rule
@@ -26,6 +26,11 @@ class MapSettings:
     """
 
     method: str
+
+    @property
+    def values(self) -> str:
+        """What the values of a map are, in words; empty where the method does not say."""
+        return ""
 
     def of_map(self, place: int) -> MapSettings:
         """Return the settings that make one of the maps alone."""
@@ -54,6 +59,11 @@ class CamSettings(MapSettings):
     rule: Rule
     relu: bool = True
 
+    @property
+    def values(self) -> str:
+        """What every method of the family computes."""
+        return "weighted sum of activations"
+
     def of_map(self, place: int) -> MapSettings:
         """Return the settings with one layer, or all of them for a fused map."""
         return self if self.fused else replace(self, layers=(self.layers[place],))
@@ -68,6 +78,13 @@ class AttributionSettings(MapSettings):
     channels: Channels
     steps: int
     seed: int
+
+    @property
+    def values(self) -> str:
+        """What the method computes; without its sign where the largest channel counts."""
+        method = ATTRIBUTION_METHODS[self.method]
+        signed = self.channels == "sum" or (self.channels == "auto" and method.sums)
+        return method.values if signed else f"size of the {method.values}"
 
 
 @dataclass(frozen=True, kw_only=True)

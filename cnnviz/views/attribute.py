@@ -122,7 +122,7 @@ def attribute(
     if not chosen.complete:
         held.check_slope()
     values, notes, computed_on = _ask(wrapped, held, chosen, baseline, steps, seed)
-    summed = channels == "sum" or (channels == "auto" and (chosen.complete or chosen.multiplies))
+    summed = channels == "sum" or (channels == "auto" and chosen.sums)
     notes += _told(held, chosen, baseline, summed=summed)
     return Heatmap(
         provenance=replace(held.provenance, seed=seed, computed_on=computed_on),

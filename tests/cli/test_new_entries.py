@@ -75,7 +75,9 @@ def squared(request: AttributionRequest) -> torch.Tensor:
 
 @pytest.fixture
 def new_attribution(monkeypatch: pytest.MonkeyPatch) -> str:
-    method = AttributionMethod("sensitivity", "Sensitivity", "Gevrey et al. 2003", squared)
+    method = AttributionMethod(
+        "sensitivity", "Sensitivity", "Gevrey et al. 2003", "gradient, squared", squared
+    )
     monkeypatch.setitem(ATTRIBUTION_METHODS, method.name, method)
     return method.name
 

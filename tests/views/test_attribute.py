@@ -278,3 +278,19 @@ def test_a_map_of_one_gradient_takes_one_look_at_the_network(
     monkeypatch.setattr(SavedState, "_note_module", note)
     attribute(network, images, method, 1)
     assert len(looks) == len(list(network.modules()))
+
+
+@pytest.mark.parametrize(
+    ("method", "channels", "said"),
+    [
+        ("input_x_gradient", "auto", "gradient times input"),
+        ("input_x_gradient", "largest", "size of the gradient times input"),
+        ("saliency", "auto", "size of the gradient of the score"),
+        ("saliency", "sum", "gradient of the score"),
+    ],
+)
+def test_the_colour_bar_says_what_its_values_are(images, method, channels, said) -> None:
+    found = attribute(tiny_network(), images[:1], method, target=1, channels=channels)
+    assert found.unit == f"evidence: {said}"
+    (bar,) = found.figure().axes[-1].child_axes
+    assert f"evidence: {said}" in bar.get_ylabel().replace("\n", " ")
