@@ -155,7 +155,7 @@ def _eval_mode(record: StepRecord) -> Iterator[Event]:
 
 
 def _unused(record: StepRecord) -> Iterator[Event]:
-    """Yield that the optimizer has parameters that the loss does not depend on."""
+    """Yield that the optimizer has parameters that the loss of this step did not depend on."""
     names = record.unused
     if not names:
         return
@@ -164,10 +164,11 @@ def _unused(record: StepRecord) -> Iterator[Event]:
         record.step,
         "unused",
         names[0],
-        f"No gradient is computed for {count} that the optimizer has: {listed(names, NAMED)}. "
-        "The loss does not depend on them, so that no step trains them: what they belong to is not "
-        "called, or lies behind detach(), or its output is not part of the loss. Take them out if "
-        "that is meant.",
+        f"No gradient was computed at this step for {count} that the optimizer has: "
+        f"{listed(names, NAMED)}. The loss did not depend on them: what they belong to is not "
+        "called, or lies behind detach(), or its output is not part of the loss. Where it is so at "
+        "every step nothing trains them, and if that is meant, take them out; a network that goes "
+        "by values which way it takes may train them at others.",
     )
 
 

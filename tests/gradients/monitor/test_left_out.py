@@ -99,7 +99,7 @@ def test_what_rests_without_effect_is_not_counted() -> None:
 @pytest.mark.parametrize("optimizer", [True, False])
 def test_parameters_without_a_gradient_are_named(optimizer: bool) -> None:
     (text,) = told(watched(nn.Module.train, optimizer=optimizer), "unused")
-    assert "3 parameters" in text
+    assert "computed at this step for 3 parameters" in text, "at others it may be otherwise"
     assert "scale, aside.weight and aside.bias" in text
 
 
