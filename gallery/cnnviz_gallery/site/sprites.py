@@ -74,7 +74,8 @@ def webp(pixels: Pixels, most: int | None = None) -> bytes:
     image = Image.fromarray(pixels)
     quality = _BEST
     while True:
-        data = _written(image, "WEBP", quality=quality, method=4, xmp=XMP)
+        # Twice as fast as the usual method, 4, and 2% larger; most of a unit's page is this.
+        data = _written(image, "WEBP", quality=quality, method=2, xmp=XMP)
         if most is None or len(data) <= most or quality <= _WORST:
             return data
         # Bytes fall about as fast as quality does; one step more than that spares a third try.
