@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,7 +12,6 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.introspection.function_calls import unwatched
 from cnnviz.introspection.operation_mode import OperationMode
-from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing import fields
 from cnnviz.introspection.tracing.canvas import Canvas, canvas_of
 from cnnviz.introspection.tracing.costs import (
@@ -31,14 +29,11 @@ from cnnviz.introspection.tracing.field_state import (
     Depends,
     Independent,
     Mark,
-    Unknown,
     derive,
-    map_field,
     overlaid,
-    receptive_field,
     says_the_same,
 )
-from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap, map_layout, one_place
+from cnnviz.introspection.tracing.layer_calls import LayerCalls
 from cnnviz.introspection.tracing.operation import Operation, tensors
 from cnnviz.introspection.tracing.rules_layout import wrapped
 from cnnviz.introspection.tracing.rules_position import Place
@@ -53,7 +48,6 @@ from cnnviz.introspection.tracing.visits import (
     memory,
     new_call,
 )
-from cnnviz.results.space import space_of
 
 
 class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
@@ -90,7 +84,6 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         self._sizes = {id(parameter): parameter.numel() for parameter in module.parameters()}
         self._own = {id(child): _own_parameters(child) for child in module.modules()}
         self._extent = tuple(int(length) for length in image.shape[2:])
-        self._space = space_of(len(self._extent))
         self._marks: Any = WeakTensorKeyDictionary()
         for parameter in module.parameters():
             self._marks[parameter] = Independent(frozenset({id(parameter)}))
@@ -106,9 +99,6 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         self.counted: set[int] = set()
         self._returned: Any = WeakTensorKeyDictionary()
         """The calls that returned a tensor, for as long as it is there."""
-        self._layouts: dict[int, MapLayout | None] = {}
-        self._map_fields: dict[tuple[int, int, int], ReceptiveField | None] = {}
-        self._summaries: dict[tuple[int, int], ReceptiveField | None] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -340,81 +330,16 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
 
     def finish(self) -> tuple[tuple[LayerCall, ...], tuple[LayerCall, ...]]:
         """Return the calls and the blocks, as in `Trace`, once the network has returned."""
-        counted = self.counted
-        indices: dict[tuple[str, str | None], int] = {}
-        found: tuple[list[LayerCall], list[LayerCall]] = ([], [])
-        for order, row in enumerate(self._rows):
-            key = (row.call.name, row.call.operation)
-            indices[key] = indices.get(key, -1) + 1
-            fresh = row.uses if row.block else row.uses - counted
-            if not row.block:
-                counted |= row.uses
-            layout, last = self._map(row), len(found[False])
-            call = replace(
-                row.call,
-                index=indices[key],
-                order=order,
-                parameters=sum(self._sizes[used] for used in fresh),
-                shared_parameters=sum(self._sizes[used] for used in row.uses - fresh),
-                receptive_field=self._receptive_field(row.mark, layout),
-                map=layout,
-                output_field=self._output_field(row.mark),
-                input_field=self._output_field(row.source),
-                span=(last - row.inside, last) if row.block else (0, 0),
-            )
-            found[row.block].append(call)
-        return tuple(found[False]), tuple(found[True])
+        made = LayerCalls(self._extent, self._sizes)
+        found = made.of(self._rows)
+        self.counted = made.counted
+        return found
 
     def graph(self, returned: Iterable[torch.Tensor]) -> tuple[Links, tuple[int, ...]]:
         """Return which call reads what of which, and those that the answer comes from."""
         calls = (row for row in self._rows if not row.block)
         places = {node: place for place, row in enumerate(calls) for node in row.nodes}
         return self._flow.links(places), self._flow.calls(returned, places)
-
-    def _map(self, row: Row) -> MapLayout | NoMap:
-        mark, shape = row.mark, row.call.output_shape
-        if not shape:
-            return NoMap.NO_TENSOR
-        if isinstance(mark, Independent):
-            return NoMap.NO_IMAGE
-        if isinstance(mark, Unknown):
-            return NoMap.REGIONS if row.regions else NoMap.UNKNOWN
-        if row.kernel:
-            return NoMap.KERNEL
-        if mark.place is not None and mark.place.paired:
-            return NoMap.PAIRS
-        layout = self._layout(mark.place)
-        if layout is not None and row.canvas is not None:
-            layout = layout.on_canvas(row.canvas)
-        return layout or one_place(shape, self._space) or NoMap.NO_PLACES
-
-    def _receptive_field(self, mark: Mark, layout: MapLayout | NoMap) -> ReceptiveField | None:
-        """Return the field of each position of a map, or of the output where it holds none."""
-        if not isinstance(mark, Depends):
-            return None
-        if isinstance(layout, NoMap) or layout.plain or not layout.dims:
-            return self._output_field(mark)
-        key = (id(mark.exact), id(mark.gateless), id(layout))
-        if key not in self._map_fields:
-            self._map_fields[key] = map_field(mark, self._extent, layout)
-        return self._map_fields[key]
-
-    def _layout(self, place: Place | None) -> MapLayout | None:
-        if place is None:
-            return None
-        key = id(place.field)
-        if key not in self._layouts:
-            self._layouts[key] = map_layout(place.field)
-        return self._layouts[key]
-
-    def _output_field(self, mark: Mark) -> ReceptiveField | None:
-        # Layers that keep the field of their input, such as activations, share one object.
-        if not isinstance(mark, Depends):
-            return None
-        key = (id(mark.exact), id(mark.gateless))
-        if key not in self._summaries:
-            self._summaries[key] = receptive_field(mark, self._extent)
-        return self._summaries[key]
 
 
 def _own_parameters(module: nn.Module) -> dict[int, int]:
