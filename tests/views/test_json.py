@@ -155,7 +155,8 @@ def script() -> Iterator[ModuleType]:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     yield module
-    del sys.modules[spec.name]
+    del sys.modules[spec.name], sys.modules["type_schemas"]
+    sys.path.remove(str(path.parent))
 
 
 @pytest.fixture(scope="module")
