@@ -35,6 +35,28 @@ def settled(near: NDArray[np.bool_]) -> int:
     return int(far[-1]) + 1 if len(far) else 0
 
 
+def settled_places(near: NDArray[np.bool_], measured: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return from which place of the checkpoints on each layer is near, [L]; NaN if not measured.
+
+    Times are compared by these: files that a caller names may stand in any order of their numbers.
+    A checkpoint at which a layer is the same for all images is not near its end, if that is not.
+
+    Parameters
+    ----------
+    near, measured : ndarray
+        [L, E]: whether each layer is near its end at each checkpoint, and what that was read from.
+    """
+    known = np.array([bool(np.isfinite(row[-1])) for row in measured], bool)
+    places = [min(settled(row), len(row) - 1) for row in near]
+    return np.where(known, np.array(places, np.float64), np.nan)
+
+
+def order_with_depth(places: NDArray[np.float64]) -> float:
+    """Return Kendall's tau of depth and the places of layers, of those that are known."""
+    known = places[np.isfinite(places)].tolist()
+    return rank_correlation(range(len(known)), known)
+
+
 def rank_correlation(first: Sequence[float], other: Sequence[float]) -> float:
     """Return Kendall's tau-b (Kendall 1945) of two rankings; NaN where one of them is all ties."""
     one, two = _signs(first), _signs(other)
@@ -42,14 +64,16 @@ def rank_correlation(first: Sequence[float], other: Sequence[float]) -> float:
     return float((one * two).sum() / scale) if scale > 0.0 else float("nan")
 
 
-def chance_of_order(times: Sequence[float]) -> float:
+def chance_of_order(times: Sequence[float] | NDArray[np.float64]) -> float:
     """Return how often times in a random order go as much with depth, or against it, as these.
 
     The share of all orders, of more than seven times that of 9,999 drawn ones and themselves; NaN
-    where all times are the same.
+    where all times are the same. A time that is not known (NaN) is left out.
     """
-    count = len(times)
-    if len(set(times)) < 2:
+    values = np.asarray(times, float)
+    values = values[np.isfinite(values)]
+    count = len(values)
+    if len(set(values.tolist())) < 2:
         return float("nan")
     if count <= _ALL_ORDERS:
         orders = np.array(list(permutations(range(count))))
@@ -57,7 +81,6 @@ def chance_of_order(times: Sequence[float]) -> float:
         generator = np.random.default_rng(0)
         drawn = [generator.permutation(count) for _ in range(_DRAWN)]
         orders = np.stack([np.arange(count), *drawn])
-    values = np.asarray(times, float)
     first, second = np.triu_indices(count, 1)
     # Depth and the scale are the same for all orders, so that only these sums differ.
     sums = np.array([np.sign(values[o[second]] - values[o[first]]).sum() for o in orders])

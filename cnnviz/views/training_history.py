@@ -15,9 +15,9 @@ from cnnviz.bounds import Count, Seed, Within, bounded
 from cnnviz.course.cka import LEAST
 from cnnviz.course.convergence import (
     chance_of_order,
-    rank_correlation,
+    order_with_depth,
     relative_change,
-    settled,
+    settled_places,
 )
 from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
@@ -160,30 +160,30 @@ class TrainingHistory(Result):
     @property
     def order(self) -> float:
         """Kendall's tau of depth and the checkpoint of `settled`: 1 is the deeper, the later."""
-        return _order(self._settled_places)
+        return order_with_depth(self._settled_places)
 
     @property
     def order_chance(self) -> float:
         """How often layers in a random order settle as much with depth, or against it, as here."""
-        return chance_of_order(_known(self._settled_places))
+        return chance_of_order(self._settled_places)
 
     @property
     def weights_order_chance(self) -> float:
         """The same of `weights_order`."""
-        return chance_of_order(_known(self._weights_places))
+        return chance_of_order(self._weights_places)
 
     @property
     def weights_order(self) -> float:
         """Kendall's tau of depth and the checkpoint of `weights_settled`."""
-        return _order(self._weights_places)
+        return order_with_depth(self._weights_places)
 
     @property
     def _settled_places(self) -> NDArray[np.float64]:
-        return _places(self.cka >= self.alike, self.cka)
+        return settled_places(self.cka >= self.alike, self.cka)
 
     @property
     def _weights_places(self) -> NDArray[np.float64]:
-        return _places(self.changes <= NEAR, self.changes)
+        return settled_places(self.changes <= NEAR, self.changes)
 
     def _numbers(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         known = np.isfinite(places)
@@ -355,27 +355,6 @@ def _result(
         rule="" if plan.of_photo else plan.rule,
         alike=alike,
     )
-
-
-def _places(near: NDArray[np.bool_], measured: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return from which place of the checkpoints on each layer is near; NaN where not measured.
-
-    Times are compared by these: files that a caller names may stand in any order of their numbers.
-    A checkpoint at which a layer is the same for all images is not near its end, if that is not.
-    """
-    known = np.array([bool(np.isfinite(row[-1])) for row in measured], bool)
-    places = [min(settled(row), len(row) - 1) for row in near]
-    return np.where(known, np.array(places, np.float64), np.nan)
-
-
-def _order(places: NDArray[np.float64]) -> float:
-    known = _known(places)
-    return rank_correlation(range(len(known)), known)
-
-
-def _known(places: NDArray[np.float64]) -> list[float]:
-    found: list[float] = places[np.isfinite(places)].tolist()
-    return found
 
 
 def _largest(kernels: NDArray[np.float32], top: int) -> tuple[int, ...]:

@@ -9,7 +9,14 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
-from cnnviz.course.convergence import chance_of_order, rank_correlation, relative_change, settled
+from cnnviz.course.convergence import (
+    chance_of_order,
+    order_with_depth,
+    rank_correlation,
+    relative_change,
+    settled,
+    settled_places,
+)
 
 
 def test_the_change_of_weights_is_their_distance_over_their_norm_at_the_end() -> None:
@@ -25,6 +32,16 @@ def test_the_change_of_weights_is_their_distance_over_their_norm_at_the_end() ->
 )
 def test_a_layer_is_settled_from_where_it_stays_near(near: str, place: int) -> None:
     assert settled(np.array([sign == "1" for sign in near])) == place
+
+
+def test_a_layer_that_was_not_measured_at_the_end_has_no_place_and_no_part_in_the_order() -> None:
+    measured = np.array([[0.1, 0.95, 1.0], [0.2, 0.3, np.nan], [np.nan, 0.2, 1.0]])
+    places = settled_places(measured >= 0.9, measured)
+    np.testing.assert_array_equal(places, [1.0, np.nan, 2.0])
+    assert order_with_depth(places) == 1.0
+    assert chance_of_order(places) == chance_of_order([1.0, 2.0]) == 1.0
+    never = np.zeros((1, 3), bool)  # not even at the end: the last place
+    np.testing.assert_array_equal(settled_places(never, np.ones((1, 3))), [2.0])
 
 
 def test_the_rank_correlation_is_that_of_scipy() -> None:
