@@ -30,7 +30,7 @@ from cnnviz.course.network_cards import CARDS
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import CnnvizError
 from cnnviz.introspection.layers import named_layers
-from cnnviz.views.table import VIEWS, View
+from cnnviz.views import VIEWS, View
 
 DOCS = Path(__file__).resolve().parent
 SIDE, SCENE = 256, 19

@@ -5,7 +5,8 @@ Views of other packages join through entry points; see `cnnviz.views.plugins`.
 
 from __future__ import annotations
 
-from cnnviz.views.table import VIEWS, View
+from cnnviz.views._view import View
+from cnnviz.views.table import VIEWS
 
 __all__ = ["VIEWS", "View", "find"]
 

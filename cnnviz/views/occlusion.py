@@ -161,9 +161,8 @@ def occlusion(
     batch = wrapped.prepare(images)
     target = checked_target(wrapped, target, batch)
     held = capture(wrapped, batch, layers=(), gradients=False)
-    grid, notes = _grid(held.batch.tensor, window, stride)
-    notes.append(_told(grid, fill))
     inputs = held.batch.tensor
+    grid, notes = _grid(inputs, window, stride, fill)
     with isolated(wrapped.module, grad=False):
         explained = held.scored(target)
         baselines = baseline_images(wrapped.preprocessing, inputs, fill)
@@ -231,7 +230,7 @@ def _check(window: int, stride: int, fill: str) -> None:
         raise UsageError(f"There is no fill {fill!r}.", f"Choose {', '.join(BASELINES)}.")
 
 
-def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Laid, list[str]]:
+def _grid(inputs: torch.Tensor, window: int, stride: int, fill: Baseline) -> tuple[Laid, list[str]]:
     size = tuple(int(length) for length in inputs.shape[2:])
     space, side, notes = space_of(len(size)), min(size[-2:]), []
     # One that hides everything says nothing of any place.
@@ -242,9 +241,12 @@ def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Laid, list[st
         notes = [f"{what} of {window} {unit} {do} an input of {space.size(size)}."]
         window = max(1, side // 2)
         stride = max(1, window // 2)
+    grid: Laid
     if space == IMAGE:
-        return Grid(size[0], size[1], window, stride), notes
-    return block_grid(size, window, stride), notes
+        grid = Grid(size[0], size[1], window, stride)
+    else:
+        grid = block_grid(size, window, stride)
+    return grid, [*notes, _told(grid, fill)]
 
 
 _WINDOWS = {

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from cnnviz.errors import InstallationError
 from cnnviz.foreign_code import RAISED, told
 from cnnviz.results.text import kind_of
-from cnnviz.views.table import VIEWS, View
+from cnnviz.views._view import View
+from cnnviz.views.table import VIEWS
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -15,7 +15,7 @@ from PIL import Image
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.models.networks import ShapesPlain
 from cnnviz.views import VIEWS
-from cnnviz.views.table import COURSE
+from cnnviz.views._view import COURSE
 
 Run = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
