@@ -44,6 +44,11 @@ def test_norms_of_other_types(dtype: torch.dtype) -> None:
     torch.testing.assert_close(measures.sample_norms(values).double(), wanted)
 
 
+def test_norms_on_other_devices_are_summed_in_double_precision() -> None:
+    found = measures.sample_norms(torch.empty(3, 2, 4, device="meta"))
+    assert (found.shape, found.dtype, found.device.type) == ((3,), torch.float64, "meta")
+
+
 def test_a_norm_grows_with_the_batch_only_if_the_samples_do() -> None:
     values = noise(4, 3, 5)
     twice = torch.cat([values, values])
@@ -68,6 +73,8 @@ def test_a_channel_is_dead_only_if_it_rests_everywhere() -> None:
     assert measures.dead_channels(tokens, axis=-1).tolist() == [True, False, True, False]
     assert measures.dead_channels(slope > 0).tolist() == [True, False, True, False]
     assert measures.dead_channels(torch.tensor([[0.0, 1.0]])).tolist() == [True, False]
+    falling = torch.tensor([[0.0, -0.1], [0.0, 0.0]])  # as on the left of a GELU
+    assert measures.dead_channels(falling).tolist() == [True, False]
 
 
 def test_half_the_zeros_of_a_relu_are_no_dead_channel() -> None:

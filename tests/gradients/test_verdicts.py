@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -146,6 +147,13 @@ def test_the_first_layer_with_a_nan_is_named() -> None:
     overflow = read("mlp-12", gain=1e6)[2]
     assert overflow.label == "non-finite"
     assert overflow.bad_layer == "13", "six factors of a million pass the range of float32"
+
+
+def test_of_layers_that_nan_comes_back_to_the_deepest_is_named() -> None:
+    found = read("mlp-6")[1]
+    points = [replace(point, nonfinite=1 * (place > 1)) for place, point in enumerate(found.points)]
+    spoilt = judge(replace(found, points=tuple(points)))
+    assert (spoilt.label, spoilt.bad_layer) == ("non-finite", points[-1].label)
 
 
 def test_a_gradient_larger_than_any_number_is_named_though_no_value_is_infinite() -> None:

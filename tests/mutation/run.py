@@ -50,9 +50,14 @@ GROUPS = {
         ),
         (
             "tests/cases/test_boxes.py",
+            "tests/cases/test_endings.py",
+            "tests/cases/test_mixing.py",
             "tests/cases/test_outputs.py",
             "tests/passes/test_captured.py",
             "tests/passes/test_captures.py",
+            "tests/passes/test_fast_model.py",
+            "tests/passes/test_memory_shortage.py",
+            "tests/passes/test_output_recorder.py",
             "tests/passes/test_shared_captures.py",
             "tests/passes/test_targets.py",
             "tests/views/test_predictions.py",
@@ -107,6 +112,7 @@ GROUPS = {
         ("cnnviz/introspection/fast_copy",),
         (
             "tests/introspection/test_fast_copy.py",
+            "tests/introspection/test_folding.py",
             "tests/introspection/test_input_gradient.py",
             "tests/introspection/test_linearity.py",
             "tests/passes/test_fast_model.py",

@@ -1,0 +1,35 @@
+"""What is kept of the output of a call."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cnnviz.passes.captures import capture
+
+
+class _Strongest(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.argmax(1)
+
+
+class _Asked(nn.Module):
+    """Has a layer that gives whole numbers, to which no gradient comes back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.strongest, self.head = nn.Conv2d(3, 4, 3), _Strongest(), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.conv(x)
+        self.strongest(maps)
+        return self.head(maps.mean((2, 3)))
+
+
+def test_whole_numbers_are_kept_beside_gradients_of_other_layers() -> None:
+    network, images = _Asked(), torch.rand(2, 3, 8, 8)
+    found = capture(network, images, layers=["conv", "strongest"])
+    with torch.no_grad():
+        wanted = network.conv(images).argmax(1)
+    assert torch.equal(found.activations["strongest"], wanted)
+    assert list(found.gradients) == ["conv"]
