@@ -33,9 +33,10 @@ def test_a_convolution_that_was_made_counts_before_it_is_packed() -> None:
 
 
 def test_weights_that_are_folded_and_never_packed_are_compared_as_well() -> None:
-    network = trained(nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.BatchNorm1d(5)))
+    linear = nn.Linear(12, 5)
+    network = trained(nn.Sequential(nn.Flatten(), linear, nn.BatchNorm1d(5)))
     copy = FastCopy(network)
     copy.check(network, torch.randn(2, 3, 2, 2), lambda module, images: module(images))
     assert copy.same_weights(thorough=True)
-    network[1].weight.data[3, 7] += 0.01
+    linear.weight.data[3, 7] += 0.01
     assert not copy.same_weights(thorough=True)

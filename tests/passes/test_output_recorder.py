@@ -23,7 +23,8 @@ class _Asked(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         maps = self.conv(x)
         self.strongest(maps)
-        return self.head(maps.mean((2, 3)))
+        found: torch.Tensor = self.head(maps.mean((2, 3)))
+        return found
 
 
 def test_whole_numbers_are_kept_beside_gradients_of_other_layers() -> None:
