@@ -1,8 +1,8 @@
 """The letters of a font that a PDF holds, cut out once for all PDFs of a process.
 
 Every PDF embeds the letters that it needs of each font. To read the font and to cut them out takes
-longer than to draw the picture. Within `cut_once` a PDF gets the letters of those before it as
-well, so that what was cut out serves again.
+longer than to draw the picture. Within `cut_once` a PDF gets the usual letters as well, and those
+of the PDFs before it, so that what was cut out serves again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,13 @@ from io import BytesIO
 from typing import Any
 
 from matplotlib.backends import _backend_pdf_ps
+from matplotlib.font_manager import get_font
+
+_USUAL = (
+    *map(chr, range(0x20, 0x7F)),
+    *"×·±²³°½¼¾…–—‘’“”≈≤≥≠−→←↔∂∇∑√∞⁻⁰¹⁴⁵⁶⁷⁸⁹₀₁₂₃ᵢⱼαβγδεηθλμπρσφω",
+)
+"""What pictures write: cut out with the first letters, so that few PDFs ask for further ones."""
 
 
 class _Subset:
@@ -45,7 +52,7 @@ def cut_once() -> Iterator[None]:
 
     def subset(fontfile: Any, glyphs: Any) -> _Subset:
         before = kept.get(fontfile)
-        needed = set(glyphs) if before is None else before[0] | set(glyphs)
+        needed = set(glyphs) | (_usual(fontfile, glyphs) if before is None else before[0])
         if before is not None and needed == before[0]:
             return before[1]
         asked = "".join(sorted(needed)) if isinstance(glyphs, str) else needed
@@ -59,6 +66,14 @@ def cut_once() -> Iterator[None]:
         yield
     finally:
         backend.get_glyphs_subset = cut
+
+
+def _usual(fontfile: Any, glyphs: Any) -> set[Any]:
+    """Return the usual letters as matplotlib names them: as text, or by their place in the font."""
+    if isinstance(glyphs, str):  # matplotlib 3.10
+        return set(_USUAL)
+    font = get_font(fontfile)
+    return {font.get_char_index(ord(letter)) for letter in _USUAL} - {0}
 
 
 @contextmanager
