@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,6 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
-from PIL import Image
 
 from cnnviz.errors import UsageError
 from cnnviz.models import load
@@ -23,10 +21,8 @@ from cnnviz.results.drawing import new_figure
 from cnnviz.results.legibility import crowded
 from cnnviz.results.measured_once import measured_once
 from cnnviz.results.picture_style import PictureStyle
-from cnnviz.results.result import png
 from cnnviz.results.table import TableResult
 from cnnviz.testing import LAWS, Trial, network_state
-from cnnviz.testing.trial import DPI
 from cnnviz.views import VIEWS
 from tests.helpers.architectures import OF_OTHER_BLOCKS, build, small_input
 
@@ -127,17 +123,8 @@ def test_a_result_draws_into_a_part_of_a_figure_and_leaves_the_rest_alone(trial:
     assert (drawn[:, 470:480] == 255).mean() > 0.8, "little but the edge is at the other half"
 
 
-def test_a_figure_of_its_own_size_gets_the_same_and_every_text_can_be_read(trial: Trial) -> None:
-    whole = new_figure(*trial.figure.get_size_inches())
-    assert trial.result.figure(figure=whole) is whole
-    pictures = []
-    for written in (trial.files[".png"], png(whole, DPI)):
-        with Image.open(io.BytesIO(written)) as picture:
-            pictures.append(np.asarray(picture).astype(int))
-    # The solver of the layout goes by where its variables lie in memory: 4e-16 of the width
-    # between two runs, which is one level at the edge of a line.
-    assert np.abs(np.subtract(*pictures)).max() <= 1
-    assert crowded(whole) == ""
+def test_every_text_of_a_picture_can_be_read(trial: Trial) -> None:
+    assert crowded(trial.figure) == ""
 
 
 def test_a_size_is_refused_with_one_that_will_do_or_every_text_can_be_read(trial: Trial) -> None:

@@ -321,7 +321,9 @@ def the_same_input_gives_the_same_result(trial: Trial) -> None:
             f"Its array {name!r} is another the second time.",
         )
     first = trial.files[".png"]
-    if _same_picture(first, trial.drawn_again()):
+    drawn, in_callers = trial.drawn_again()
+    _demand(in_callers, "It draws into another figure than the one that a caller gives.")
+    if _same_picture(first, drawn):
         return
     # Drawn once more only here, to tell which of the two it was.
     with TemporaryDirectory(prefix="cnnviz-") as name:

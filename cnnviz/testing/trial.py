@@ -78,13 +78,21 @@ class Trial:
         """What the view gives for the same network and image the second time; made once."""
         return self.run(small_network(), images())
 
-    def drawn_again(self) -> bytes:
-        """Draw what it gave the second time into a figure of the caller's; return it as PNG.
+    def drawn_again(self) -> tuple[bytes, bool]:
+        """Draw what it gave the second time into a figure of the caller's.
 
         The figure is as large as the picture that it draws by itself.
+
+        Returns
+        -------
+        bytes
+            The picture as PNG.
+        bool
+            Whether it was drawn into the caller's figure.
         """
         empty = new_figure(*self.figure.get_size_inches())
-        return png(self.again.figure(figure=empty), DPI)
+        drawn = self.again.figure(figure=empty)
+        return png(drawn, DPI), drawn is empty
 
     @property
     def suffixes(self) -> tuple[str, ...]:

@@ -174,6 +174,10 @@ def _wide_for_callers(self, into=None):
     return figure
 
 
+def _elsewhere(self, into=None):
+    return Looks.draw(self)
+
+
 def _set_grad(module):
     next(module.parameters()).grad = None
 
@@ -259,6 +263,11 @@ BROKEN = {
         law.the_same_input_gives_the_same_result,
         _with(draw=_wide_for_callers),
         "is another in a figure of the caller's that is as large",
+    ),
+    "a figure of its own": (
+        law.the_same_input_gives_the_same_result,
+        _with(draw=_elsewhere),
+        "into another figure than the one that a caller gives",
     ),
     "other inputs": (law.other_channels_and_sizes_will_do, _only_three_channels, "three channels"),
 }
