@@ -82,6 +82,8 @@ class Values:
 
 def written(figure: Figure) -> list[str]:
     """Return the texts of a figure, without those of its axes."""
+    # Where panels come to lie changes no word, and takes as long as drawing them.
+    figure.set_layout_engine("none")
     figure.draw_without_rendering()
     of_axes = set()
     # A colour bar inside of other axes is none of the figure's.
