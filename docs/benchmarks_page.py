@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).resolve().parent
 HEAD = """# Benchmarks
 
-How long cnnviz takes, beside the packages that do the same, and beside the least that the machine
-takes: a forward pass of [the fast copy](fast-copy.md) of the network. Everything in a table was
-timed turn by turn in one process, and a ratio is the median of the ratios round by round; processor
-time counts all threads, and is what goals are judged by. `make bench` measures all of it; a
-benchmark puts its figures into the file of the release with `--json docs/benchmarks/VERSION.json`,
-and `python docs/benchmarks_page.py` writes this page.
+How long cnnviz takes, compared with other packages that do the same, and with the least that the
+machine takes: a forward pass of [the fast copy](fast-copy.md) of the network. The ways in a table
+were timed in turn in one process, and a ratio is the median of the ratios of the rounds. Processor
+time counts all threads; goals are judged by it.
+
+`make bench` measures everything. A benchmark writes its figures into the file of the release with
+`--json docs/benchmarks/VERSION.json`, and `python docs/benchmarks_page.py` writes this page. Tables
+may be from different machines: compare within a table only.
 """
 
 
@@ -53,9 +56,7 @@ def _goals(releases: Sequence[dict[str, Any]]) -> list[str]:
         return []
     names = [release["version"] for release in releases]
     lines = ["## What was to be reached", ""]
-    lines += [
-        "How many times faster than the fastest of the others; in brackets what was aimed at."
-    ]
+    lines += ["How many times as fast as the fastest of the others, in processor time (the goal)."]
     lines += ["", f"| work | of | {' | '.join(names)} |", f"|---|---|{'---:|' * len(names)}"]
     for (work, way, others), row in found.items():
         cells = [_cell(*row[name]) if name in row else "" for name in names]
@@ -85,8 +86,9 @@ def _table(work: dict[str, Any]) -> str:
             peak,
         ]
         lines.append(f"| {row['way']} | {' | '.join(cells)} |")
-    note = [work["note"], ""] if work["note"] else []
-    return "\n".join([*lines, "", *note, _circumstances(work), ""])
+    # What has changed since is added by hand, and goes when the work is measured again.
+    told = [text for text in (work["note"], _circumstances(work), work.get("since", "")) if text]
+    return "\n".join([*lines, "", "\n\n".join(told), ""])
 
 
 def _circumstances(work: dict[str, Any]) -> str:
@@ -94,11 +96,18 @@ def _circumstances(work: dict[str, Any]) -> str:
     caches = ", ".join(f"{size} of {level}" for level, size in machine["caches"].items())
     versions = ", ".join(f"{name} {found}" for name, found in work["versions"].items())
     rounds, threads, cores = work["rounds"], work["threads"], machine["cores"]
+    counts = ((rounds, "round"), (threads, "thread"), (cores, "core"))
+    medians, of_torch, of_machine = (f"{n} {what}{'s' if n > 1 else ''}" for n, what in counts)
     return (
-        f"`{work['benchmark']}.py`: medians of {rounds} round{'s' if rounds > 1 else ''}, "
-        f"{threads} thread{'s' if threads > 1 else ''}, {cores} cores, {machine['processor']} with "
-        f"{machine['instructions']}, {caches or 'unknown caches'}, {machine['system']}; {versions}."
+        f"Measured on {_day(work['measured'])} with `{work['command']}`: medians of {medians}, "
+        f"{of_torch}, {of_machine}, {machine['processor']} with {machine['instructions']}, "
+        f"{caches or 'unknown caches'}, {machine['system']}; {versions}."
     )
+
+
+def _day(iso: str) -> str:
+    day = date.fromisoformat(iso)
+    return f"{day.day} {day:%B %Y}"
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -121,7 +123,8 @@ def _record(
     ]
     return {
         "work": work,
-        "benchmark": Path(sys.argv[0]).stem,
+        "measured": datetime.now(UTC).date().isoformat(),
+        "command": command(sys.argv),
         "first": first,
         "rows": rows,
         "goals": [asdict(goal) | {"reached": _reached(goal, found)} for goal in goals],
@@ -131,6 +134,17 @@ def _record(
         "machine": machine(),
         "versions": versions(),
     }
+
+
+def command(arguments: Sequence[str]) -> str:
+    """Return the command line of a benchmark without the file that it puts its figures into."""
+    script, *options = arguments
+    said = iter(options)
+    # Both forms: `--json FILE` and `--json=FILE`.
+    kept = [
+        one for one in said if not (one == "--json" and next(said, "")) and "--json=" not in one
+    ]
+    return shlex.join(["python", f"tests/benchmarks/{Path(script).name}", *kept])
 
 
 def _reached(goal: Goal, found: Mapping[str, Timed]) -> float | None:

@@ -100,7 +100,8 @@ def test_goals_stand_beside_those_of_earlier_releases() -> None:
         row = dict.fromkeys(("wall_s", "cpu_s", "wall_of_first", "cpu_of_first"), 1.0)
         work = {
             "work": "Masks",
-            "benchmark": "bench_masks",
+            "measured": "2026-11-06",
+            "command": "python tests/benchmarks/bench_masks.py",
             "first": "ours",
             "rows": [row | {"way": "ours", "peak_mib": None}],
             "goals": [goal],
@@ -115,6 +116,19 @@ def test_goals_stand_beside_those_of_earlier_releases() -> None:
     text = script.page([release("0.10.0", 2.5), release("0.9.0", None)])
     assert "| work | of | 0.10.0 | 0.9.0 |" in text
     assert "| Masks | ours, beside peer | 2.50 (2.00) | not measured (2.00) |" in text
+    told = (
+        "Measured on 6 November 2026 with `python tests/benchmarks/bench_masks.py`: medians of 1 "
+    )
+    assert told in text
+
+
+@pytest.mark.parametrize("kept", [["--json", "a.json"], ["--json=a.json"], []])
+def test_a_record_has_the_command_that_measured_it_but_for_where_it_is_kept(
+    kept: list[str],
+) -> None:
+    given = ["elsewhere/bench_masks.py", "--only", "two words", *kept, "--rounds", "3"]
+    wanted = "python tests/benchmarks/bench_masks.py --only 'two words' --rounds 3"
+    assert _module("kept_results").command(given) == wanted
 
 
 def test_releases_are_ordered_by_number(tmp_path: Path) -> None:
