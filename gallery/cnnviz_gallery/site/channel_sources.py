@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -118,25 +118,14 @@ class ChannelSources:
         read = [link for link in found if link.norm > 0.0]
         return tuple(sorted(read, key=lambda link: -link.norm)[:count])
 
-    def votes(
-        self, layer: str, channel: int, count: int, response: Callable[[Unit], float]
-    ) -> tuple[ChannelLink, ...]:
-        """Return the units that add most to an output, where they add more than nothing.
-
-        `ChannelLink.total` is then the sum of the weights, times the response of the unit.
-        """
+    def arriving(self, layer: str) -> dict[tuple[Unit, ...], tuple[int, ...]]:
+        """Return by which features a layer reads units, or the sum of several; empty if unknown."""
         if not self.told(layer):
-            return ()
-        reading = self._reading(layer)
-        added = reading.totals[channel] * np.array([response(unit) for unit in reading.units])
-        order = np.argsort(-added, kind="stable")[:count]
-        return tuple(
-            replace(
-                self._link(Unit(layer, channel), reading, int(place)), total=float(added[place])
-            )
-            for place in order
-            if added[place] > 0.0
-        )
+            return {}
+        places: dict[tuple[Unit, ...], list[int]] = {}
+        for feature, units in enumerate(self._sources[layer]):
+            places.setdefault(units, []).append(feature)
+        return {units: tuple(at) for units, at in places.items()}
 
     def last_layer(self, classes: int) -> str | None:
         """Return the last layer with weights that has one output for each class."""

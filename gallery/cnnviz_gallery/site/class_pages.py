@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,25 +11,23 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import CnnvizError
 from cnnviz.images import Batch
-from cnnviz.introspection.unit_names import Unit
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.intervals import wilson
-from cnnviz.results.text import number, percent, plural
+from cnnviz.results.text import listed, number, percent, plural
 from cnnviz.views.cam import cam
 from cnnviz_gallery.intervals import ENOUGH
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.site import content, unit_pages
-from cnnviz_gallery.site.channel_sources import ChannelLink
+from cnnviz_gallery.site.class_votes import ClassVotes
 from cnnviz_gallery.site.context import SiteContext, classes_of_labels
 from cnnviz_gallery.site.patches import STRONGEST
 from cnnviz_gallery.site.sprites import THUMB, sheet, tile, webp
 
 CALLED, WRONG = 18, 9
 MAP_SIDE = 192
-VOTES = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,50 +70,14 @@ def members(subject: SiteContext) -> list[Members]:
     return found
 
 
-def votes(subject: SiteContext, index: int) -> tuple[ChannelLink, ...]:
-    """Return the units that vote for a class.
-
-    By their weights in the last layer, times their response to images of the class, if there are
-    enough.
-    """
-    layer = subject.last_layer
-    if layer is None:
-        return ()
-    return subject.weights.votes(layer, index, VOTES, _response(subject, index))
-
-
-def _response(subject: SiteContext, index: int) -> Callable[[Unit], float]:
-    """Return what tells the mean peak above zero of a unit over the images of a class."""
-    group = _group(subject, index)
-    layers = {layer.layer: layer for layer in subject.scan.layers}
-
-    def response(unit: Unit) -> float:
-        layer = layers.get(unit.layer)
-        if group is None or layer is None:
-            return 1.0
-        total = float(layer.group_sums[unit.channel, group]) * layer.unit
-        return total / float(subject.scan.group_counts[group])
-
-    return response
-
-
-def _group(subject: SiteContext, index: int) -> int | None:
-    """Return the group of images that a class is, if it has enough of them."""
-    page, counts = subject.class_files[index], subject.scan.group_counts
-    groups = [place for place, each in enumerate(subject.group_pages) if each == page]
-    return next(
-        (place for place in groups if place < len(counts) and counts[place] >= ENOUGH), None
-    )
-
-
-def draw(subject: SiteContext, index: int, found: Members) -> bytes | None:
+def draw(subject: SiteContext, found: Members, votes: ClassVotes) -> bytes | None:
     """Return the sheet of a class: its images, and below them the faces of the units."""
     tiles = [tile(subject.images.pixels(place)) for place in found.shown]
     faces = [
-        tile(subject.faces[link.unit.layer][link.unit.channel], THUMB)
-        if subject.has(link.unit)
+        tile(subject.faces[unit.layer][unit.channel], THUMB)
+        if subject.has(unit)
         else np.full((THUMB, THUMB, 3), 255, np.uint8)
-        for link in votes(subject, index)
+        for unit in (vote.page_unit(subject) for vote in votes.votes)
     ]
     if not tiles and not faces:
         return None
@@ -172,6 +134,7 @@ def page(
     found: Members,
     size: tuple[int, int] | None,
     beside: tuple[str, str],
+    votes: ClassVotes,
     *,
     mapped: bool,
 ) -> content.ClassPage:
@@ -206,8 +169,8 @@ def page(
         "own greatest evidence, over the mean of the images: bright is where the network looks."
         if shown_count > 1
         else "Grad-CAM of the image: bright is where the network looks.",
-        votes=_votes(subject, index, sum(counts)),
-        votes_words=_votes_words(subject, index),
+        votes=_votes(subject, votes, sum(counts)),
+        votes_words=_votes_words(subject, votes),
         previous=previous,
         next=following,
     )
@@ -285,31 +248,46 @@ def _interval(hits: int, count: int) -> str:
     return f"{100 * low:.0f} to {100 * high:.0f}%"
 
 
-def _votes_words(subject: SiteContext, index: int) -> str:
-    """Say what the votes are; a layer that was not scanned has no peaks."""
-    known = _group(subject, index) is not None
-    scanned = any(subject.has(link.unit) for link in votes(subject, index))
-    peaks = ", times the mean of their peaks in images of the class" if known and scanned else ""
-    return f"By their weights in the last layer{peaks}."
+def _votes_words(subject: SiteContext, votes: ClassVotes) -> str:
+    """Say what the votes are, and why some have no page."""
+    said = ["By their weights in the last layer."]
+    if votes.images:
+        of = "the image above" if votes.images == 1 else f"the {votes.images} images above"
+        said = [
+            "What each adds to the score of the class: what arrives from it at the last layer, "
+            f"times its weight there{'' if votes.images == 1 else '; the mean'} of {of}."
+        ]
+    if any(len(vote.units) > 1 for vote in votes.votes):
+        said.append("Units that a shortcut adds up before they arrive vote as one.")
+    shown = (vote.page_unit(subject) for vote in votes.votes)
+    layers = list(dict.fromkeys(unit.layer for unit in shown if not subject.has(unit)))
+    if layers:
+        was = "was" if len(layers) == 1 else "were"
+        said.append(f"{listed(layers, 3)} {was} not scanned: no pages of these units.")
+    return " ".join(said)
 
 
-def _votes(subject: SiteContext, index: int, tiles: int) -> tuple[content.Connection, ...]:
-    links = votes(subject, index)
-    reach = max((link.total for link in links), default=1.0)
+def _votes(subject: SiteContext, votes: ClassVotes, tiles: int) -> tuple[content.Connection, ...]:
+    reach = max((vote.value for vote in votes.votes), default=1.0)
     # The faces lie below the rows of images, two to a tile.
     above = -(-tiles // STRONGEST)
-    return tuple(
-        content.Connection(
-            name=str(link.unit),
-            href=subject.beside(link.unit),
-            norm=number(link.total),
-            length=round(100.0 * link.total / reach, 1),
-            excites=True,
-            kernel="",
-            thumb=unit_pages.thumb(at, above) if subject.has(link.unit) else None,
+    found = []
+    for at, vote in enumerate(votes.votes):
+        unit = vote.page_unit(subject)
+        others = [str(each) for each in vote.units if each != unit]
+        found.append(
+            content.Connection(
+                name=str(unit),
+                href=subject.beside(unit),
+                norm=number(vote.value),
+                length=round(100.0 * vote.value / reach, 1),
+                excites=True,
+                kernel="",
+                thumb=unit_pages.thumb(at, above) if subject.has(unit) else None,
+                note=f"and {listed(others, 1)}" if others else "",
+            )
         )
-        for at, link in enumerate(links)
-    )
+    return tuple(found)
 
 
 def lines(subject: SiteContext, found: Sequence[Members]) -> content.ClassesPage:

@@ -13,6 +13,7 @@ from cnnviz.introspection.unit_names import Unit
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.unit_table import unit_table
 from cnnviz_gallery.site import addresses, class_pages, layer_pages, network_pages, unit_pages
+from cnnviz_gallery.site.class_votes import class_votes, votes_of_json
 from cnnviz_gallery.site.content import Card, Fact, Link, Sheet
 from cnnviz_gallery.site.context import SiteContext
 from cnnviz_gallery.site.image_cache import photos_changed
@@ -91,7 +92,8 @@ def _write_classes(subject: SiteContext, key: str, report: Report) -> None:
             known[stem] = entry = _draw_class(subject, folder, stem, index, found)
         beside = class_pages.neighbours(subject, members, index)
         mapped = f"{stem}-map.webp" in entry["files"]
-        page = class_pages.page(subject, index, found, entry["size"], beside, mapped=mapped)
+        votes = votes_of_json(entry["votes"])
+        page = class_pages.page(subject, index, found, entry["size"], beside, votes, mapped=mapped)
         crumbs = [*above, Link("classes", "index.html"), Link(page.name, "")]
         site.write(f"{folder}/{stem}.html", render("class", 3, crumbs, model=model, page=page))
     site.write_json(f"{folder}/built.json", {"key": key, "drawn": known})
@@ -112,7 +114,8 @@ def _draw_class(
 ) -> dict[str, Any]:
     subject.images.load(found.shown)
     files, size = [], None
-    drawn = class_pages.draw(subject, index, found)
+    votes = class_votes(subject, index, found.called[: class_pages.CALLED].tolist())
+    drawn = class_pages.draw(subject, found, votes)
     if drawn is not None:
         subject.site.write(f"{folder}/{stem}.webp", drawn)
         files.append(f"{stem}.webp")
@@ -122,7 +125,7 @@ def _draw_class(
     if mapped is not None:
         subject.site.write(f"{folder}/{stem}-map.webp", mapped)
         files.append(f"{stem}-map.webp")
-    return {"files": files, "size": size}
+    return {"files": files, "size": size, "votes": votes.to_json()}
 
 
 def _disown(subject: SiteContext) -> None:

@@ -70,18 +70,14 @@ def test_norms_and_sums_are_those_of_the_weights():
         assert np.array_equal(link.kernel, head[unit.channel, 12:16].reshape(2, 2))
 
 
-def test_votes_are_weights_times_responses():
+def test_what_arrives_is_told_feature_by_feature():
     model = tiny_model()
     weights = ChannelSources(model, channel_connections(model, []))
     assert weights.last_layer(10) == "head"
-    head = model.module.head.weight.detach().numpy().reshape(10, 9, 4).sum(2)
-    mixed = [
-        link
-        for link in weights.votes("head", 7, 99, lambda unit: 1.0 + unit.channel)
-        if link.unit.layer == "mixed"
-    ]
-    wanted = {at: head[7, at] * (1 + at) for at in range(9) if head[7, at] > 0}
-    assert {link.unit.channel: link.total for link in mixed} == pytest.approx(wanted, abs=1e-5)
+    arriving = weights.arriving("head")
+    assert arriving[Unit("mixed", 6), Unit("right", 2)] == (24, 25, 26, 27)
+    assert sorted(at for places in arriving.values() for at in places) == list(range(36))
+    assert weights.arriving("first") == {}, "it reads the image"
 
 
 def test_groups_read_their_own_channels_only():
