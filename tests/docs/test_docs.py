@@ -72,6 +72,14 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, run_as_scr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_relative)
+def test_every_block_of_code_begins_and_ends(page):
+    # Where one mark is missing, all that follows is code, and no code of the page is run.
+    marks = re.findall(r"^```(.*)$", page.read_text("utf-8"), re.MULTILINE)
+    assert len(marks) % 2 == 0, marks
+    assert not any(marks[1::2]), marks
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_relative)
 def test_links_and_pictures_exist(page):
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
     for link in links:
