@@ -15,7 +15,7 @@ from torchvision.models.googlenet import Inception
 from torchvision.models.resnet import BasicBlock
 
 import cnnviz
-from cnnviz.explorer import explore
+from cnnviz.explorer import explore, subject
 from cnnviz.images import Preprocessing
 from cnnviz.pages.packing import map_levels
 from cnnviz.passes.run_from_layer import ForwardFromLayer
@@ -114,18 +114,22 @@ def test_of_networks_that_end_in_a_mean_every_answer_is_exact(name, browser, tmp
     before = seen.logits[0].abs().max().item()
     assert (np.abs(np.array(found) - wanted) <= 0.51 * means * rows + 1e-5 * before).all()
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
-def test_the_page_of_squeezenet_is_small_and_right(shared_weights, shared, browser, tmp_path):
+def test_the_page_of_squeezenet_is_small_and_right(
+    shared_weights, shared, browser, tmp_path, monkeypatch
+):
+    # Answers with a channel muted are held against the network elsewhere, and take 1% of the page.
+    monkeypatch.setattr(subject, "MUTED", 2)
     model = cnnviz.load("squeezenet1_0")
     (photo,) = (shared / "images").glob("*koala*")
     made = explore(model, photo)
     assert len(made.layers) == 4
-    assert made.size <= 2_000_000
+    assert made.size <= 1_970_000
     assert made.error < 0.01
     visit = opened(browser, made, tmp_path)
     check_maps(model, photo, visit, made.layers)
     assert visit.page.inner_text("#verdict").startswith("koala")
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
