@@ -126,7 +126,7 @@ def test_names_that_are_markup_do_nothing_and_lead_nowhere(kind, browser, photo,
     shown = ""
     visit = Visit(browser, 1000, "light")
     try:
-        visit.page.on("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
+        visit.hear("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
         for path in pages:
             visit.page.goto(path.as_uri())
             assert visit.page.locator("meta[http-equiv='Content-Security-Policy']").count() == 1
@@ -136,7 +136,7 @@ def test_names_that_are_markup_do_nothing_and_lead_nowhere(kind, browser, photo,
         assert visit.complaints == []
         assert visit.strangers(tmp_path / "made") == []
     finally:
-        visit.context.close()
+        visit.leave()
     assert "onerror=" in shown
     assert "&49" not in shown
 

@@ -129,7 +129,7 @@ def test_pages_open_from_the_disk_and_ask_nobody(site, browser):
     visit.page.wait_for_selector("#search-results li a")
     assert visit.complaints == []
     assert visit.strangers(site) == []
-    visit.context.close()
+    visit.leave()
 
 
 def test_the_explorer_stands_in_its_page_with_photo_and_answer_side_by_side(site, browser):
@@ -141,7 +141,7 @@ def test_the_explorer_stands_in_its_page_with_photo_and_answer_side_by_side(site
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
         columns = first.evaluate("e => getComputedStyle(e).gridTemplateColumns")
         assert len(columns.split()) == 2
-    visit.context.close()
+    visit.leave()
 
 
 def test_pictures_that_are_wider_than_the_column_open_at_their_full_size(site, browser):
@@ -153,7 +153,7 @@ def test_pictures_that_are_wider_than_the_column_open_at_their_full_size(site, b
     wide.click()
     assert visit.page.url.endswith("units-late.webp")
     assert Path(visit.page.url.removeprefix("file://")).is_file()
-    visit.context.close()
+    visit.leave()
 
 
 def test_tables_show_calls_whole_and_options_as_they_are_typed(site, browser):
@@ -164,4 +164,4 @@ def test_tables_show_calls_whole_and_options_as_they_are_typed(site, browser):
     text = (site / "docs" / "bad-input.html").read_text("utf-8")
     assert "<td>--image-size" in text or "<p>--image-size" in text
     assert "\u2013image-size" not in text
-    visit.context.close()
+    visit.leave()

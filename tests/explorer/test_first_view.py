@@ -54,7 +54,7 @@ def test_pointing_at_the_photo_shows_at_once_what_fires_there(browser, tmp_path,
         page.mouse.move(*[page.locator("#places article h3").bounding_box()[k] + 2 for k in "xy"])
         assert page.locator("#places article").count() == 1
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
 @pytest.mark.parametrize("width", [390, 1024, 1280])
@@ -65,7 +65,7 @@ def test_nothing_moves_while_the_page_is_loaded(browser, tmp_path, width: int, n
     visit.page.goto(path.as_uri())
     visit.wait_until("'cnnviz' in window")
     assert visit.page.evaluate(_SHIFTS) == 0
-    visit.context.close()
+    visit.leave()
 
 
 def test_why_it_is_not_another_class_is_one_click_away(opened: Opened) -> None:
@@ -194,4 +194,4 @@ def test_on_a_low_screen_a_tap_brings_the_list_into_view(browser, tmp_path) -> N
     before = page.evaluate("scrollY")
     rows.nth(1).locator(".without").tap()
     assert abs(page.evaluate("scrollY") - before) < 60
-    visit.context.close()
+    visit.leave()

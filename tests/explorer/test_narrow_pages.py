@@ -57,7 +57,7 @@ def test_the_answer_stays_in_sight_where_a_channel_is_muted(
     page.locator("#restore").tap()
     assert page.inner_text("#verdict") == before
     assert page.locator("#places tr.muted").count() == 0
-    visit.context.close()
+    visit.leave()
 
 
 @pytest.mark.parametrize("widths", [(240, 320, 390), (900,)])
@@ -75,7 +75,7 @@ def test_nothing_is_wider_than_the_page(
         assert visit.page.evaluate(_SCROLLED) == []
         if width >= 320:
             assert visit.page.evaluate(_CUT) == []
-    visit.context.close()
+    visit.leave()
 
 
 @pytest.mark.parametrize("panel", ["channel", "convolution"])
@@ -93,7 +93,7 @@ def test_a_jump_shows_what_it_leads_to(browser: object, tmp_path: Path, panel: s
     )
     assert top >= -1
     assert top <= 1 or bottom <= 901
-    visit.context.close()
+    visit.leave()
 
 
 def test_a_muted_channel_is_told_to_be_one_and_the_photo_alone_has_no_colours(
@@ -104,4 +104,4 @@ def test_a_muted_channel_is_told_to_be_one_and_the_photo_alone_has_no_colours(
     assert visit.page.locator("#scale-bar").is_visible()
     visit.page.tap("#map-off")
     assert not visit.page.locator("#scale-bar").is_visible()
-    visit.context.close()
+    visit.leave()

@@ -45,4 +45,4 @@ def test_it_survives_conversion_and_answers_in_its_frame(converted, browser) -> 
     assert frame.locator("#verdict").inner_text() == before
     # Its colours are its own, and the notebook's are not touched.
     assert page.evaluate("document.documentElement.dataset.theme") is None
-    visit.context.close()
+    visit.leave()

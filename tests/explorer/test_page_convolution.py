@@ -54,7 +54,7 @@ def side(made, browser, tmp_path) -> Iterator[Opened]:
     opened.goes_to("")
     yield opened
     complaints = visit.complaints
-    visit.context.close()
+    visit.leave()
     assert complaints == []
 
 

@@ -53,7 +53,7 @@ def test_by_touch_the_first_tap_on_a_channel_opens_it(browser, tmp_path) -> None
     button.tap()
     assert page.evaluate("cnnviz.app.state.channel") == channel
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
 def test_what_channels_add_to_a_difference_is_named_as_one(opened) -> None:
@@ -110,4 +110,4 @@ def test_what_a_channel_adds_is_said_to_be_exact_or_an_estimate(
     card.locator(".without:enabled").first.click()
     after = card.locator("th, td").evaluate_all("(all) => all.map((one) => one.offsetWidth)")
     assert after == before, "nothing moves under the pointer"
-    visit.context.close()
+    visit.leave()

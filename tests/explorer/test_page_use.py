@@ -56,7 +56,7 @@ def test_nothing_is_wider_than_the_page_with_every_panel_open(browser, tmp_path,
             visit.page.wait_for_timeout(100)
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
 def test_a_click_on_a_class_shows_it_and_back_takes_it_back(opened) -> None:
@@ -248,7 +248,7 @@ def test_without_scripts_there_is_a_still_picture_and_the_answer(browser, tmp_pa
     assert visit.page.locator(".still").is_visible()
     assert not visit.page.locator("#controls").is_visible()
     assert visit.page.locator("#answers li").count() == 5
-    visit.context.close()
+    visit.leave()
 
 
 def test_names_that_are_markup_do_nothing(browser, tmp_path) -> None:
@@ -266,7 +266,7 @@ def test_names_that_are_markup_do_nothing(browser, tmp_path) -> None:
     assert bad in visit.page.inner_text("#verdict")
     assert visit.page.locator("img[src=x]").count() == 0
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
 def test_in_a_notebook_it_lives_in_a_frame(browser, tmp_path) -> None:
@@ -279,7 +279,7 @@ def test_in_a_notebook_it_lives_in_a_frame(browser, tmp_path) -> None:
     frame.locator("#answers .class").nth(1).click()
     assert "where the network found" in frame.locator("#told").inner_text()
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
 def test_many_changes_leave_as_many_elements_as_before(opened) -> None:
@@ -345,7 +345,7 @@ def test_two_photos_stand_side_by_side_and_follow_each_other(browser, tmp_path) 
     assert boxes[0]["y"] == boxes[1]["y"]
     assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
 def test_two_networks_are_matched_by_names_of_classes(browser, tmp_path) -> None:
@@ -366,7 +366,7 @@ def test_two_networks_are_matched_by_names_of_classes(browser, tmp_path) -> None
     assert visit.page.evaluate("cnnviz.apps[1].state.class") == before
     assert visit.page.evaluate("cnnviz.apps[1].state.channel") is None
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
 @pytest.mark.parametrize("opened", ["small"], indirect=True)

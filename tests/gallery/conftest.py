@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,15 @@ from cnnviz.models import Model, load
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
 from cnnviz_gallery.site.build import build
+from tests.helpers.gallery.compressed_sheets import compressed_once
 from tests.helpers.gallery.tiny import tiny_model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sheets_compressed_once() -> Iterator[None]:
+    """Compress each picture once: most tests build pages that another one has built before."""
+    with compressed_once():
+        yield
 
 
 @pytest.fixture(scope="session")

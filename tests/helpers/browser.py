@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 _SCROLL = """async (pictures) => {
   for (const picture of document.querySelectorAll(pictures)) {
@@ -23,8 +24,26 @@ _SCROLL = """async (pictures) => {
 }"""
 
 
+_FREE: dict[tuple[bool, bool, str], list[Page]] = {}
+"""Windows that were left, by whether they run scripts and are touched, and what runs first."""
+
+_FORGET = """() => {
+  if (location.protocol === "file:") { localStorage.clear(); sessionStorage.clear(); }
+}"""
+
+
+def _window(browser: Browser, scripts: bool, touch: bool, first: str) -> Page:
+    page = browser.new_context(java_script_enabled=scripts, has_touch=touch).new_page()
+    if first:
+        page.add_init_script(first)
+    return page
+
+
 class Visit:
-    """A visitor, and everything that the pages complained about or asked for."""
+    """A visitor, and everything that the pages complained about or asked for.
+
+    Who leaves has the window for the next one: opening one takes as long as most tests.
+    """
 
     def __init__(
         self,
@@ -33,19 +52,33 @@ class Visit:
         theme: Literal["light", "dark"],
         scripts: bool = True,
         touch: bool = False,
+        first: str = "",
     ) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=theme,
-            java_script_enabled=scripts,
-            has_touch=touch,
-        )
-        self.page = self.context.new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
+        self._kind = scripts, touch, first
+        free = _FREE.setdefault(self._kind, [])
+        self.page = free.pop() if free else _window(browser, *self._kind)
+        self._heard: list[tuple[Any, Callable[[Any], None]]] = []
+        self.hear("console", lambda message: self.complaints.append(message.text))
+        self.hear("pageerror", lambda error: self.complaints.append(str(error)))
+        self.hear("request", lambda request: self.requests.append(request.url))
+        self.becomes(width, theme)
+
+    def hear(self, event: str, answer: Callable[[Any], None]) -> None:
+        """Let something be called at each event of a kind until the visitor leaves."""
+        self._heard.append((event, answer))
+        self.page.on(event, answer)  # type: ignore[call-overload]
+
+    def leave(self) -> None:
+        """Leave the window as a new one is: nothing of this visit is there in the next."""
+        for event, answer in self._heard:
+            self.page.remove_listener(event, answer)
+        self.page.evaluate(_FORGET)
+        self.page.emulate_media(media="null")
+        self.page.goto("about:blank")
+        self.page.mouse.move(0, 0)
+        _FREE[self._kind].append(self.page)
 
     def becomes(self, width: int, theme: Literal["light", "dark"] | None = None) -> None:
         """Give the page that is open another width, and another theme where one is named."""

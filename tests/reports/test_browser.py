@@ -30,7 +30,7 @@ def visit(browser):
 
     yield open_page
     for entry in opened:
-        entry.context.close()
+        entry.leave()
 
 
 WIDE, NARROW = (1440, "light"), (390, "dark")
@@ -65,7 +65,7 @@ def test_the_page_is_whole_and_keeps_to_itself(request, visit, name, first, then
 def test_the_single_file_and_hostile_names_are_whole_too(visit, saved_several, saved_hostile):
     for path in (saved_several.single_file, saved_hostile.page, saved_hostile.single_file):
         seen = visit(path, *WIDE)
-        seen.page.on("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
+        seen.hear("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
         shows_every_picture(seen)
         seen.becomes(*NARROW)
         shows_every_picture(seen)
@@ -74,7 +74,7 @@ def test_the_single_file_and_hostile_names_are_whole_too(visit, saved_several, s
 def test_the_page_on_a_training_is_whole_too(visit, saved_training):
     for path in (saved_training.page, saved_training.single_file):
         seen = visit(path, *WIDE)
-        seen.page.on("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
+        seen.hear("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
         assert shows_every_picture(seen) == 6
         seen.becomes(*NARROW)
         assert shows_every_picture(seen) == 6

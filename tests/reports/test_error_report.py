@@ -79,13 +79,13 @@ def visit(browser):
     def open_page(path: Path, width: int = 1440, theme: str = "light", **options) -> Visit:
         seen = Visit(browser, width, theme, **options)
         opened.append(seen)
-        seen.page.on("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
+        seen.hear("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
         seen.page.goto(path.as_uri())
         return seen
 
     yield open_page
     for entry in opened:
-        entry.context.close()
+        entry.leave()
 
 
 def test_the_page_is_whole_and_keeps_to_itself(visit, saved, saved_hostile):

@@ -77,7 +77,7 @@ def test_a_reader_switches_class_layer_and_opacity(made, browser, single: bool) 
     assert abs(shown_value - place[int(row), int(column)]) <= 0.02 * np.abs(place).max()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1200
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
 def test_without_scripts_and_without_being_asked_the_pictures_are_still(
@@ -88,7 +88,7 @@ def test_without_scripts_and_without_being_asked_the_pictures_are_still(
     visit.page.goto(manifest.page.as_uri())
     assert not visit.page.locator(".live").is_visible()
     assert visit.page.locator(".answer .pictures figure img").nth(1).is_visible()
-    visit.context.close()
+    visit.leave()
     plain = report(model, [photo], "cam").save(tmp_path / "plain")
     text = plain.page.read_text("utf-8")
     assert "live-data" not in text
@@ -106,4 +106,4 @@ def test_names_that_are_markup_stay_text(tmp_path, browser) -> None:
     assert bad in visit.page.inner_text(".live figcaption")
     assert visit.page.locator("img[src=x]").count() == 0
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()

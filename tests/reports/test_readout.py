@@ -48,7 +48,7 @@ def test_a_heatmap_tells_what_is_drawn_under_the_pointer(made, browser) -> None:
         assert abs(mark["y"] + mark["height"] / 2 - box["y"] - y * box["height"]) <= 2
         assert abs(step - np.interp(column, [0, columns - 1], run.steps[[0, -1]])) <= 1
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
 PANEL = """async () => {
@@ -74,7 +74,7 @@ def test_a_curve_is_read_by_keyboard(made, browser) -> None:
     assert value == pytest.approx(run.losses[0], rel=0.01)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()
 
 
 def test_reports_on_training_are_still_without_being_asked(made, tmp_path) -> None:

@@ -61,7 +61,7 @@ def test_pages_are_as_wide(browser: object, written: Manifest) -> None:
         )
         assert len(wide) > 5
         assert min(wide) >= NARROWEST
-    seen.context.close()
+    seen.leave()
 
 
 def test_on_a_phone_a_tap_shows_them_large_enough(browser: object, written: Manifest) -> None:
@@ -70,4 +70,4 @@ def test_on_a_phone_a_tap_shows_them_large_enough(browser: object, written: Mani
     seen.page.locator("figure.wide a.enlarge").first.tap()
     seen.wait_until("document.getElementById('enlarged').complete")
     assert seen.page.evaluate("document.getElementById('enlarged').clientWidth") >= NARROWEST
-    seen.context.close()
+    seen.leave()

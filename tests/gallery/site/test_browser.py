@@ -32,12 +32,9 @@ class Tour(Visit):
     """A visitor of a site."""
 
     def __init__(self, browser, site: Path, width: int, theme: str, scripts: bool = True) -> None:
-        super().__init__(browser, width, theme, scripts)
+        super().__init__(browser, width, theme, scripts, first=SHIFTS if scripts else "")
         self.site = site
-        self.context.set_default_timeout(15_000)
-        if scripts:
-            self.page.add_init_script(SHIFTS)
-        self.page.on("requestfailed", self._failed)
+        self.hear("requestfailed", self._failed)
         self.go("index.html")
 
     def _failed(self, request) -> None:
@@ -77,7 +74,7 @@ def visit(browser, tiny_site):
 
     yield open_site
     for entry in opened:
-        entry.context.close()
+        entry.leave()
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])

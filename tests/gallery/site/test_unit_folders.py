@@ -69,4 +69,4 @@ def test_the_explorer_shows_what_excites_a_channel(site: Path, browser, tmp_path
     visit.page.locator("#channel-page").click()
     visit.page.wait_for_url("**/first/3.html")
     assert visit.complaints == []
-    visit.context.close()
+    visit.leave()

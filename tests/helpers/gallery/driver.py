@@ -28,6 +28,7 @@ from cnnviz_gallery.scan.scan_result import ScanSettings
 from cnnviz_gallery.site import site_folder
 from cnnviz_gallery.site.build import build
 from tests.helpers.forks import ended, forked, together
+from tests.helpers.gallery.compressed_sheets import compressed_once
 from tests.helpers.gallery.generated import Generated, network
 from tests.helpers.gallery.tiny import tiny_model
 
@@ -69,7 +70,8 @@ def kill(folder: Path, wanted: int) -> dict[str, object]:
     seed = int(time.time())
     chance = random.Random(seed)
     began = time.perf_counter()
-    # Not in a fork: what building imports at first use is there for every fork, too.
+    # Not in a fork: what building imports at first use is there for every fork, too, and so are the
+    # pictures as they are compressed.
     gallery(folder / "whole")
     seconds = time.perf_counter() - began
     killed, left, complete = 0, 0, 0
@@ -136,7 +138,8 @@ if __name__ == "__main__":
     scan(network(), Generated(8))
     what, *given = sys.argv[1:]
     if what == "kill":
-        found = kill(Path(given[0]), int(given[1]))
+        with compressed_once():
+            found = kill(Path(given[0]), int(given[1]))
     elif what == "share":
         found = share(Path(given[0]), [int(each) for each in given[1:]])
     else:
