@@ -50,7 +50,9 @@ FORMS = {
     "masked_fill with an underscore": lambda x: x.masked_fill_(x <= 0, 0.0),
     "threshold": nn.Threshold(0.0, 0.0),
     "threshold in place": nn.Threshold(0.0, 0.0, inplace=True),
+    "threshold with an underscore": lambda x: torch.threshold_(x, 0.0, 0.0),
     "hardtanh": nn.Hardtanh(0.0, float("inf")),
+    "hardtanh with an underscore": lambda x: F.hardtanh_(x, 0.0, float("inf")),
 }
 
 
