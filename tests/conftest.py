@@ -14,10 +14,15 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 # No test fails for being slow, and none by chance where a change is judged.
 settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("suite")
+# Hypothesis also tries the constants of all modules of ours that are loaded: other examples, by
+# which tests ran before, for seconds of reading in each worker.
+if hasattr(providers, "_get_local_constants"):
+    providers._get_local_constants = lambda: providers._local_constants
 
 # The suite runs one process on each core. Tiny networks gain nothing from more threads, and threads
 # that wait for one another took half of its time. Set before anything imports torch.
@@ -60,6 +65,26 @@ def scenes_painted_once() -> Iterator[None]:
 
     with painted_once():
         yield
+
+
+# What is found out about networks is made there, and has to be made.
+_FINDERS = ("cases", "introspection", "models", "passes", "testing")
+
+
+@pytest.fixture(scope="session")
+def _findings() -> Iterator[Any]:
+    from tests.helpers.shared_findings import SharedFindings
+
+    findings = SharedFindings()
+    with findings.in_place():
+        yield findings
+
+
+@pytest.fixture(autouse=True)
+def found_once(request: pytest.FixtureRequest, _findings: Any) -> None:
+    """Let tests that change no code share what is found out about equal small networks."""
+    package = request.path.relative_to(Path(__file__).parent).parts[0]
+    _findings.taken = package not in _FINDERS and "monkeypatch" not in request.fixturenames
 
 
 @pytest.fixture(autouse=True)
