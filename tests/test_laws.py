@@ -24,7 +24,7 @@ from cnnviz.results.picture_style import PictureStyle
 from cnnviz.results.table import TableResult
 from cnnviz.testing import LAWS, Trial, network_state
 from cnnviz.views import VIEWS
-from tests.helpers.architectures import OF_OTHER_BLOCKS, build, small_input
+from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input
 
 BRIEF = {
     "explanations": {"methods": ["gradcam", "saliency"]},
@@ -74,7 +74,7 @@ def test_every_view_keeps_every_law(trial: Trial, law) -> None:
 
 @pytest.mark.parametrize("name", OF_OTHER_BLOCKS)
 def test_no_view_changes_any_network(name: str) -> None:
-    model = build(name)
+    model = shallow(name)
     images = small_input(name, count=2)
     before = network_state(model.module)
     with torch.no_grad():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 from unittest.mock import patch
 
@@ -11,6 +13,7 @@ import torch
 from torch import nn
 
 from cnnviz.models import Model, load
+from cnnviz.models.torchvision_import import import_torchvision
 from cnnviz.testing import small_network
 
 ARCHITECTURES: dict[str, int] = {
@@ -72,11 +75,27 @@ def build(name: str, whole: bool = False) -> Model:
         return load(name, "random", device="cpu")
 
 
+@cache
+def shallow(name: str) -> Model:
+    """Load a network as `build` does, with two of each block at most where one is repeated.
+
+    For what asks of every kind of block, and not of depth: DenseNet repeats one 58 times.
+    """
+    if name not in _REPEATS:
+        return build(name)
+    kind, argument, fewer = _REPEATS[name]
+    network = getattr(import_torchvision("torchvision.models"), kind)
+    init = _with_fewer(network.__init__, argument, fewer)
+    with patch.object(network, "__init__", init):
+        return build.__wrapped__(name)
+
+
 def small_input(name: str, count: int = 1, seed: int = 0) -> torch.Tensor:
     """Return a seeded standard normal batch ``[count, C, side, side]`` for a listed network."""
     side = ARCHITECTURES[name]
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(count, build(name).channels, side, side, generator=generator)
+    channels = 1 if name == "lenet5" else 3
+    return torch.randn(count, channels, side, side, generator=generator)
 
 
 _linear = nn.Linear.__init__
@@ -96,6 +115,47 @@ def _tiled(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
     whole.view(-1, len(tile)).copy_(tile)
     flat[len(whole) :].copy_(tile[: len(flat) - len(whole)])
     return tensor
+
+
+def _twice(counts: list[int]) -> list[int]:
+    return [min(count, 2) for count in counts]
+
+
+def _layers_twice(settings: list[Any]) -> list[Any]:
+    for one in settings:
+        one.num_layers = min(one.num_layers, 2)
+    return settings
+
+
+def _depths_twice(blocks: Any) -> Any:
+    blocks.depths = _twice(blocks.depths)
+    return blocks
+
+
+_REPEATS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
+    "resnet50": ("ResNet", "layers", _twice),
+    "resnext50_32x4d": ("ResNet", "layers", _twice),
+    "densenet121": ("DenseNet", "block_config", _twice),
+    "shufflenet_v2_x1_0": ("ShuffleNetV2", "stages_repeats", _twice),
+    "efficientnet_b0": ("EfficientNet", "inverted_residual_setting", _layers_twice),
+    "convnext_tiny": ("ConvNeXt", "block_setting", _layers_twice),
+    "regnet_y_400mf": ("RegNet", "block_params", _depths_twice),
+}
+"""Networks that repeat a block: their class, and which of its arguments says how often."""
+
+
+def _with_fewer(
+    init: Callable[..., None], argument: str, fewer: Callable[[Any], Any]
+) -> Callable[..., None]:
+    signature = inspect.signature(init)
+
+    @wraps(init)
+    def shortened(*given: Any, **named: Any) -> None:
+        bound = signature.bind(*given, **named)
+        bound.arguments[argument] = fewer(bound.arguments[argument])
+        init(*bound.args, **bound.kwargs)
+
+    return shortened
 
 
 # The network that views are tried on is small enough for every other test.

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
-from tests.helpers.architectures import build, small_input
+from tests.helpers.architectures import shallow, small_input
 
 CLASS = 7
 NETWORKS = ("googlenet", "inception_v3", "mobilenet_v2", "densenet121", "resnet18", "vgg16")
@@ -47,7 +47,7 @@ def by_hand(rule: Rule, most: float) -> Callable[..., torch.Tensor]:
 def in_double(name: str) -> tuple[Model, np.ndarray]:
     """Return a network whose rectifiers jump where the reference's do, and its plain gradient."""
     # Single precision moves a few values across zero.
-    double = Model(copy.deepcopy(build(name).module).double(), name=name)
+    double = Model(copy.deepcopy(shallow(name).module).double(), name=name)
     images = small_input(name).double()
     plain = capture(double, images, layers=(), target=CLASS).input_gradient
     return double, plain.numpy()

@@ -17,7 +17,7 @@ from cnnviz.heatmaps.occlusion import Grid, Sweep
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model
 from cnnviz.models.outputs import scores_of
-from tests.helpers.architectures import OF_OTHER_BLOCKS, build, small_input
+from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input
 from tests.helpers.random_networks import Randomly
 
 
@@ -76,7 +76,7 @@ def test_random_networks_give_the_dense_scores(
 
 @pytest.mark.parametrize("name", OF_OTHER_BLOCKS)
 def test_every_architecture_gives_the_dense_scores(name: str) -> None:
-    module, x = build(name).module, small_input(name)
+    module, x = shallow(name).module, small_input(name)
     side = x.shape[-1]
     found, wanted, sweep = swept(module, x, Grid(side, side, side // 4, side // 3))
     # Random networks have scores from 1e-3 to 1e8; the error is that of single precision. Classes

@@ -25,7 +25,7 @@ from cnnviz.units.visualization import (
     read_objectives,
     read_span,
 )
-from tests.helpers.architectures import ARCHITECTURES, OF_OTHER_BLOCKS, build, tiny_network
+from tests.helpers.architectures import ARCHITECTURES, OF_OTHER_BLOCKS, shallow, tiny_network
 
 RECIPE = AscentSettings("fourier", 4, 0, (0, 0))
 
@@ -250,7 +250,7 @@ def test_of_pictures_made_together_none_counts_before_all_are_kept(
 
 @pytest.mark.parametrize("name", OF_OTHER_BLOCKS)
 def test_the_last_convolution_of_every_architecture_can_be_visualised(name: str) -> None:
-    model = build(name)
+    model = shallow(name)
     side = ARCHITECTURES[name]
     small = Preprocessing(side, (side, side), (0.5,) * model.channels, (0.5,) * model.channels)
     sized = Model(model.module, preprocessing=small)
