@@ -42,12 +42,12 @@ class ChannelPatches:
     ----------
     channel : int
         The channel.
-    dead : bool
+    never_above_zero : bool
         Whether it was above zero at no position of any image.
     strongest : tuple of PatchPosition
         The strongest first, each in an image of its own.
     """
 
     channel: int
-    dead: bool
+    never_above_zero: bool
     strongest: tuple[PatchPosition, ...]

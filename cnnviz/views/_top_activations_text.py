@@ -20,7 +20,7 @@ _FEW = 10
 
 
 def summary(found: TopActivations) -> str:
-    """Say how many channels were searched in how many images, and how many are dead."""
+    """Say how many channels were searched in how many images, and how many are never above zero."""
     pages = f"; {found.pages} pages" if found.pages > 1 else ""
     return f"{_searched(found)}{pages}"
 
@@ -33,9 +33,10 @@ def title(found: TopActivations) -> str:
 
 def _searched(found: TopActivations) -> str:
     count, k = found.values.shape
+    below = int(found.never_above_zero.sum())
     return (
         f"{found.layer}: the {k} strongest patches of {count} channels in "
-        f"{plural(found.seen, found.space.noun)}; {int(found.dead.sum())} dead"
+        f"{plural(found.seen, found.space.noun)}" + (f"; {below} never above zero" if below else "")
     )
 
 
@@ -58,11 +59,13 @@ def caption(found: TopActivations) -> str:
             f"This is page {found.page} of {found.pages}; figure(page) draws another, and save "
             "writes all."
         )
-    dead = np.flatnonzero(found.dead).tolist()
-    if dead:
-        named = first_few(dead, 12)
-        told.append(f"Dead, above zero nowhere in these {noun}s: {len(dead)} of {count} ({named}).")
-    if not found.drawn[~found.dead[list(found.shown)]].all():
+    below = np.flatnonzero(found.never_above_zero).tolist()
+    if below:
+        told.append(
+            f"Never above zero in these {noun}s: {len(below)} of {count} ({first_few(below, 12)}). "
+            "A ReLU right behind lets nothing of them through; a batch norm may shift them."
+        )
+    if not found.drawn[~found.never_above_zero[list(found.shown)]].all():
         told.append("A place stays grey where a channel is above zero in too few images.")
     if found.provenance.precision:
         told.append(found.provenance.precision)

@@ -133,8 +133,12 @@ class TopActivations(TableResult):
         return columns_of(self.positions)
 
     @property
-    def dead(self) -> NDArray[np.bool_]:
-        """Whether a channel was above zero at no position of any image, [C]."""
+    def never_above_zero(self) -> NDArray[np.bool_]:
+        """Whether a channel was above zero at no position of any image, [C].
+
+        It is dead only where what follows starts at zero, as a ReLU does: a batch norm may shift
+        it above zero.
+        """
         found: NDArray[np.bool_] = ~(self.values[:, 0] > 0.0)
         return found
 
@@ -170,12 +174,12 @@ class TopActivations(TableResult):
     def channels(self) -> tuple[ChannelPatches, ...]:
         """Every channel with its strongest positions and the names of their images."""
         return tuple(
-            ChannelPatches(channel, bool(dead), self.strongest(channel))
-            for channel, dead in enumerate(self.dead)
+            ChannelPatches(channel, bool(below), self.strongest(channel))
+            for channel, below in enumerate(self.never_above_zero)
         )
 
     def summary(self) -> str:
-        """Say how many channels were searched in how many images, and how many are dead."""
+        """Say how many channels were searched, and how many of them are never above zero."""
         return _top_activations_text.summary(self)
 
     def title(self) -> str:
@@ -323,7 +327,7 @@ def top_activations(
     >>> model = cnnviz.load()
     >>> found = cnnviz.top_activations(model, "shapes", "features.4", count=20, top=2)
     >>> print(found.summary())
-    features.4: the 9 strongest patches of 96 channels in 20 images; 0 dead
+    features.4: the 9 strongest patches of 96 channels in 20 images
     """
     check_settings(rule, order)
     wrapped = as_model(model)

@@ -193,8 +193,8 @@ def test_a_folder_of_signals_is_searched_with_its_classes(tmp_path: Path) -> Non
     assert "1 signal could not be read and was left out" in found.provenance.notes[0]
     every = [np.load(tmp_path / name) for name in sorted(found.names.values())]
     alone = cnnviz.top_activations(network, every, k=2)
-    held = set(np.round(alone.values[~alone.dead], 5).ravel().tolist())
-    assert set(np.round(found.values[~found.dead], 5).ravel().tolist()) == held
+    held = set(np.round(alone.values[~alone.never_above_zero], 5).ravel().tolist())
+    assert set(np.round(found.values[~found.never_above_zero], 5).ravel().tolist()) == held
     saved = found.save(tmp_path / "found.json")
     first = json.loads(saved.read_text("utf-8"))["channels"][0]["strongest"][0]
     assert len(first["at"]) == 1

@@ -145,8 +145,8 @@ def _say(axes: Axes, right: float, above: float, words: str) -> None:
 def label(found: TopActivations, row: int) -> str:
     """Return the channel in a row with the range of its activations."""
     channel = found.shown[row]
-    if found.dead[channel]:
-        return f"{channel}:  dead"
+    if found.never_above_zero[channel]:
+        return f"{channel}:  none above 0"
     values = found.values[channel][found.drawn[row]]
     if not len(values):
         return f"{channel}"

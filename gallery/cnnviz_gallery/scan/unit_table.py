@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cnnviz_gallery.scan.scan_result import ScanResult
 
 COLUMNS = (
-    *("layer", "channel", "greatest value", "least peak", "activity", "sparsity"),
+    *("layer", "channel", "greatest value", "least peak", "mean peak", "sparsity"),
     *("class", "selectivity", "selectivity from", "selectivity to", "class clear"),
 )
 
@@ -21,10 +21,10 @@ COLUMNS = (
 def unit_table(scan: ScanResult) -> Table:
     """Return a row for each unit, in the order of the layers and their channels.
 
-    Activity is the mean peak, and sparsity the share of positions at which the unit is not above
-    zero. The class is the one that excites the unit most among those with enough images, with the
-    selectivity for it and the ends of its 95% interval; it is clear where the interval of the
-    difference to the others lies above zero (see `class_contrast`). What is not known is None.
+    Sparsity is the share of positions at which the unit is not above zero. The class is the one
+    that excites the unit most among those with enough images, with the selectivity for it and the
+    ends of its 95% interval; it is clear where the interval of the difference to the others lies
+    above zero (see `class_contrast`). What is not known is None.
     """
     return Table.of(COLUMNS, (row for layer in scan.layers for row in _rows(scan, layer)))
 

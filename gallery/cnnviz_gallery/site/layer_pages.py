@@ -18,7 +18,6 @@ from cnnviz_gallery.site.sprites import ACROSS, FACE, SHEET, sheet, tile, webp
 TILE_BYTES = 850
 """What a tile may take, so that a layer of 512 channels and its page stay within 0.6 MB."""
 STRIP = 6
-_SILENT = "above zero at no position of any image, ahead of any normalisation"
 _UNKNOWN = "no value that is a number in any image, only NaN, so that nothing is known of it"
 STRIP_SIDE = 56
 
@@ -85,7 +84,8 @@ def page(subject: SiteContext, place: int) -> content.LayerPage:
         facts.append(content.Fact("Parameters", f"{call.parameters:,}"))
     if call.windows is not None:
         facts.append(content.Fact("Kernel", dimensions(call.windows.kernel)))
-    facts.append(content.Fact("Silent", str(silent), _SILENT))
+    if silent:
+        facts.append(content.Fact("Never above zero", str(silent)))
     unknown = int(layer.unknown.sum())
     if unknown:
         facts.append(content.Fact("Not a number", str(unknown), _UNKNOWN))
@@ -94,7 +94,7 @@ def page(subject: SiteContext, place: int) -> content.LayerPage:
         kind=call.type,
         lead=f"All {plural(layer.channels, 'channel')}, each as its strongest patches in "
         f"{plural(layer.images, 'image')}."
-        + (f" {plural(silent, 'channel is', 'channels are')} silent." if silent else ""),
+        + (f" {plural(silent, 'channel is', 'channels are')} never above zero." if silent else ""),
         facts=tuple(facts),
         sheets=tuple(
             content.Sheet(name, min(ACROSS, count) * FACE, -(-count // ACROSS) * FACE)
@@ -128,7 +128,7 @@ def _tile(subject: SiteContext, layer: LayerResult, channel: int) -> content.Cha
     selective = float(subject.contrasts[layer.layer].selectivity[channel])
     at, silent = channel % SHEET, bool(layer.silent[channel])
     unknown = bool(layer.unknown[channel])
-    known = "silent" if silent else f"strongest {number(float(layer.highest[channel]))}"
+    known = "never above zero" if silent else f"strongest {number(float(layer.highest[channel]))}"
     words = "not a number" if unknown else known
     return content.ChannelTile(
         channel=channel,

@@ -137,7 +137,7 @@ def _lead(subject: SiteContext, layer: LayerResult, channel: int) -> str:
     if layer.unknown[channel]:
         return _UNKNOWN
     if layer.silent[channel]:
-        return "Silent: above zero at no position of any image that was scanned."
+        return "Never above zero, at any position of any image that was scanned."
     active = int(layer.active_images[channel])
     share = (
         "every image"

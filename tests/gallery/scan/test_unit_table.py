@@ -29,7 +29,7 @@ def test_each_unit_has_its_numbers(tiny_scan) -> None:
             assert (row["layer"], row["channel"]) == (layer.layer, channel)
             assert row["greatest value"] == layer.highest[channel]
             assert row["least peak"] == layer.lowest[channel]
-            assert row["activity"] == layer.activity[channel]
+            assert row["mean peak"] == layer.activity[channel]
             assert row["sparsity"] == layer.sparsity[channel]
             if contrast.top[channel] < 0:
                 assert [row[name] for name in COLUMNS[6:]] == [None] * 5

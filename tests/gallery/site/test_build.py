@@ -115,13 +115,13 @@ def test_whatever_the_stylesheet_takes_has_a_value():
     assert taken <= set(re.findall(r"(--[a-z-]+):", css))
 
 
-def test_a_silent_channel_says_so(tiny_site):
+def test_a_channel_that_is_never_above_zero_says_so(tiny_site):
     page = (tiny_site / "models/tiny/right/2.html").read_text("utf-8")
-    assert "Silent: above zero at no position" in page
+    assert "Never above zero, at any position" in page
     assert "Where it comes nearest to zero" in page
     tiles = (tiny_site / "models/tiny/right/index.html").read_text("utf-8")
     assert tiles.count('class="silent"') == 1
-    assert "1 channel is silent" in tiles
+    assert "1 channel is never above zero" in tiles
 
 
 def test_a_unit_page_with_its_pictures_is_small(shapes_model, shapes_data, shapes_scan, tmp_path):
@@ -481,7 +481,7 @@ def test_visualizations_stay_until_the_weights_change(tiny, tiny_data, tiny_scan
     assert not (folder / "3-fv.webp").exists()
 
 
-def test_channels_that_are_no_numbers_are_said_to_be_none_and_not_silent(tmp_path, tiny_data):
+def test_channels_that_are_no_numbers_are_said_to_be_none_and_not_below_zero(tmp_path, tiny_data):
     model = tiny_model()
     with torch.no_grad():
         model.module.right.weight.fill_(torch.nan)
@@ -493,7 +493,7 @@ def test_channels_that_are_no_numbers_are_said_to_be_none_and_not_silent(tmp_pat
     assert "Histogram" in next(site.rglob("left/3.html")).read_text(encoding="utf-8")
     layer = next(site.rglob("right/index.html")).read_text(encoding="utf-8")
     assert layer.count(", not a number") == 5
-    assert ", silent" not in layer
+    assert ", never above zero" not in layer
 
 
 def test_a_layer_that_is_not_called_is_named_on_the_page_of_the_network(tmp_path):

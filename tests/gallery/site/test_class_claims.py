@@ -61,6 +61,8 @@ def test_claims_of_classes_stand_with_their_counts_and_intervals(many_site):
         mean, half = (number(float(v[channel, top])) for v in (contrast.means, contrast.halves))
         assert f"{found.groups[top]} 12 images {mean} ± {half}" in page
         assert "with its 95% interval (Student's t)" in html.unescape(page)
+    for path in ("head/0.html", "head/index.html"):
+        assert "(Morcos et al. 2018). In brackets its 95% interval" in text_of(folder / path)
     tiles = (folder / "head/index.html").read_text("utf-8")
     assert 'data-sort="selectivity"' in tiles
     assert "over 120 images of 10 classes with 10 or more" in tiles
