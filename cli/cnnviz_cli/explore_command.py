@@ -29,6 +29,14 @@ method, the pointer tells what a place sees and which channels fire there, and c
 to see what the answer would be. It is one file that asks nothing of any server. The last line of
 stdout is its path."""
 
+OneOrTwoPhotos = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PHOTO [OTHER]]",
+        help="The photo; a sample without it. A second one is shown beside it.",
+        show_default=False,
+    ),
+]
 Layers = Annotated[
     str | None,
     typer.Option(
@@ -45,7 +53,7 @@ Compare = Annotated[
     typer.Option(
         "--compare",
         metavar="PHOTO",
-        help="Another photo, shown beside the first; what is chosen for one is chosen for both.",
+        help="The second photo, shown beside the first; what is chosen for one is chosen for both.",
         show_default=False,
     ),
 ]
@@ -93,7 +101,7 @@ Out = Annotated[
 def build() -> Callable[..., Any]:
     """Return the command."""
     parameters = [
-        shared("photo", photo_options.PhotoOrSample, None),
+        shared("photos", OneOrTwoPhotos, None),
         shared("layers", Layers, None),
         shared("target", network_options.Target, None),
         *network_options.NETWORK_AND_WEIGHTS,
@@ -119,11 +127,9 @@ def _run(values: dict[str, Any]) -> None:
         from cnnviz.explorer.build import check_page
 
         check_before_work(check_page(out))
-    named = [str(values["photo"])] if values["photo"] is not None else []
-    photos = find_photos(named, None, None)
-    compared = None
-    if values["compare"] is not None:
-        compared = find_photos([str(values["compare"])], None, None)
+    first, second = _named(values)
+    photos = find_photos(first, None, None)
+    compared = find_photos(second, None, None) if second else None
     from cnnviz.explorer.build import planned
     from cnnviz.explorer.size import told_size
 
@@ -149,6 +155,22 @@ def _run(values: dict[str, Any]) -> None:
     written = page.save(out or Path(page.default_name))
     note(f"{told_size(page.size)}, {', '.join(page.layers)}.")
     typer.echo(json.dumps(_told(page, plan, written), indent=2) if values["json"] else str(written))
+
+
+def _named(values: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the photo that is named, and the one that is shown beside it; empty for none."""
+    from cnnviz.errors import UsageError
+
+    photos, compare = values["photos"] or [], values["compare"]
+    named = [*photos, *([] if compare is None else [str(compare)])]
+    if len(named) > 2:
+        raise UsageError(
+            f"A page shows one photo, or two side by side, and {len(named)} are named.",
+            "Make a page of each photo: cnnviz explore PHOTO --out FILE.",
+        )
+    if compare is not None:
+        return list(photos), [str(compare)]
+    return list(photos[:1]), list(photos[1:])
 
 
 def _unit_pages(site: Path | None, model: Model, out: Path | None) -> dict[str, str] | None:

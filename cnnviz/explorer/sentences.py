@@ -8,11 +8,19 @@ SENTENCES = {
     "public": "The address {0}.",
     "not held": "{0}. It cannot be chosen: the page holds no maps of it; cnnviz explore --layers "
     "NAME makes one that does.",
-    "lost": "The channels that were opened or muted belong to {0}; they are closed and given back.",
+    "lost": "The channels that were opened or muted belong to {0}; they are closed and unmuted.",
     "forgotten": "Four places are kept: the oldest was forgotten, and the letters moved on by one.",
     "no channel": "There is no channel {0}: {2} has channels 0 to {1}.",
-    "not made here": "Channel {0} of {1} is not made here: this convolution makes its channels "
-    "{2} to {3}.",
+    "no share": "The page holds no answer of this class with what is muted.",
+    "map here": " The map of {0} is {1} here, {2} of its largest value.",
+    "for one": "what speaks for {0} rather than {1} (red), or the other way (blue)",
+    "signed": "what speaks for {0} (red) and against it (blue)",
+    "place": "Place {0}: row {1} of 0 to {2}, column {3} of 0 to {4}.",
+    "photo alone": "The photo alone, without the map of {0}.",
+    "activation": "Its activation follows.",
+    "no class": "No class of this network has “{0}” in its name.",
+    "not made here": "Channel {0} of {1} does not come from this convolution, which gives its "
+    "channels {2} to {3}.",
     "same channel": "Channel {0} of {1} is channel {2} here.",
     "no kernel": "Channel {0} of {1} is channel {2} here, whose kernel the page does not hold; "
     "another one is shown.",
@@ -29,7 +37,7 @@ SENTENCES = {
     "where it is opened.",
     "each alone": "More than a mean and a linear layer follows this layer, so the page cannot work "
     "out the answer for any choice. The network computed it without {0} when the page was made. "
-    "One at a time: muting another gives the first back.{1}",
+    "One at a time: muting another unmutes the first.{1}",
     "which": " They are those that add most, for or against, to the Grad-CAM map of {0}, whichever "
     "class is shown.",
     "no answers": "For this layer no answers were computed.",

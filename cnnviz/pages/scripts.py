@@ -23,7 +23,11 @@ _CONST = re.compile(r"\bconst (?=[\w{\[$])")
 _OUTERMOST = re.compile(r"^(?:export )?(?:async )?(?:function|const) (\w+)", re.MULTILINE)
 _CAST = re.compile(r"/\*\* @(?:type|param|returns).*?\*/ ?", re.DOTALL)
 _SHORT = 2
-_NUMBERS = ("Math.max", "Math.min", "Math.round", "Math.abs", "Math.floor")
+_GLOBALS = (
+    *("Math.max", "Math.min", "Math.round", "Math.abs", "Math.floor"),
+    *("Float32Array", "Number", "String", "document"),
+)
+"""What every script has and uses often: one short name each."""
 
 Module = tuple[str, str]
 """The package in whose folder ``scripts`` a module lies, and its name."""
@@ -42,8 +46,8 @@ def joined(modules: Sequence[Module], begin: str) -> str:
     texts = [source(*one) for one in modules]
     code = "\n".join(map(_stripped, texts)) + f"\n{begin}();"
     names = [name for text in texts for name in _OUTERMOST.findall(text)]
-    numbers = f"let {','.join(f'${k}={name}' for k, name in enumerate(_NUMBERS))};\n"
-    return f'"use strict";\n(() => {{\n{numbers}{_renamed(code, names)}\n}})();\n'
+    short = f"let {','.join(f'${k}={name}' for k, name in enumerate(_GLOBALS))};\n"
+    return f'"use strict";\n(() => {{\n{short}{_renamed(code, names)}\n}})();\n'
 
 
 def source(package: str, name: str) -> str:
@@ -74,7 +78,7 @@ def _renamed(script: str, names: Sequence[str]) -> str:
     code = "\n".join(part for part, kept in parts if not kept)
     able = [name for name in names if len(name) > _SHORT and not _property(name, code)]
     short = {name: f"${letters}" for name, letters in zip(able, _letters(), strict=False)}
-    short |= {name: f"${k}" for k, name in enumerate(_NUMBERS)}
+    short |= {name: f"${k}" for k, name in enumerate(_GLOBALS)}
     wanted = "|".join(map(re.escape, short))
     pattern = re.compile(rf"(?<![\w$])(?<!(?<!\.\.)\.)(?:{wanted})(?![\w$])")
     return "".join(

@@ -53,6 +53,16 @@ def test_another_photo_and_another_network_stand_beside_it(run, tmp_path) -> Non
     assert "other.png · shapes-residual" in page
 
 
+def test_a_second_photo_is_shown_beside_the_first(run, tmp_path) -> None:
+    for name, place in (("one.png", 5), ("other.png", 6)):
+        Image.fromarray(cnnviz.Shapes()[place].image).save(tmp_path / name)
+    done = run("explore", "one.png", "other.png", "--layers", "features.11", "--out", "two.html")
+    assert done.code == 0, done.err
+    page = (tmp_path / "two.html").read_text("utf-8")
+    assert "one.png · shapes-plain" in page
+    assert "other.png · shapes-plain" in page
+
+
 def test_a_gallery_that_is_none_is_refused_before_the_work(run, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("cnnviz.explorer.build.planned", lambda *_, **__: pytest.fail("work began"))
     done = run("explore", "--gallery", "nothing")

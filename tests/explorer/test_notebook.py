@@ -40,7 +40,7 @@ def test_it_survives_conversion_and_answers_in_its_frame(converted, browser) -> 
     assert box["width"] > 600
     before = frame.locator("#verdict").inner_text()
     frame.locator("#what-if > summary").click()
-    frame.locator("#offered button:has-text('mute')").first.click()
+    frame.locator("#offered button:text-is('mute')").first.click()
     frame.locator("#give-back").click()
     assert frame.locator("#verdict").inner_text() == before
     # Its colours are its own, and the notebook's are not touched.

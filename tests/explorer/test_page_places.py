@@ -1,4 +1,4 @@
-"""A place of the photo, and the list of the channels there: clicks, and what its headings say."""
+"""A place of the photo, and the list of the channels there: clicks, headings and numbers."""
 
 from __future__ import annotations
 
@@ -54,6 +54,23 @@ def test_by_touch_the_first_tap_on_a_channel_opens_it(browser, tmp_path) -> None
     assert page.evaluate("cnnviz.app.state.channel") == channel
     assert visit.complaints == []
     visit.leave()
+
+
+def test_numbers_below_each_other_go_to_one_place(opened) -> None:
+    page = opened.visit.page
+    _keep_a_place(page)
+    rows = page.locator("#places article").first.locator("tbody tr").all()
+    for column, of in ((0, "fires"), (1, "adds")):
+        texts = [row.locator("td").nth(column).inner_text().split()[0] for row in rows]
+        assert len({len(text.partition(".")[2]) for text in texts}) == 1, texts
+        channels = [int(row.locator("th").inner_text()) for row in rows]
+        values = opened.asks(f"document.querySelector('#places article').values.{of}")
+        shown = [float(text.replace("\u2212", "-")) for text in texts]
+        places = len(texts[0].partition(".")[2])
+        wanted = [values[str(channel)] for channel in channels]
+        assert shown == pytest.approx(wanted, abs=0.5001 * 10**-places)
+        largest = max(texts, key=lambda text: abs(float(text.replace("\u2212", "-"))))
+        assert len(largest.strip("\u2212").replace(".", "").lstrip("0")) == 3
 
 
 def test_what_channels_add_to_a_difference_is_named_as_one(opened) -> None:

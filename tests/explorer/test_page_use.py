@@ -156,7 +156,7 @@ def test_a_muted_channel_changes_the_answer_and_is_given_back(opened) -> None:
     opened.visit.wait_until("document.getElementById('exact').textContent !== ''")
     assert "exact for any choice" in page.inner_text("#exact")
     for _ in range(6):
-        page.locator("#offered button:has-text('mute')").first.click()
+        page.locator("#offered button:text-is('mute')").first.click()
     assert page.locator("#changed").is_visible()
     assert "before" in page.inner_text("#what-said")
     assert page.inner_text("#verdict") != before
@@ -170,7 +170,7 @@ def test_of_a_head_that_is_not_linear_what_was_computed_is_told_and_no_more(open
     page.locator("#what-if > summary").click()
     opened.visit.wait_until("document.getElementById('exact').textContent !== ''")
     assert "The network computed it" in page.inner_text("#exact")
-    mutes = page.locator("#offered button:has-text('mute')")
+    mutes = page.locator("#offered button:text-is('mute')")
     mutes.first.click()
     assert "Without channel" in page.inner_text("#what-said")
     # Answers are known of one muted channel: another one takes its place.
@@ -409,7 +409,7 @@ def test_a_drag_of_the_network_chooses_nothing_and_a_click_says_what_is_dropped(
     assert opened.asks("app.state.layer") == 0
     assert opened.asks("[app.state.channel, app.state.scales.size]") == [None, 0]
     for place in ("#box-said", "#status"):
-        assert "closed and given back" in page.inner_text(place)
+        assert "closed and unmuted" in page.inner_text(place)
 
 
 def test_a_class_is_not_set_against_itself_and_giving_back_ends_a_question(opened) -> None:

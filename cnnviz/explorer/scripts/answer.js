@@ -43,11 +43,11 @@ function classLine(app, index) {
   const fill = made("rect", { class: "fill", height: 4 });
   bar.append(made("rect", { class: "track", width: 100, height: 4 }), fill);
   const choose = made("button", {
-    type: "button", class: "class", title: `Show where the network finds ${name}`,
+    class: "class", title: `Show where the network finds ${name}`,
     on: { click: () => app.update({ class: index, against: null, channel: null }) },
   }, [made("span", { class: "name", text: name }), made("span", { class: "shares" }, [was, share]), bar]);
   const why = made("button", {
-    type: "button", class: "quiet why", "aria-label": `Why not ${name}?`, text: "why not?",
+    class: "quiet why", "aria-label": `Why not ${name}?`, text: "why not?",
     on: { click: () => app.update({ class: app.best, against: index, channel: null }) },
   });
   const row = made("li", {}, [choose, why]);
@@ -55,7 +55,7 @@ function classLine(app, index) {
     const now = app.shares[index];
     const before = app.data.probabilities.values[index];
     says(share, now < 0 ? "not computed" : percent(now));
-    share.title = now < 0 ? "The page holds no answer of this class with what is muted." : "";
+    share.title = now < 0 ? app.words("no share") : "";
     says(was, now >= 0 && percent(now) !== percent(before) ? `was ${percent(before)} ` : "");
     bar.style.visibility = now < 0 ? "hidden" : "";
     fill.setAttribute("width", String(Math.max(0.4, now * 100)));

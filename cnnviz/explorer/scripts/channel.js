@@ -22,7 +22,7 @@ export function channel(app) {
     if (!known) app.says("channel-count", app.words("no channel", given, count - 1, app.layer().name));
   });
   app.on("channel-none", "click", () => app.update({ channel: null }));
-  const mute = muteButton(app, () => app.state.channel ?? 0, (muted) => (muted ? "Give it back" : "Mute it"));
+  const mute = muteButton(app, () => app.state.channel ?? 0, (muted) => (muted ? "Unmute it" : "Mute it"));
   app.byId("channel-unknown").before(mute);
   app.on("channel-how", "click", () => app.works(app.state.channel, null));
   mute.id = `channel-mute${app.suffix}`;

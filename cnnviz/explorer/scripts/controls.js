@@ -67,10 +67,10 @@ function search(app, id) {
           field.value = "";
           show();
         };
-        return made("li", {}, [made("button", { type: "button", text: app.data.names[k] + (held(k) ? "" : " (no map at this layer)"), on: { click: choose } })]);
+        return made("li", {}, [made("button", { text: app.data.names[k] + (held(k) ? "" : " (no map at this layer)"), on: { click: choose } })]);
       }),
     );
-    app.says(`${id}-count`, !words ? "" : at.length === 0 ? `None of the ${app.data.names.length} classes of this network is called so.`
+    app.says(`${id}-count`, !words ? "" : at.length === 0 ? app.words("no class", field.value.trim())
       : `${at.length} found${at.length > FOUND ? `, ${FOUND} shown` : ""}`);
   };
   field.addEventListener("input", show);

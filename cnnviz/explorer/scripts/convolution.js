@@ -1,7 +1,7 @@
 // A convolution at one place, number by number.
 
 import { largest } from "./arithmetic.js";
-import { made, written } from "../../pages/scripts/dom.js";
+import { made, placed, written } from "../../pages/scripts/dom.js";
 
 const PLANES = 8;
 
@@ -119,8 +119,8 @@ export function convolution(app) {
     if (filled !== step) {
       const numbers = [...step.channels.values];
       channel.replaceChildren(...numbers.map((c) => made("option", { value: c, text: c })));
-      const ends = step.ends && `, before ${step.ends === step.name ? "its activation" : `the end of ${step.ends}`}`;
-      app.says("step-held", `${step.first ? "of the photo" : ""}${ends || ""}. `.replace(/^(, )?/, "") + (numbers.length < step.count ? app.words("kernels held", numbers.length, step.count) : ""));
+      const said = [step.first && "It reads the photo.", step.ends && (step.ends === step.name ? app.words("activation") : `It leads to ${step.ends}.`), numbers.length < step.count && app.words("kernels held", numbers.length, step.count)];
+      app.says("step-held", said.filter(Boolean).join(" "));
       filled = step;
     }
     app.says("step-same", sameAs(app, step, own));
@@ -181,6 +181,6 @@ function grid(what, values, columns) {
     made("caption", { text: what }),
     made("tbody", {}, Array.from({ length: values.length / columns }, (_, i) =>
       made("tr", {}, values.slice(i * columns, (i + 1) * columns).map((one) =>
-        made("td", { class: `${one < 0 ? "minus" : "plus"} tint-${Math.round((4 * Math.abs(one)) / top)}`, text: one !== 0 && Math.abs(one) < 5e-4 ? "0.000" : written(one) }))))),
+        made("td", { class: `${one < 0 ? "minus" : "plus"} tint-${Math.round((4 * Math.abs(one)) / top)}`, text: one !== 0 && Math.abs(one) < 1e-3 ? placed(one, 5) : written(one) }))))),
   ]);
 }

@@ -68,7 +68,7 @@ export function begun(data, suffix) {
     const { state } = app;
     // A convolution that is open follows the channel, until another is chosen there.
     if (state.step && "channel" in patch && patch.channel !== null) patch = { step: [], ...patch };
-    // Why the answer without a channel is none that is there once the channel is given back.
+    // Why the answer without a channel is none that is there once the channel is unmuted.
     if (patch.scales?.size === 0 && state.against !== null && state.class !== largest(data.probabilities.values, 1)[0]) patch = { class: app.first.class, against: null, ...patch };
     Object.assign(state, patch);
     app.linked?.follow(app, patch);

@@ -1,10 +1,10 @@
-// Buttons that take a channel away, and give it back.
+// Buttons that mute a channel, and unmute it.
 
 import { unknownWithout } from "./answers.js";
 import { made, says } from "../../pages/scripts/dom.js";
 
 /**
- * Return the scales with a channel muted, or given back where it is muted.
+ * Return the scales with a channel muted, or unmuted where it is muted.
  *
  * Where answers are known of single channels alone the one takes the place of the other.
  * @param {any} app
@@ -27,14 +27,14 @@ export function toggled(app, channel) {
  * @returns {any}
  */
 export function muteButton(app, of, words) {
-  const button = made("button", { type: "button", on: { click: () => app.update({ scales: toggled(app, of()) }) } });
+  const button = made("button", { on: { click: () => app.update({ scales: toggled(app, of()) }) } });
   button.show = () => {
     const muted = app.state.scales.get(of()) === 0;
     const reason = muted ? "" : unknownWithout(app.layer(), of());
     says(button, words(muted));
     button.disabled = reason !== "";
     button.setAttribute("aria-pressed", String(muted));
-    button.title = reason || (muted ? `Give channel ${of()} back` : `Mute channel ${of()}: the answer without it`);
+    button.title = reason || (muted ? `Unmute channel ${of()}` : `Mute channel ${of()}: the answer without it`);
     return reason;
   };
   return button;

@@ -2,7 +2,7 @@
 
 import { addedAt, fieldAt, largest, valueAt } from "./arithmetic.js";
 import { shareWithout } from "./answers.js";
-import { keyed, made, percent, says, written } from "../../pages/scripts/dom.js";
+import { inColumn, keyed, made, percent, says, written } from "../../pages/scripts/dom.js";
 import { muteButton } from "./mute.js";
 import { shownWeights, signedMap } from "./shown.js";
 
@@ -67,7 +67,7 @@ function card(app, k, viewed) {
   const body = made("tbody");
   const heads = ["channel", "", "", ""].map((text) => made("th", { scope: "col", text }));
   const last = kept
-    ? made("button", { type: "button", class: "quiet", "aria-label": `Forget ${title}`, text: "\u00d7", on: { click: () => app.update({ at: app.state.at.filter((/** @type {any} */ _, /** @type {number} */ j) => j !== k) }) } })
+    ? made("button", { class: "quiet", "aria-label": `Forget ${title}`, text: "\u00d7", on: { click: () => app.update({ at: app.state.at.filter((/** @type {any} */ _, /** @type {number} */ j) => j !== k) }) } })
     : made("span", { class: "aside", text: "a click keeps it" });
   const found = made("article", { class: "card" }, [made("h3", {}, [dot, title, last]), where, made("table", {}, [made("thead", {}, [made("tr", {}, heads)]), body])]);
   let said = "";
@@ -87,38 +87,40 @@ function card(app, k, viewed) {
     const adds = weights === null ? null : addedAt(layer, weights, place, app.state.scales);
     // What is muted keeps its row.
     const ranked = largest(view.byEvidence && weights !== null ? addedAt(layer, weights, place, new Map()) : fires, RANKED, view.byEvidence ? Math.abs : undefined);
-    const map = view.map === null ? "" : ` The map of ${view.asked} is ${written(view.map[place])} here, ${percent(view.map[place] / (view.most || 1))} of its largest value.`;
+    const map = view.map === null ? "" : app.words("map here", view.asked, written(view.map[place]), percent(view.map[place] / (view.most || 1)));
     says(where, `${seenFrom(app, layer, row, column)}${map}`);
     says(heads[1], `activation here (rank of ${channels})`);
     says(heads[2], `adds here to ${view.asked}`);
     says(heads[3], `${view.name} without it`);
-    found.values = { fires, adds };
+    const [firing, adding] = [fires, adds].map((all) => (all === null ? [] : inColumn(ranked.map((c) => all[c]))));
+    found.values = { fires, adds, written: new Map(ranked.map((c, at) => [c, [firing[at], adding[at]]])) };
     keyed(body, ranked, (c) => channelLine(app, c, () => found.values, () => (kept ? app.state.at[k] : app.pointed)));
     found.said = `Row ${row}, column ${column}: ${view.byEvidence ? "most evidence" : "fires most"}: ${ranked.slice(0, 3).map((c) => `channel ${c}`).join(", ")}.`;
   };
   return found;
 }
 
-/** @param {any} app @param {number} c @param {() => {fires: Float32Array, adds: Float32Array|null}} values @param {() => any} of which place */
+/** @param {any} app @param {number} c @param {() => {fires: Float32Array, adds: Float32Array|null, written: Map<number, string[]>}} values @param {() => any} of which place */
 function channelLine(app, c, values, of) {
-  const how = made("button", { type: "button", class: "link", title: "How is it computed?", on: { click: () => app.works(c, of()) } });
+  const how = made("button", { class: "link", title: "How is it computed?", on: { click: () => app.works(c, of()) } });
   const [fires, adds] = [made("td", {}, [how, made("span")]), made("td")];
-  const open = made("button", { type: "button", class: "link", title: `Show where channel ${c} fires`, text: String(c), on: { click: () => app.update({ channel: app.state.channel === c ? null : c }) } });
+  const open = made("button", { class: "link", title: `Show where channel ${c} fires`, text: String(c), on: { click: () => app.update({ channel: app.state.channel === c ? null : c }) } });
   const mute = muteButton(app, () => c, (muted) => {
-    if (muted) return "give back";
+    if (muted) return "unmute";
     const share = shareWithout(app, c);
     return share === null ? "not computed" : percent(share);
   });
   mute.classList.add("without");
   const row = made("tr", {}, [made("th", { scope: "row" }, [open]), fires, adds, made("td", {}, [mute])]);
   row.show = () => {
-    const { fires: all, adds: each } = values();
+    const { fires: all, adds: each, written: texts } = values();
+    const [firing, adding] = texts.get(c) ?? [];
     let rank = 1;
     for (let k = 0; k < all.length; k += 1) if (all[k] > all[c]) rank += 1;
     how.hidden = app.madeBy(c) === null;
-    says(how, written(all[c]));
-    says(fires.lastChild, `${how.hidden ? written(all[c]) : ""} (${rank})`);
-    says(adds, each === null ? "\u2013" : written(each[c]));
+    says(how, firing);
+    says(fires.lastChild, `${how.hidden ? firing : ""} (${rank})`);
+    says(adds, each === null ? "\u2013" : adding);
     adds.setAttribute("class", each !== null && each[c] < 0 ? "against" : "for");
     row.setAttribute("class", (app.state.channel === c ? "chosen" : "") + (app.state.scales.get(c) === 0 ? " muted" : ""));
     open.setAttribute("aria-pressed", String(app.state.channel === c));

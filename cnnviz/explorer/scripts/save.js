@@ -87,7 +87,7 @@ function captioned(app) {
   const said = [`${data.photo} in ${data.model}: ${app.byId("verdict").textContent}${state.scales.size ? ` (${app.byId("changed-said").textContent})` : ""}.`, app.byId("told").textContent];
   state.at.forEach((/** @type {[number, number]} */ at, /** @type {number} */ k) => {
     const { row, column } = app.cellAt(at);
-    said.push(`Place ${String.fromCharCode(65 + k)}: row ${row} of 0 to ${rows - 1}, column ${column} of 0 to ${columns - 1}.`);
+    said.push(app.words("place", String.fromCharCode(65 + k), row, rows - 1, column, columns - 1));
   });
   return said.flatMap((text) => text.match(/.{1,84}(?:\s|$)|\S{84}/g) ?? []);
 }

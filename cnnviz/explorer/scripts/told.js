@@ -11,7 +11,7 @@ import { shownMap } from "./shown.js";
  */
 export function told(app) {
   const [back, more, off] = ["shown-back", "shown-more", "map-off"].map(app.byId);
-  const mute = muteButton(app, () => app.state.channel ?? 0, (muted) => `${muted ? "Give back" : "Mute"} channel ${app.state.channel}`);
+  const mute = muteButton(app, () => app.state.channel ?? 0, (muted) => `${muted ? "Unmute" : "Mute"} channel ${app.state.channel}`);
   back.after(mute);
   back.addEventListener("click", () => app.update({ channel: null, against: null }));
   more.addEventListener("click", () => app.goTo("channel"));
@@ -41,11 +41,11 @@ function words(app) {
   const name = data.names[state.class];
   const held = state.channel === null && !layer.head ? layer.methods[state.method] : null;
   const steps = held ? `, values rounded to ${held.levels} levels` : "";
-  if (state.opacity === 0) return `The photo alone, without the map of ${state.channel === null ? name : `channel ${state.channel}`}.`;
+  if (state.opacity === 0) return app.words("photo alone", state.channel === null ? name : `channel ${state.channel}`);
   const missing = shownMap(app) === null;
   const what = state.channel !== null ? `Where channel ${state.channel} ${state.scales.get(state.channel) === 0 ? "fired before it was muted" : "fires, and how much"}`
-    : state.against !== null ? `${data.methodNames[state.method]}: what speaks for ${name} rather than ${data.names[state.against]} (red), or the other way (blue)`
-      : state.signed ? `${data.methodNames[state.method]}: what speaks for ${name} (red) and against it (blue)`
+    : state.against !== null ? `${data.methodNames[state.method]}: ${app.words("for one", name, data.names[state.against])}`
+      : state.signed ? `${data.methodNames[state.method]}: ${app.words("signed", name)}`
         : `${data.methodNames[state.method]}: where the network found ${name}`;
   if (!missing) return `${what}, at ${layer.name} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
   const none = rowOf(layer, state.class) < 0 ? state.class : state.against;

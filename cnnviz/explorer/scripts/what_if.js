@@ -2,7 +2,7 @@
 
 import { largest, rowOf, valueAt, weightsOf } from "./arithmetic.js";
 import { shareWithout } from "./answers.js";
-import { keyed, made, percent, says, written } from "../../pages/scripts/dom.js";
+import { apart, keyed, made, percent, says, written } from "../../pages/scripts/dom.js";
 import { muteButton } from "./mute.js";
 
 const OFFERED = 12;
@@ -64,9 +64,9 @@ function offer(app, c) {
   } } });
   const times = made("span", { class: "share" });
   const aside = made("span", { class: "aside" });
-  const mute = muteButton(app, () => c, (muted) => (muted ? "give back" : "mute"));
+  const mute = muteButton(app, () => c, (muted) => (muted ? "unmute" : "mute"));
   const row = made("li", {}, [
-    made("button", { type: "button", class: "link", text: said, on: { click: () => { app.update({ channel: c }); app.goTo("channel"); } } }),
+    made("button", { class: "link", text: said, on: { click: () => { app.update({ channel: c }); app.goTo("channel"); } } }),
     slider, times, mute, aside,
   ]);
   row.show = () => {
@@ -94,7 +94,8 @@ function foundOut(app, layer, exact) {
   let said = "Nothing is muted.";
   if (scaled.length && exact) {
     const change = shares === null ? "its probability now was not computed" : `${percent(before)} before, ${percent(shares[chosen])} now`;
-    said = `${name}: ${change}; score ${written(app.data.scores.values[chosen])} before, ${written(app.scores()[chosen])} now.`;
+    const [then, now] = apart(app.data.scores.values[chosen], app.scores()[chosen]);
+    said = `${name}: ${change}; score ${then} before, ${now} now.`;
   } else if (scaled.length && shares === null) {
     said = app.words(layer.muted ? "not found" : "no answers");
   } else if (scaled.length) {

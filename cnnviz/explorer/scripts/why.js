@@ -1,7 +1,7 @@
 // Why one class and not another, in sentences: how far apart they are, and which channels say so.
 
 import { largest, rowOf, valueAt } from "./arithmetic.js";
-import { made, percent, written } from "../../pages/scripts/dom.js";
+import { apart, made, percent, written } from "../../pages/scripts/dom.js";
 import { shownWeights } from "./shown.js";
 
 const NAMED = 3;
@@ -42,9 +42,9 @@ function sentences(app, name, other) {
   const scores = app.scores();
   const found = [];
   if (!app.state.scales.size || app.layer().head) {
-    const ahead = scores[asked] - scores[against];
+    const [one, two, away] = apart(scores[asked], scores[against]);
     const chances = [asked, against].map((one) => (app.shares[one] < 0 ? "" : ` (${percent(app.shares[one])})`));
-    found.push(made("p", { text: app.words("lead", name, written(scores[asked]) + chances[0], other, written(scores[against]) + chances[1], ahead < 0 ? "behind" : "ahead", written(Math.abs(ahead))) }));
+    found.push(made("p", { text: app.words("lead", name, one + chances[0], other, two + chances[1], scores[asked] < scores[against] ? "behind" : "ahead", away) }));
   } else if (app.shares[asked] >= 0 && app.shares[against] >= 0) found.push(made("p", { text: app.words("with muted", name, percent(app.shares[asked]), other, percent(app.shares[against])) }));
   const weights = shownWeights(app);
   if (weights === null) {
@@ -65,7 +65,7 @@ function sentences(app, name, other) {
 /** @param {any} app @param {number[]} channels @param {Float32Array} adds @returns {(Node|string)[]} */
 function channelsNamed(app, channels, adds) {
   return channels.map((c) => made("span", { class: "pair" }, [
-    made("button", { type: "button", class: "link", "aria-label": `Show channel ${c}`, text: String(c), on: { click: () => app.update({ channel: c }) } }),
+    made("button", { class: "link", "aria-label": `Show channel ${c}`, text: String(c), on: { click: () => app.update({ channel: c }) } }),
     `\u00a0${adds[c] > 0 ? "+" : ""}${written(adds[c])}${c === channels.at(-1) ? "" : ", "}`,
   ]));
 }

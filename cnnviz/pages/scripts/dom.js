@@ -10,7 +10,7 @@ export function byId(id) {
 }
 
 /**
- * Make an element.
+ * Make an element; a button is one that submits nothing.
  * @param {string} tag
  * @param {Record<string, any>} [settings] attributes; "text" is its text, "on" its listeners
  * @param {(Node|string)[]} [inside]
@@ -26,6 +26,7 @@ export function made(tag, settings = {}, inside = []) {
     else if (value === true) found.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) found.setAttribute(name, String(value));
   }
+  if (tag === "button") found.setAttribute("type", tag);
   found.append(...inside);
   return found;
 }
@@ -74,6 +75,39 @@ export function written(value) {
   const size = Math.abs(value);
   if (size >= 1000 || size < 0.001) return value.toExponential(1).replace("e+", "e").replaceAll("-", "\u2212");
   return value.toPrecision(3).replace("-", "\u2212");
+}
+
+/**
+ * Write a number to so many places behind the point.
+ * @param {number} value
+ * @param {number} places
+ */
+export function placed(value, places) {
+  const text = value.toFixed(places);
+  return Number(text) < 0 ? text.replace("-", "\u2212") : text.replace("-", "");
+}
+
+/**
+ * Write numbers that stand below each other to one place: the third figure of the largest.
+ * @param {number[]} values
+ * @returns {string[]}
+ */
+export function inColumn(values) {
+  const places = 2 - Math.floor(Math.log10(Math.max(...values.map(Math.abs))));
+  return values.map((one) => (places < 0 || places > 6 ? written(one) : placed(one, places)));
+}
+
+/**
+ * Write two numbers and how far they are apart to one place, so that the one can be worked out from
+ * the others: the third figure of the difference, or the second behind the point.
+ * @param {number} one
+ * @param {number} other
+ * @returns {string[]}
+ */
+export function apart(one, other) {
+  const away = Math.abs(one - other);
+  const places = Math.min(4, Math.max(2, 2 - Math.floor(Math.log10(away))));
+  return [one, other, away].map((value) => placed(value, places));
 }
 
 /**

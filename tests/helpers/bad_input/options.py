@@ -204,6 +204,8 @@ gallery --out ~nouser/o | There is no folder
 report --count 0 | --count cannot be 0
 report --sections "" | --sections is empty
 report --out ~nouser/o | There is no folder
+explore photo.png photo.png photo.png | one photo, or two side by side, and 3 are named
+explore photo.png photo.png --compare photo.png | one photo, or two side by side, and 3 are named
 explore --layers "" | --layers is empty
 explore --out page.png | is the name of no page
 explore --out ~nouser/o.html | There is no folder
