@@ -10,6 +10,8 @@ _FINEST = 1e-6
 """The least percentage that is written with its zeros."""
 _FINEST_SPREAD = 1e-4
 """The least deviation that is written with its zeros."""
+_WIDE = 0.1
+"""From which width on the interval of a share leaves no place behind the point."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -222,6 +224,40 @@ def with_spread(mean: float, deviation: float) -> str:
     # Of what it is rounded to: 0.996 is written 1.0.
     places = max(0, 1 - math.floor(math.log10(float(f"{deviation:.1e}"))))
     return f"{mean:z.{places}f} ± {deviation:.{places}f}"
+
+
+def spread_parts(mean: float, deviation: float) -> tuple[str, str]:
+    """Return both numbers of `with_spread`, where they are set apart.
+
+    >>> spread_parts(2.994, 0.528)
+    ('2.99', '0.53')
+    """
+    first, _, second = with_spread(mean, deviation).partition(" ± ")
+    return first, second
+
+
+def to_one_place(values: Iterable[float]) -> list[str]:
+    """Return numbers that stand below each other to one place: the third figure of the largest.
+
+    >>> to_one_place([0.15, 0.1188, 0.0997]), to_one_place([2112, 14.2]), to_one_place([3e-5, 0.0])
+    (['0.150', '0.119', '0.100'], ['2112', '14'], ['3.0 × 10⁻⁵', '0'])
+    """
+    several = list(values)
+    largest = max(map(abs, several), default=0.0)
+    if not 1e-3 <= largest < 1e5:
+        return in_one_form(several)
+    places = max(0, 2 - math.floor(math.log10(largest)))
+    return [f"{value:z.{places}f}" for value in several]
+
+
+def share_between(share: float, low: float, high: float) -> str:
+    """Return a share of 1 with the ends of its interval, all as exactly as the interval allows.
+
+    >>> share_between(1.0, 0.757, 1.0), share_between(0.5, 0.4888, 0.5112)
+    ('100% (76% to 100%)', '50.0% (48.9% to 51.1%)')
+    """
+    told = whole_percent if high - low >= _WIDE else percent
+    return f"{told(share)} ({told(low)} to {told(high)})"
 
 
 def dimensions(sizes: Iterable[int]) -> str:

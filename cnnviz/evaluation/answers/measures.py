@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results.intervals import wilson
-from cnnviz.results.text import percent
+from cnnviz.results.text import share_between
 
 BINS = 15
 """Bins of confidence from 0 to 1, as Guo et al. (2017) have them."""
@@ -47,8 +47,7 @@ class Share:
     def __str__(self) -> str:
         if not self.of:
             return "–"
-        low, high = self.interval
-        return f"{percent(self.value)} ({percent(low)} to {percent(high)})"
+        return share_between(self.value, *self.interval)
 
 
 @dataclass(frozen=True)

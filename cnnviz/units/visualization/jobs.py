@@ -183,7 +183,7 @@ class Job:
         if self.announce is not None:
             self.announce(
                 f"{plural(waiting, 'unit')}{whose}{already}: about {estimated_time(seconds)} on "
-                "this machine; name fewer with --units, or give --budget 10m."
+                "this machine; name fewer of them, or give --budget 10m."
             )
 
     def _affordable(self, group: Group, count: int) -> int:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.introspection.layers import kind
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz.models.weights import layer_weight
@@ -78,7 +79,8 @@ class ChannelSources:
     def passed_on(self, layer: str, channel: int) -> tuple[Unit, ...]:
         """Return what a channel of a layer without weights of its own passes on."""
         found = self._sources.get(layer)
-        if found is None or self._weight(layer) is not None or channel >= len(found):
+        weighted = kind(self._modules[layer.partition("#")[0]]) in ("conv", "linear")
+        if found is None or weighted or channel >= len(found):
             return ()
         return found[channel]
 

@@ -16,7 +16,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.intervals import wilson
-from cnnviz.results.text import listed, number, percent, plural
+from cnnviz.results.text import listed, percent, plural, share_between, to_one_place
 from cnnviz.views.cam import cam
 from cnnviz_gallery.intervals import ENOUGH
 from cnnviz_gallery.scan.ranked_images import Ints
@@ -201,10 +201,10 @@ def _answered(subject: SiteContext, index: int, place: int, at: int) -> content.
     truth = groups[label] if 0 <= label < len(groups) else f"label {label}" if label >= 0 else ""
     shown = share if top == index else f"{said} {share}"
     tile_of = content.Tile(at % STRONGEST, at // STRONGEST, f"{name}, called {said} ({share})")
-    # Where answer and label agree, one of them is enough.
+    # A label that is the answer, or that the page is about, is not said twice.
     meant = classes_of_labels(subject.scan)
-    agrees = 0 <= label < len(meant) and meant[label] == top
-    return content.Answered(tile_of, shown, "" if agrees else truth.partition(",")[0])
+    said_already = 0 <= label < len(meant) and meant[label] in (top, index)
+    return content.Answered(tile_of, shown, "" if said_already else truth.partition(",")[0])
 
 
 def _lead(subject: SiteContext, found: Members) -> str:
@@ -238,14 +238,9 @@ def _rate(label: str, hits: int, count: int, of: str) -> content.Fact:
     """Return how many of how many; the share with its interval where there are enough."""
     if count < ENOUGH:
         return content.Fact(label, f"{hits} of {count}", f"{of}: too few for a share")
-    said = f"{percent(hits / count)} ({_interval(hits, count)})"
+    said = share_between(hits / count, *wilson(hits, count))
     told = f"{hits:,} of {count:,}, {of}; the 95% interval of the share by Wilson (1927)"
     return content.Fact(label, said, told)
-
-
-def _interval(hits: int, count: int) -> str:
-    low, high = wilson(hits, count)
-    return f"{100 * low:.0f} to {100 * high:.0f}%"
 
 
 def _votes_words(subject: SiteContext, votes: ClassVotes) -> str:
@@ -272,14 +267,15 @@ def _votes(subject: SiteContext, votes: ClassVotes, tiles: int) -> tuple[content
     # The faces lie below the rows of images, two to a tile.
     above = -(-tiles // STRONGEST)
     found = []
-    for at, vote in enumerate(votes.votes):
+    values = to_one_place(vote.value for vote in votes.votes)
+    for at, (vote, value) in enumerate(zip(votes.votes, values, strict=True)):
         unit = vote.page_unit(subject)
         others = [str(each) for each in vote.units if each != unit]
         found.append(
             content.Connection(
                 name=str(unit),
                 href=subject.beside(unit),
-                norm=number(vote.value),
+                norm=value,
                 length=round(100.0 * vote.value / reach, 1),
                 excites=True,
                 kernel="",
@@ -295,7 +291,6 @@ def lines(subject: SiteContext, found: Sequence[Members]) -> content.ClassesPage
     labelled = any(each.labelled for each in found)
     right = sum(each.labelled - len(each.missed) for each in found)
     total = sum(each.labelled for each in found)
-    images = f"{subject.scan.images:,} images"
     every = [
         content.ClassLine(
             name, file, len(each.called), each.labelled, each.labelled - len(each.missed)
@@ -307,12 +302,15 @@ def lines(subject: SiteContext, found: Sequence[Members]) -> content.ClassesPage
         lines=tuple(line for line in every if line.called or line.labelled),
         others=sum(not (line.called or line.labelled) for line in every),
         labelled=labelled,
-        lead=f"Of {images} the network calls {right:,} of {total:,} by their label "
-        + (
-            f"({percent(right / total)}; 95% interval {_interval(right, total)}, Wilson 1927)."
-            if total >= ENOUGH
-            else "(too few for a share)."
-        )
+        lead=_right_of_all(right, total)
         if total
-        else f"What the network calls the {images}.",
+        else f"Which classes the network predicts for the {subject.scan.images:,} images.",
     )
+
+
+def _right_of_all(right: int, total: int) -> str:
+    said = f"The network predicts {right:,} of the {plural(total, 'labelled image')} right"
+    if total < ENOUGH:
+        return f"{said}, too few for a share."
+    share = share_between(right / total, *wilson(right, total))
+    return f"{said}: {share}, the 95% interval by Wilson (1927)."

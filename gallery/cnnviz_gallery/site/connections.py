@@ -54,13 +54,14 @@ def channel_connections(model: Model, scanned: Iterable[str]) -> dict[str, Sourc
     -------
     dict of str to Sources
         For each call of a layer with sources (``name#1`` is its second call where there are
-        several): the units that arrive at each of its input channels.
+        several): the units that arrive at each input channel of a convolution or a linear layer,
+        and those that each output channel of any other layer passes on.
     """
     wanted = set(scanned)
     layers: dict[str, torch.nn.Module] = {}
     for name, module in named_layers(model.module).items():
         known = any(module is each for each in layers.values())
-        if not known and (kind(module) in ("conv", "linear") or _bare(wanted, name)):
+        if not known and (_weighted(module) or _bare(wanted, name)):
             layers[name] = module
     follower = _Follower()
     inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
@@ -76,6 +77,10 @@ def _bare(wanted: set[str], name: str) -> bool:
     return any(each.partition("#")[0] == name for each in wanted)
 
 
+def _weighted(module: torch.nn.Module) -> bool:
+    return kind(module) in ("conv", "linear")
+
+
 def _last_channels(module: torch.nn.Module, tensor: torch.Tensor) -> bool:
     return isinstance(module, torch.nn.Linear) and tensor.ndim > 2
 
@@ -89,7 +94,7 @@ class _Follower(FunctionMode):
         # Held, so that no two tensors share an identity.
         self._held: list[torch.Tensor] = []
         self._read: list[tuple[str, int, Sources | None]] = []
-        self._marks: list[tuple[str, int]] = []
+        self._marks: list[tuple[str, int, int]] = []
         self._calls: dict[str, int] = {}
 
     def enter(self, name: str, module: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -97,15 +102,17 @@ class _Follower(FunctionMode):
         self._calls[name] = index + 1
         first = next((each for each in inputs if isinstance(each, torch.Tensor)), None)
         found = None if first is None or _last_channels(module, first) else self._of(first)
+        self._marks.append((name, index, len(self._read)))
         self._read.append((name, index, found))
-        self._marks.append((name, index))
 
     def leave(self, name: str, module: torch.nn.Module, inputs: Any, output: Any) -> None:
-        mark = self._marks.pop()
-        if not isinstance(output, torch.Tensor) or output.ndim < 2:
-            return
-        if not _last_channels(module, output):
-            layer = "\0".join(map(str, mark))
+        called, index, place = self._marks.pop()
+        tensor = isinstance(output, torch.Tensor) and output.ndim >= 2
+        if not _weighted(module):
+            # Not what arrives: a block has convolutions of its own within.
+            self._read[place] = (called, index, self._of(output) if tensor else None)
+        if tensor and not _last_channels(module, output):
+            layer = f"{called}\0{index}"
             own: Sources = tuple((Unit(layer, channel),) for channel in range(output.shape[1]))
             self._note(output, own)
 

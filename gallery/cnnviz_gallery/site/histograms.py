@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cnnviz.results.text import number, plural
+from cnnviz.results.text import in_one_form, number, plural
 from cnnviz_gallery.scan.quantised_sums import PER_OCTAVE, bin_edges
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.site.content import Bar, Histogram, Tick
@@ -59,7 +59,7 @@ def histogram(
     ]
     return Histogram(
         bars=tuple(bars),
-        ticks=tuple(Tick(at(value), number(value)) for value in _ticks(left, right)),
+        ticks=tuple(Tick(at(value), text) for value, text in _ticks(left, right)),
         marks=tuple((kind, tuple(at(value) for value in each)) for kind, each in marked.items()),
         highest=plural(int(heights.max()), "image"),
         words=f"peaks of {plural(int(counts.sum()), 'image')}, "
@@ -67,11 +67,15 @@ def histogram(
     )
 
 
-def _ticks(left: float, right: float) -> list[float]:
-    """Return round numbers along a range, three to seven of them."""
+def _ticks(left: float, right: float) -> list[tuple[float, str]]:
+    """Return round numbers along a range, three to seven of them, all written to one place."""
     spread = right - left
     size = 10.0 ** math.floor(math.log10(spread / 4))
     size *= next(factor for factor in (1, 2, 5, 10) if spread / (size * factor) <= 6)
     first = math.ceil(left / size)
     last = math.floor(right / size)
-    return [place * size for place in range(first, last + 1)]
+    values = [place * size for place in range(first, last + 1)]
+    if not 1e-3 <= size < 1e5:
+        return list(zip(values, in_one_form(values), strict=True))
+    places = max(0, -math.floor(math.log10(size) + 1e-9))
+    return [(value, f"{value:z.{places}f}") for value in values]

@@ -42,7 +42,7 @@ def page(subject: SiteContext) -> content.NetworkPage:
         facts=(
             content.Fact("Weights", scan.network.weights),
             content.Fact("Parameters", f"{subject.traced.parameters:,}"),
-            content.Fact("Multiply-adds", costs_text(subject.traced, _millions)),
+            content.Fact("MACs", costs_text(subject.traced, _millions)),
             content.Fact("Input", dimensions(scan.network.input_shape)),
             content.Fact("Images", f"{scan.images:,}"),
             content.Fact("SHA-256", scan.network.sha256[:12], scan.network.sha256),

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.results.drawing import Pixels
-from cnnviz.results.text import joined, number, percent, plural
+from cnnviz.results.text import joined, number, percent, plural, spread_parts, to_one_place
 from cnnviz_gallery.intervals import ENOUGH
 from cnnviz_gallery.scan.class_contrast import ClassContrast
 from cnnviz_gallery.scan.layer_result import LayerResult
@@ -242,8 +242,9 @@ def _examples(
     returned: bool = False,
 ) -> tuple[content.Example, ...]:
     found = []
-    for at, place in enumerate(places):
-        name, value = subject.images.name(place.image), number(place.value)
+    values = to_one_place(place.value for place in places)
+    for at, (place, value) in enumerate(zip(places, values, strict=True)):
+        name = subject.images.name(place.image)
         patch = content.Tile(start + at, row, f"{unit} is {value} in {name}")
         back = content.Tile(at, row + 1, "What it sends back")
         sent = back if returned and place.value > 0.0 else None
@@ -282,16 +283,17 @@ def _groups(subject: SiteContext, contrast: ClassContrast, channel: int) -> list
     """Return the groups of images that excite a unit most, the most first."""
     order = _ordered(contrast, channel)[:GROUPS] if contrast.known else []
     means, halves = contrast.means[channel], contrast.halves[channel]
+    spreads = [spread_parts(float(means[place]), float(halves[place])) for place in order]
     return [
         content.Share(
             name=_named(subject, place),
             href=f"../classes/{page}" if (page := _group_page(subject, place)) else "",
-            value=number(float(means[place])),
-            half=number(float(halves[place])),
+            value=value,
+            half=half,
             images=int(contrast.images[place]),
             length=round(100.0 * float(means[place] / means[order[0]]), 1),
         )
-        for place in order
+        for place, (value, half) in zip(order, spreads, strict=True)
     ]
 
 
@@ -338,18 +340,19 @@ def _connections(
     reach = max((link.norm for link in links), default=1.0) or 1.0
     largest = [np.abs(link.kernel).max() for link in links if link.kernel is not None]
     scale = float(max(largest, default=0.0))
+    norms = to_one_place(link.norm for link in links)
     return tuple(
         content.Connection(
             name=str(link.unit),
             href=subject.beside(link.unit),
-            norm=number(link.norm),
+            norm=norm,
             length=round(100.0 * link.norm / reach, 1),
             excites=link.total >= 0.0,
             kernel="" if link.kernel is None else kernel_uri(link.kernel, scale or None),
             thumb=thumb(start + at, UPPER) if subject.has(link.unit) else None,
             note=subject.answer(link.unit),
         )
-        for at, link in enumerate(links)
+        for at, (link, norm) in enumerate(zip(links, norms, strict=True))
     )
 
 

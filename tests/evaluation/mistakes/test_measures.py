@@ -30,7 +30,7 @@ def test_the_share_of_none_is_no_number():
     assert math.isnan(Share(0, 0).value)
     assert all(map(math.isnan, Share(0, 0).interval))
     assert str(Share(0, 0)) == "–"
-    assert str(Share(3, 3)) == "100.0% (43.9% to 100.0%)"
+    assert str(Share(3, 3)) == "100% (44% to 100%)"
 
 
 def test_recall_precision_and_f1():

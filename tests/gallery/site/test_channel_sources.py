@@ -140,6 +140,28 @@ def test_layers_called_twice_and_layers_without_weights_are_sources_too():
     assert weights.image_kernel("again#0", 0, 3) is None
 
 
+class _Block(nn.Module):
+    """Two branches side by side, as in SqueezeNet, and what was read added to them."""
+
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = nn.Conv2d(4, 2, 1), nn.Conv2d(4, 2, 3, padding=1)
+
+    def forward(self, x):
+        return torch.cat([self.left(x), self.right(x)], 1).relu() + x
+
+
+def test_a_block_passes_on_what_it_makes_and_not_what_it_reads():
+    up = nn.ConvTranspose2d(4, 4, 2, stride=2)
+    model = of(nn.Sequential(nn.Conv2d(3, 4, 3), _Block(), up, nn.Conv2d(4, 5, 1), nn.Flatten()))
+    weights = ChannelSources(model, channel_connections(model, ["1"]))
+    assert weights.passed_on("1", 1) == (Unit("1.left", 1), Unit("0", 1))
+    assert weights.passed_on("1", 3) == (Unit("1.right", 1), Unit("0", 3))
+    # A transposed convolution mixes the channels that arrive: it passes on none of them.
+    assert weights.passed_on("2", 0) == ()
+    assert weights.inputs(Unit("3", 0), 1)[0].unit.layer == "2"
+
+
 def test_the_network_is_left_as_it_was():
     model = tiny_model()
     before = {name: value.clone() for name, value in model.module.state_dict().items()}

@@ -7,7 +7,7 @@ import pytest
 
 from cnnviz.datasets import open_dataset
 from cnnviz.results.intervals import wilson
-from cnnviz.results.text import number, percent
+from cnnviz.results.text import share_between, with_spread
 from cnnviz_gallery.scan.class_contrast import class_contrast
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
@@ -58,8 +58,8 @@ def test_claims_of_classes_stand_with_their_counts_and_intervals(many_site):
         one, low, high = (f"{values[channel]:.2f}" for values in numbers)
         assert f"Selectivity {one} ({low} to {high})" in page
         top = int(contrast.top[channel])
-        mean, half = (number(float(v[channel, top])) for v in (contrast.means, contrast.halves))
-        assert f"{found.groups[top]} 12 images {mean} ± {half}" in page
+        said = with_spread(*(float(v[channel, top]) for v in (contrast.means, contrast.halves)))
+        assert f"{found.groups[top]} 12 images {said}" in page
         assert "with its 95% interval (Student's t)" in html.unescape(page)
     for path in ("head/0.html", "head/index.html"):
         assert "(Morcos et al. 2018). In brackets its 95% interval" in text_of(folder / path)
@@ -73,14 +73,33 @@ def test_shares_of_a_class_stand_with_their_counts_and_intervals(many_site):
     for index, path in enumerate(sorted((folder / "classes").glob("*-*.html"), key=_place)):
         labelled = found.answers.labels == index
         right = int((labelled & (found.answers.top == index)).sum())
-        low, high = wilson(right, 12)
+        share = share_between(right / 12, *wilson(right, 12))
         text = text_of(path).replace("\u00a0", " ")
-        assert f"Recall {percent(right / 12)} ({100 * low:.0f} to {100 * high:.0f}%)" in text
+        assert f"Recall {share}" in text
         assert f"{right} of 12, of those with this label" in path.read_text("utf-8")
 
 
 def _place(path):
     return int(path.name.partition("-")[0])
+
+
+def test_values_and_weights_of_a_list_go_to_one_place_and_words_are_called_what_they_are(many_site):
+    _, folder = many_site
+    text = (folder / "head/0.html").read_text("utf-8")
+    assert "greatest values and their labels, each cut" in text
+    lists = re.findall(r"<ol class=\"(?:examples|connections).*?</ol>", text, re.DOTALL)
+    assert len(lists) >= 4
+    for each in lists:
+        values = re.findall(r'class="value">\u2212?([^<]*)<', each)
+        assert len({len(value.partition(".")[2]) for value in values}) == 1, values
+
+
+def test_a_missed_image_has_the_answer_and_not_the_label_of_the_page(many_site):
+    _, folder = many_site
+    pages = [path.read_text("utf-8") for path in (folder / "classes").glob("*-*.html")]
+    missed = [page.partition('id="missed"')[2].partition("</ol>")[0] for page in pages]
+    assert any("<li>" in part for part in missed)
+    assert not any('class="label"' in part for part in missed)
 
 
 def test_there_is_no_tile_for_what_sends_nothing_back(many_site):

@@ -77,6 +77,15 @@ def test_a_histogram_loses_no_image_and_keeps_every_mark_inside(values):
         assert any(bar.x - 0.2 <= at <= bar.x + bar.width + 1.3 for bar in found.bars)
 
 
+def test_the_numbers_below_a_histogram_go_to_one_place():
+    for low, high, wanted in (
+        (0.3, 2.78, "0.5 1.0 1.5 2.0 2.5"),
+        (700.0, 2112.0, "1000 1500 2000"),
+    ):
+        counts = np.bincount(bin_of(torch.tensor([low, high])).numpy(), minlength=BINS)
+        assert " ".join(tick.text for tick in histogram(counts, low, high, {}).ticks) == wanted
+
+
 def test_a_histogram_of_one_value_and_of_what_lies_beyond_the_bins():
     for value in (0.0, 1e-9, -5.0, 1e7):
         counts = np.bincount(bin_of(torch.tensor([value])).numpy(), minlength=BINS)

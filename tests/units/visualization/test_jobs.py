@@ -142,7 +142,7 @@ def test_the_cost_is_told_before_it_is_spent() -> None:
     assert len(found) == 4
     (said,) = told
     assert said.startswith("4 units: about ")
-    assert said.endswith("on this machine; name fewer with --units, or give --budget 10m. after 1")
+    assert said.endswith("on this machine; name fewer of them, or give --budget 10m. after 1")
 
 
 def test_a_budget_stops_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
