@@ -234,7 +234,7 @@ def _none(why: str) -> str:
 
 
 def _few() -> str:
-    return f"a copy pays from {PAYS} images of one size on"
+    return f"a faster copy of it is made from {PAYS} images of one size on"
 
 
 def _run(module: nn.Module, images: torch.Tensor, *, name: str) -> Any:

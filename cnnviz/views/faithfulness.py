@@ -187,9 +187,9 @@ class Faithfulness(TableResult):
         return caption(self)
 
     def __str__(self) -> str:
-        rows = [f"{self.title} at {self.layer}: {len(self.images)} {self.space.noun}(s)"]
+        rows = [f"{self.title} at {self.layer}: {plural(len(self.images), self.space.noun)}"]
         rows += [
-            f"  {one.title:<36}{one.mean:>8.3f}   random {one.random_mean:>7.3f}"
+            f"  {one.title:<36}{one.mean:>z8.3f}   random {one.random_mean:>z7.3f}"
             for one in self.measures
         ]
         return "\n".join([*rows, *(verdict.sentence for verdict in self.verdicts)])

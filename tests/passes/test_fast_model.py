@@ -32,7 +32,7 @@ from cnnviz.results.provenance import AS_IT_IS
 from tests.helpers.foldable_networks import trained
 from tests.helpers.state import rng, state
 
-FEW = "a copy pays from 32 images of one size on"
+FEW = "a faster copy of it is made from 32 images of one size on"
 
 
 class Residual(nn.Module):
@@ -84,7 +84,7 @@ def test_a_capture_holds_the_same(layers: list[str] | str) -> None:
     exact = cnnviz.capture(
         cnnviz.load(module, exact=True), photos(), layers=layers, gradients=False
     )
-    assert held.provenance.computed_on.startswith("a private copy: ")
+    assert held.provenance.computed_on.startswith("a private copy that computes the same faster: ")
     assert exact.provenance.computed_on == f"{AS_IT_IS}: it was loaded with exact=True"
     assert apart(held.logits, exact.logits) < 1e-5
     assert held.activations.calls == exact.activations.calls
@@ -135,7 +135,7 @@ def test_a_gradient_through_a_linear_head_is_computed_on_the_copy(target: Target
     module = trained(Pooled())
     asked = partial(cnnviz.capture, layers=["last"], gradients="layers", target=target)
     held, exact = asked(module, photos()), asked(cnnviz.load(module, exact=True), photos())
-    assert held.provenance.computed_on.startswith("a private copy: ")
+    assert held.provenance.computed_on.startswith("a private copy that computes the same faster: ")
     assert apart(held.gradients["last"], exact.gradients["last"]) < 1e-6
     assert apart(held.activations["last"], exact.activations["last"]) < 1e-5
 
@@ -239,7 +239,9 @@ def test_a_copy_is_made_when_it_pays_and_used_from_then_on() -> None:
     few = f"{AS_IT_IS}: {FEW}"
     before = [way == few for way in ways].index(False)
     assert before == PAYS // 4 - 1
-    assert all(way.startswith("a private copy: ") for way in ways[before:])
+    assert all(
+        way.startswith("a private copy that computes the same faster: ") for way in ways[before:]
+    )
 
 
 def test_images_of_another_size_wait_until_they_are_many() -> None:
@@ -301,7 +303,7 @@ def test_a_copy_is_made_without_being_asked_for(
     if setting is not None:
         monkeypatch.setenv("CNNVIZ_FAST", setting)
     held = cnnviz.capture(network(), photos(64), layers=["relu"], gradients=False)
-    assert held.provenance.computed_on.startswith("a private copy: ")
+    assert held.provenance.computed_on.startswith("a private copy that computes the same faster: ")
 
 
 def test_another_word_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

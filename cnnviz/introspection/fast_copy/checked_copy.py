@@ -35,6 +35,7 @@ class UnsoundFoldError(Exception):
     """The network went another way than when it was watched; what was computed is of no use."""
 
 
+_FAST = "a private copy that computes the same faster"
 _MEASURED = " (differs by "
 
 
@@ -91,8 +92,8 @@ class Checked:
         norms = f"{count} batch norm{'s' if count > 1 else ''} folded into the layers before"
         said = [norms] if self.pairs else []
         said += ["weights packed for this processor"] if self.packs else []
-        size = f"{memory / 1e6:.3g} MB"
-        return f"a private copy: {', '.join(said)}{_MEASURED}{self.difference:.0e}, {size})"
+        off = f"{_MEASURED}{self.difference:.0e} of the largest value"
+        return f"{_FAST}: {', '.join(said)}{off}, takes {memory / 1e6:.3g} MB)"
 
 
 class FastCopy:
