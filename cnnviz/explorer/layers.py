@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,7 +94,7 @@ def explored_layers(
     """
     model = seen.model
     keys = {name: seen.activations.resolve(name) for name in names}
-    gradients = _Gradients(model, image, names, classes, progress)
+    gradients = _Gradients(model, image, keys, classes, progress)
     fields = trace(model.module, seen.batch.tensor)
     found = []
     for name, key in keys.items():
@@ -134,25 +134,25 @@ class _Gradients:
         self,
         model: Model,
         image: Any,
-        names: Sequence[str],
+        keys: Mapping[str, Key],
         classes: Sequence[int],
         progress: Progress,
     ) -> None:
-        weights: dict[str, list[Floats]] = {name: [] for name in names}
+        weights: dict[str, list[Floats]] = {name: [] for name in keys}
         maps: dict[str, dict[str, list[Floats]]] = {
-            name: {method: [] for method in BY_PLACE} for name in names
+            name: {method: [] for method in BY_PLACE} for name in keys
         }
+        layers = list(dict.fromkeys(name for name, _ in keys.values()))
         for start in range(0, len(classes), _IMAGES_AT_ONCE):
             progress(start, len(classes), "gradients of the classes")
             wanted = list(classes[start : start + _IMAGES_AT_ONCE])
             held = capture(
                 *(model, [image] * len(wanted)),
-                layers=list(names),
+                layers=layers,
                 target=wanted,
                 gradients="layers",
             )
-            for name in names:
-                key: Key = held.activations.resolve(name)
+            for name, key in keys.items():
                 values, slopes = held.activation_maps(key).float(), held.gradient_maps(key).float()
                 weights[name].append(slopes.flatten(2).mean(2).cpu().numpy())
                 for method in BY_PLACE:

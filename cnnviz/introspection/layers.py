@@ -216,6 +216,12 @@ def _nothing_matches(item: str, known: Mapping[str, nn.Module]) -> LayerError:
             f"No layer matches the pattern {item!r}.",
             f"Layers are named like {example!r}." if example else "The network has no layers.",
         )
+    layer = without_call(item, known)
+    if layer in known:
+        return LayerError(
+            f"{item!r} is one call of a layer, and whole layers are chosen here.",
+            f"Name {layer!r}: all of its calls are taken.",
+        )
     otherwise = f"Name a layer, a pattern such as 'layer3.*', or a kind: {', '.join(KINDS)}."
     return LayerError(
         f"The network has no layer {item!r}.", did_you_mean(item, [*known, *KINDS], otherwise)

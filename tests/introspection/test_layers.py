@@ -78,6 +78,7 @@ def test_split() -> None:
     [
         ("1.O", "no layer '1.O'", "'1.0'"),
         ("linaer", "no layer 'linaer'", "Did you mean 'linear'"),
+        ("1.0#1", "one call of a layer", "Name '1.0'"),
         ("dropout", "no layer of the kind 'dropout'", "activation, conv, flatten"),
         ("layer9.*", "No layer matches the pattern 'layer9", "named like '0'"),
         ("???????", "No layer matches", "named like"),
