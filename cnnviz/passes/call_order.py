@@ -88,13 +88,15 @@ def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
         unreached = _unreached(model, output, nodes)
     traced = also_of_image(traced, model, image, [(call.name, call.index) for call in calls])
     calls = [_traced(call, traced) for call in calls]
+    detects = returns_boxes(model, output)
     size = tuple(image.shape[2:])
     order = CallOrder(
         tuple(calls),
         _classes(model, output, size, calls),
         size,
         unreached=unreached,
-        detects=returns_boxes(model, output),
+        leading_on=_leading_on(calls, nodes) if detects else frozenset(),
+        detects=detects,
         returned=frozenset((id(each), version(each)) for each in tensors(output)),
         traced=traced,
     )
@@ -169,6 +171,40 @@ def _unreached(
         if node not in seen and given.grad_fn not in seen
     )
     return frozenset(lost) if ends else frozenset()
+
+
+def _leading_on(
+    calls: Sequence[OrderedCall], nodes: Mapping[Key, tuple[Any, torch.Tensor]]
+) -> frozenset[Key]:
+    """Return the calls that a later layer's map of the image is computed from.
+
+    Not by the tensors that layers are given, since a function called in between makes others. Nor
+    by modules around other layers: of a head that flattens the map of its last layer, that layer
+    is the end.
+    """
+    around = {
+        ".".join(parts[:length])
+        for parts in (call.name.split(".") for call in calls)
+        for length in range(len(parts))
+    }
+    found: set[Key] = set()
+    seen: set[Any] = set()
+    owners: dict[Any, list[Key]] = {}
+    for key, (node, _) in nodes.items():
+        owners.setdefault(node, []).append(key)
+    for call in calls:
+        end = nodes.get((call.name, call.index))
+        mapped = not isinstance(call.map, NoMap) and call.map.dims
+        if end is None or not mapped or call.name in around:
+            continue
+        waiting = [end[0]]
+        while waiting:
+            for node, _ in waiting.pop().next_functions:
+                if node is not None and node not in seen:
+                    seen.add(node)
+                    waiting.append(node)
+                    found.update(owners.get(node, ()))
+    return frozenset(found)
 
 
 def _unread(model: Model, image: torch.Tensor, order: CallOrder) -> frozenset[Key]:

@@ -63,6 +63,9 @@ class CallOrder:
         What it returned just as it came from a layer, as `OrderedCall.produced`.
     unreached : frozenset of (str, int)
         Calls that no gradient of the answer comes back to, such as those of another head.
+    leading_on : frozenset of (str, int)
+        Of a detector, the calls that the map of a later layer is computed from, whatever functions
+        lie between.
     traced : mapping of (str, int) to TracedOutput
         What `cnnviz.passes.spatial_maps.traced_outputs` found, which the calls were told by.
     """
@@ -74,6 +77,7 @@ class CallOrder:
     detects: bool = False
     returned: frozenset[tuple[int, int]] = frozenset()
     unreached: frozenset[Key] = frozenset()
+    leading_on: frozenset[Key] = frozenset()
     traced: Mapping[Key, TracedOutput] = field(default_factory=dict, compare=False)
 
     def last(self, names: Iterable[str]) -> tuple[str, int] | None:
@@ -211,7 +215,9 @@ class CallOrder:
 
     def _ends(self, *, classes: bool, often: set[str] | None = None) -> tuple[str, ...]:
         often = self._often() if often is None else often
-        called = {call.name for call in self.calls}
+        # Of a detector: a neck that returns several maps is no block that a stage could end with.
+        around = (call for call in self.calls if call.shape is not None or not self.detects)
+        called = {call.name for call in around}
         chains: dict[tuple[int, ...], list[_Chain]] = {}
         for place, calls in enumerate(self._chains()):
             first = calls[0]
@@ -260,8 +266,8 @@ class CallOrder:
 
     def _is_answer(self, call: OrderedCall) -> bool:
         """Whether a map is what a detector reads boxes from: no layer goes on with it."""
-        unread = call.produced[0] not in self._taken
-        return call.produced in self.returned or (call.kind == "conv" and unread)
+        taken = call.produced[0] in self._taken or (call.name, call.index) in self.leading_on
+        return call.produced in self.returned or (call.kind == "conv" and not taken)
 
     @cached_property
     def _taken(self) -> frozenset[int]:

@@ -91,6 +91,28 @@ def test_what_a_neck_takes_is_no_pyramid(form: str) -> None:
     assert "head" not in list(held.activations)
 
 
+class Functional(Grid):
+    """The same grid, with its activations called as functions."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.body[::2]:
+            x = F.relu(layer(x))
+        answer: torch.Tensor = self.head(x)
+        return answer
+
+
+def test_activations_called_as_functions_leave_a_detector_its_maps() -> None:
+    module = Functional()
+    held = capture(Model(module, decode=boxes_of_grid), photos(), layers="stages")
+    assert list(held.activations) == ["body.0", "body.2", "body.4"], "the head is no stage"
+    assert held.pyramid == ("body.4",)
+    found = cnnviz.cam(held, relu=False)
+    assert found.layers == ("body.4",)
+    weights = held.gradient_maps("body.4").mean((2, 3))[:, :, None, None]
+    whole = (weights * held.activation_maps("body.4")).sum(1)
+    np.testing.assert_allclose(found.maps[0], whole, rtol=1e-4, atol=1e-9)
+
+
 class Scaled(nn.Module):
     """Two levels read as a list, one of them scaled on the way as that of SSD is."""
 
