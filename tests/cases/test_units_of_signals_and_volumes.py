@@ -115,12 +115,16 @@ def test_projections_by_the_gradient_are_those_of_autograd(name: str) -> None:
             (slope,) = torch.autograd.grad(values[at], leaf, retain_graph=True)
             window = found.windows[place][image]
             wanted = slope[0].numpy() * (value > 0)
-            padded = np.pad(wanted, [(0, 0), *[(99, 99)] * (wanted.ndim - 1)])
-            part = tuple(map(slice, np.array(window.starts) + 99, np.array(window.ends) + 99))
+            # As much around it as the window reaches beyond the edges.
+            begins, ends = np.array(window.starts), np.array(window.ends)
+            lead, trail = np.maximum(0, -begins), np.maximum(0, ends - wanted.shape[1:])
+            edges = [(0, 0), *zip(lead, trail, strict=True)]
+            part = tuple(map(slice, begins + lead, ends + lead))
+            padded = np.pad(wanted, edges)
             np.testing.assert_allclose(
                 found.signals[place, image], padded[(slice(None), *part)], rtol=1e-3, atol=1e-6
             )
-            seen = np.pad(one.numpy(), [(0, 0), *[(99, 99)] * (wanted.ndim - 1)], constant_values=9)
+            seen = np.pad(one.numpy(), edges, constant_values=9)
             patch = np.nan_to_num(found.patches[place, image], nan=9.0)
             np.testing.assert_allclose(patch, seen[(slice(None), *part)], rtol=1e-6)
 

@@ -19,9 +19,9 @@ def faults():
 def held():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 with {around}:
-    for _ in range(6):
+    for _ in range(2):
         before = faults()
-        for _ in range(4):
+        for _ in range(2):
             b"1" * (64 * 2**20)
     asked, inside = faults() - before, held()
 print(asked, inside - held())
