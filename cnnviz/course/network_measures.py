@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.tracing import trace
@@ -83,10 +84,18 @@ class _Undrawn(FunctionMode):
     """Leaves out the drawing of random weights, which takes most of the time of building."""
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        """Return the tensor as it is."""
+        """Return the tensor full of zeros.
+
+        Not as the memory was before: what lies beyond the bounds of a truncated distribution is
+        drawn again until none does.
+        """
         if func in _DRAWS:
-            return args[0]
+            with torch.no_grad():
+                return (args[0] if args else named["tensor"]).zero_()
         return func(*args, **named)
 
 
-_DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.erfinv_)
+_DRAWS = (
+    *(torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.erfinv_),
+    *(nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_),
+)
