@@ -12,6 +12,7 @@ from PIL import Image
 
 from cnnviz.results import picture_style
 from cnnviz.views import VIEWS
+from tests.helpers.quick_code import FURTHER, few_random_maps, quick
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "docs" / "site"
@@ -43,14 +44,16 @@ def staging(monkeypatch):
 
 @pytest.fixture
 def run_as_script(tmp_path, monkeypatch):
-    """Run a file as a script in an empty folder; its seeds stay its own."""
+    """Run code as a script in an empty folder; its seeds stay its own."""
     monkeypatch.chdir(tmp_path)
     # Nothing here looks at pixels; how many there are is for tests of results to look at.
     monkeypatch.setattr(picture_style, "FILE_DPI", 40)
 
-    def run(path):
-        with torch.random.fork_rng(devices=[]):
-            runpy.run_path(str(path), run_name="__main__")
+    def run(code, name):
+        script = tmp_path / "script.py"
+        script.write_text(quick(code, name), "utf-8")
+        with torch.random.fork_rng(devices=[]), few_random_maps():
+            runpy.run_path(str(script), run_name="__main__")
 
     return run
 
@@ -65,10 +68,8 @@ WITH_CODE = [
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=_relative)
-def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, run_as_script):
-    script = tmp_path / "page.py"
-    script.write_text("\n".join(_blocks(page, "python")), "utf-8")
-    run_as_script(script)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, run_as_script):
+    run_as_script("\n".join(_blocks(page, "python")), _relative(page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_relative)
@@ -77,6 +78,14 @@ def test_every_block_of_code_begins_and_ends(page):
     marks = re.findall(r"^```(.*)$", page.read_text("utf-8"), re.MULTILINE)
     assert len(marks) % 2 == 0, marks
     assert not any(marks[1::2]), marks
+
+
+def test_code_runs_with_smaller_numbers_and_nothing_else_changed():
+    assert all((ROOT / name).is_file() for name in FURTHER)
+    assert quick("f(count=300, top=6, counts=40)", "") == "f(count=12, top=6, counts=40)"
+    assert quick("f(steps=3)", "") == "f(steps=3)"
+    with pytest.raises(AssertionError, match=r"no longer '-32:width=8'"):
+        quick("f()", "docs/examples/gradients.py")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_relative)
@@ -98,7 +107,7 @@ def test_the_guide_lists_every_view():
     "path", sorted((ROOT / "docs" / "examples").glob("*.py")), ids=lambda path: path.stem
 )
 def test_an_example_runs_and_makes_what_the_readme_shows(staging, path, tmp_path, run_as_script):
-    run_as_script(path)
+    run_as_script(path.read_text("utf-8"), _relative(path))
     made = {picture.stem for picture in tmp_path.glob("*.png")}
     assert made or (tmp_path / "report" / "report.html").is_file()
     assert {name for name, home in staging.PICTURES.items() if home == path.stem} <= made

@@ -12,6 +12,7 @@ import cnnviz
 from cnnviz.results.result import Result
 from cnnviz.views import VIEWS
 from cnnviz_cli.described import returned_type
+from tests.helpers.quick_code import quick
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "views"
@@ -54,9 +55,10 @@ def test_the_example_of_a_page_gives_a_result_of_the_view(view, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     names = {}
     text = (FOLDER / f"{view.name}.md").read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    code = quick("\n".join(blocks), f"docs/views/{view.name}.md")
     with torch.random.fork_rng(devices=[]):
-        for code in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-            exec(compile(code, view.name, "exec"), names)
+        exec(compile(code, view.name, "exec"), names)
     made = returned_type(getattr(cnnviz, view.name))
     assert isinstance(names["found"], made if isinstance(made, type) else Result)
     assert list(tmp_path.iterdir()) == []
