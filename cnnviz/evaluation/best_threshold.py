@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.evaluation.records import MeasureColumn
-from cnnviz.evaluation.resampling import ends, resampled_means
+from cnnviz.evaluation.resampling import ENOUGH_IMAGES, ends, resampled_means
 from cnnviz.heatmaps.checks.localisation import MAX_BOX_FOUND, MAX_BOX_TITLE, found_at
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLDS
 
@@ -29,7 +29,8 @@ class BestThreshold:
         Its values, those of random maps at their own best one, and the share of these that it
         beats, each [M, N]. There is no such share, since each has another threshold.
     low, high : ndarray of float
-        The 95% interval of the mean, [M]; the threshold is chosen anew in every resample.
+        The 95% interval of the mean, [M]; the threshold is chosen anew in every resample. NaN
+        below `ENOUGH_IMAGES` images.
     """
 
     column: MeasureColumn
@@ -63,6 +64,9 @@ def best_threshold(
     rows = np.arange(len(value))
     measured = [bool(np.isfinite(one).any()) for one in value]
     low, high = ends(_nanmax(resampled_means(value, seed)))
+    # Student's t knows nothing of the choice among thresholds.
+    few = np.isfinite(value).any(axis=1).sum(axis=1) < ENOUGH_IMAGES
+    low[few] = high[few] = np.nan
     return BestThreshold(
         MeasureColumn(MAX_BOX_FOUND, MAX_BOX_TITLE, "high"),
         tuple(

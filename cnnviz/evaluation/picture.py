@@ -63,7 +63,9 @@ def _panel(axes: Axes, found: Evaluation, column: MeasureColumn) -> None:
         if limit is not None:
             axes.plot([limit] * 2, [row - 0.3, row + 0.3], color=drawing.WARM, linestyle=":")
             # Across the limit is neither: the verdict below says that it is not known.
-            colour = drawing.WARM if cell.low >= limit else colour
+            # Of one image there is no interval.
+            least = cell.low if math.isfinite(cell.low) else cell.mean
+            colour = drawing.WARM if least >= limit else colour
             colour = drawing.QUIET if cell.low < limit <= cell.high else colour
         axes.plot([cell.random] * 2, [row - 0.3, row + 0.3], color="#9aa4b2", linewidth=2.2)
         axes.plot([cell.low, cell.high], [row, row], color=colour, linewidth=1.6)

@@ -1,19 +1,25 @@
-"""The interval of a mean over images, from resamples of the images."""
+"""The interval of a mean over images: from resamples of them, where there are enough."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results.intervals import LEVEL
+from cnnviz.results.intervals import LEVEL, t_reach, wilson
 
 RESAMPLES = 2000
+ENOUGH_IMAGES = 10
+"""From how many images on resamples show how much their mean varies (Hesterberg 2015)."""
 
 
 def intervals(
     values: NDArray[np.float64], seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of the bootstrap interval of the mean over the last axis.
+    """Return the ends of the 95% interval of the mean over the last axis.
+
+    Those of the bootstrap (Efron 1979); of fewer than `ENOUGH_IMAGES` values, of whose mean
+    resamples say too little, those of Student's t, NaN for one. Where all values are 0 or 1, and
+    the mean is a share, those of Wilson (1927): no resample of ones alone has a zero.
 
     Parameters
     ----------
@@ -22,7 +28,15 @@ def intervals(
     seed : int
         The seed of the resamples.
     """
-    return ends(resampled_means(values, seed))
+    low, high = ends(resampled_means(values, seed))
+    for place in np.ndindex(*values.shape[:-1]):
+        held = values[place][np.isfinite(values[place])]
+        if len(held) and np.isin(held, (0.0, 1.0)).all():
+            low[place], high[place] = wilson(int(held.sum()), len(held))
+        elif 0 < len(held) < ENOUGH_IMAGES:
+            reach = t_reach(len(held)) * held.std(ddof=1) if len(held) > 1 else np.nan
+            low[place], high[place] = held.mean() - reach, held.mean() + reach
+    return low, high
 
 
 def resampled_means(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

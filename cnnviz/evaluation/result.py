@@ -15,7 +15,7 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.evaluation.best_threshold import best_threshold
 from cnnviz.evaluation.data import EvaluationImage
 from cnnviz.evaluation.records import MapMeasurements, MeasureColumn
-from cnnviz.evaluation.resampling import intervals
+from cnnviz.evaluation.resampling import ENOUGH_IMAGES, intervals
 from cnnviz.heatmaps.checks.localisation import ENOUGH
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
@@ -66,10 +66,6 @@ class EvaluationCell:
         return self.random
 
 
-_ENOUGH_IMAGES = 10
-"""From how many images on a bootstrap interval of a mean is about as wide as it should be."""
-
-
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Evaluation(TableResult):
     """M methods of making heatmaps, measured by K measures on N images.
@@ -87,7 +83,8 @@ class Evaluation(TableResult):
         beats, [M, K, N]; NaN where an image has no such value.
     low, high : ndarray of float
         The 95% interval of the mean over the images, [M, K]: percentiles of the means of 2000
-        resamples of the images (Efron 1979), the same resamples for all methods.
+        resamples of the images (Efron 1979), the same resamples for all methods; below ten images
+        Student's t, NaN for one; of shares that of Wilson (1927).
     random_count : int
         How many random maps each map was compared with.
     settings : CheckSettings
@@ -192,7 +189,8 @@ class Evaluation(TableResult):
         """Say how to read the picture and the table."""
         return (
             "Each dot is the mean of a method over the images, with its 95% interval (bootstrap "
-            "over the images); each grey line is the mean of the random maps of the same images, "
+            "over the images; of shares, that of Wilson 1927); each grey line is the mean of the "
+            "random maps of the same images, "
             "which have the same values in random places. A dot on its line means nothing. Maps "
             "that keep more likeness than the dotted limit while the weights are redrawn, a little "
             "more than the plain gradient keeps, show the photos more than the network. "
@@ -201,10 +199,7 @@ class Evaluation(TableResult):
         )
 
     def counted(self) -> tuple[str, ...]:
-        """Say which of the main measures are of fewer images, and where intervals are too narrow.
-
-        A mean over few values varies more than resamples of these show (Hesterberg 2015).
-        """
+        """Say which of the main measures are of fewer images, and where intervals assume more."""
         counts = {
             column.title: int(np.isfinite(self.values[:, place]).any(0).sum())
             for place, column in enumerate(self.columns)
@@ -212,10 +207,10 @@ class Evaluation(TableResult):
         }
         fewer = [f"{t} {n}" for t, n in counts.items() if 0 < n < len(self.images)]
         told = [f"Over as many images as have such a value: {', '.join(fewer)}."] if fewer else []
-        if any(0 < n < _ENOUGH_IMAGES for n in counts.values()):
+        if any(0 < n < ENOUGH_IMAGES for n in counts.values()):
             # In words: what a picture has in digits is a value of the result.
-            few = "Intervals over fewer than ten images are too narrow"
-            told.append(f"{few} (a bootstrap of few values).")
+            few = "Intervals over fewer than ten images are those of Student's t"
+            told.append(f"{few}, as if values were normally distributed; of one there is none.")
         return tuple(told)
 
     def _boxes_told(self) -> str:

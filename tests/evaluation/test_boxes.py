@@ -62,7 +62,7 @@ def test_measures_of_fewer_images_say_of_how_many(folder):
     found = found_of(folder)
     assert found.cell("gradcam", "pointing").images == 2
     assert told in found.caption()
-    assert "Intervals over fewer than ten images are too narrow" in found.caption()
+    assert "Intervals over fewer than ten images are those of Student's t" in found.caption()
 
 
 def test_the_best_threshold_is_the_one_with_most_boxes(folder):
@@ -72,22 +72,22 @@ def test_the_best_threshold_is_the_one_with_most_boxes(folder):
     cell = found.cell("gradcam", "max_box_found")
     assert cell.mean == max(means)
     assert found.best_thresholds == (BOX_THRESHOLDS[int(np.argmax(means))],)
-    assert cell.low <= cell.mean <= cell.high
+    assert np.isnan([cell.low, cell.high]).all(), "three images tell nothing of such a choice"
 
 
 def test_the_threshold_is_chosen_over_all_images_and_anew_in_each_resample():
     columns = [MeasureColumn(found_at(t), "", "high") for t in BOX_THRESHOLDS]
-    value = np.zeros((2, len(columns), 4))
+    value = np.zeros((2, len(columns), 12))
     # Each image is found at some threshold; no threshold finds more than half of them.
-    value[0, 3, :2] = value[0, 8, 2:] = 1.0
+    value[0, 3, :6] = value[0, 8, 6:] = 1.0
     value[1] = np.nan
     found = best_threshold(columns, {"value": value, "random": value, "beaten": value}, seed=0)
-    assert found.held["value"][0].tolist() == [1, 1, 0, 0]
+    assert found.held["value"][0].tolist() == [1] * 6 + [0] * 6
     assert found.thresholds[0] == BOX_THRESHOLDS[3]
     assert np.isnan(found.thresholds[1])
     # A resample may hold images of one kind more often, and its best threshold finds these.
     assert found.low[0] == 0.5
-    assert found.high[0] == 1.0
+    assert 0.7 < found.high[0] < 0.9
     assert np.isnan(found.low[1])
     assert best_threshold(columns[1:], {"value": value[:, 1:]}, seed=0) is None
 

@@ -27,6 +27,7 @@ from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
 from cnnviz.images import Preprocessing, read_photo
 from cnnviz.models import Model
+from cnnviz.results.intervals import wilson
 from cnnviz.views.faithfulness import faithfulness
 from tests.helpers.architectures import tiny_network
 from tests.helpers.pass_counter import counted, digest
@@ -359,11 +360,27 @@ def test_the_interval_is_that_of_resampled_means():
 
 
 def test_the_interval_passes_over_what_is_missing():
-    values = np.array([[1.0, np.nan, 3.0, np.nan], [np.nan] * 4])
+    values = np.array([[1.0, np.nan, 3.0, np.nan], [np.nan] * 4, [np.nan, 2.0, np.nan, np.nan]])
     low, high = intervals(values, seed=0)
-    assert low[0] == 1.0
-    assert high[0] == 3.0
-    assert np.isnan([low[1], high[1]]).all()
+    # Student's t of two values: 12.7 standard errors, each of one half of their distance.
+    assert low[0] == pytest.approx(2.0 - 12.7062)
+    assert high[0] == pytest.approx(2.0 + 12.7062)
+    assert np.isnan([low[1:], high[1:]]).all(), "of none and of one there is no interval"
+
+
+@pytest.mark.parametrize("count", [3, 9, 30])
+def test_intervals_of_few_images_hold_the_mean_as_often_as_they_say(count):
+    """A bootstrap of three values holds it in three quarters of all cases."""
+    values = np.random.default_rng(5).normal(1.0, 2.0, (2000, count))
+    low, high = intervals(values, seed=0)
+    assert ((low <= 1.0) & (high >= 1.0)).mean() == pytest.approx(0.95, abs=0.025)
+
+
+def test_the_interval_of_a_share_is_that_of_wilson():
+    low, high = intervals(np.array([[1.0] * 12, [1.0, 0.0, 1.0] * 4]), seed=0)
+    assert (low[0], high[0]) == wilson(12, 12)
+    assert (low[1], high[1]) == wilson(8, 12)
+    assert low[0] < 0.8
 
 
 def test_it_is_written_as_csv_json_and_picture(model, folder, tmp_path):
