@@ -228,8 +228,21 @@ def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
     except BrokenPipeError:
         _nobody_reads()
     except BaseException as error:
+        if _interrupted(error):
+            _stopped(how_to_end[-1])
         _tell(error.__cause__ if isinstance(error, Unexpected) and error.__cause__ else error)
     sys.exit(0)
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C is the cause of an error, as of Python 3.11's in the midst of a new class."""
+    cause, seen = error.__cause__, [error]
+    while cause is not None and cause not in seen:
+        if isinstance(cause, KeyboardInterrupt):
+            return True
+        seen.append(cause)
+        cause = cause.__cause__
+    return False
 
 
 def _tell(error: BaseException) -> NoReturn:

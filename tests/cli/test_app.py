@@ -153,6 +153,16 @@ def test_ctrl_c_is_one_line_and_exits_130(run, monkeypatch):
     assert said.error_lines == ["Stopped; nothing was left half-written."]
 
 
+def test_ctrl_c_while_a_class_is_made_is_no_fault_of_cnnviz(run, monkeypatch):
+    """Up to Python 3.11 what `__set_name__` raises comes out as the cause of a RuntimeError."""
+    error = RuntimeError("Error calling __set_name__ on 'Field' instance 'x' in 'X'")
+    error.__cause__ = KeyboardInterrupt()
+    _break(monkeypatch, error)
+    said = run("layers")
+    assert said.code == 130
+    assert said.error_lines == ["Stopped; nothing was left half-written."]
+
+
 @pytest.mark.parametrize(("rank", "lines"), [("0", 1), ("1", 0)])
 def test_of_several_processes_the_first_alone_says_that_it_was_stopped(
     run, monkeypatch, rank, lines
