@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from cnnviz.course import network_measures
 from cnnviz.course.card_text import card_lines
 from cnnviz.course.network_cards import CARDS, find_cards
 from cnnviz.course.network_measures import NetworkMeasures, depth, measure
@@ -49,6 +50,23 @@ def test_every_published_figure_has_its_source() -> None:
 )
 def test_depth_is_counted_as_the_papers_count_it(name: str, layers: int) -> None:
     assert measure(name).depth == layers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_"),
+        *("xavier_normal_", "xavier_uniform_"),
+    ],
+)
+def test_no_weight_is_drawn_to_be_counted(name: str) -> None:
+    before = torch.get_rng_state()
+    with network_measures._Undrawn():
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2), nn.Embedding(4, 2))
+        # Memory as it comes, which may hold anything.
+        weight = torch.full((3, 4), 9.0)
+        assert getattr(nn.init, name)(weight) is weight
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_longest_way_counts_and_shortcuts_do_not_add_up() -> None:
