@@ -120,6 +120,21 @@ def test_batches_are_halved_and_the_result_is_the_same(
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * most)
 
 
+class SeveralOutputs(Small):
+    """Returns its scores by name, beside a number."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return {"scores": super().forward(x), "loss": torch.zeros(())}
+
+
+def test_what_is_no_tensor_is_returned_for_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNVIZ_FAST", "0")
+    network = SeveralOutputs(2, MemoryError)
+    model = cnnviz.Model(network, preprocessing=AS_GIVEN, member="scores")
+    found = cnnviz.capture(model, image(3), layers=(), gradients=False)
+    torch.testing.assert_close(found.logits, network.network(image(3)))
+
+
 def test_fewer_images_of_a_gradient_flow_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIZ_FAST", "0")
     found = cnnviz.gradient_flow(prepared(Small(3, MemoryError)), image(7), remedies=False)
