@@ -109,6 +109,34 @@ def test_rectifiers_that_write_and_return_nothing(
 
 
 @pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: x * (x > 0),
+        lambda x: x * (x >= 0),
+        lambda x: x.masked_fill(x < 0, 0.0),
+        lambda x: x.masked_fill(x <= 0, 0.0),
+    ],
+)
+def test_a_mask_is_met_where_values_are_exactly_zero(
+    form: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    with backward_rule("guided") as counted:
+        form(torch.tensor([-1.0, 0.0, 2.0], requires_grad=True) * 1.0)
+    assert counted.met == 1
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(0, 3)], ids=["whole", "view, in place"])
+def test_at_both_ends_of_a_relu6_nothing_passes_as_in_torch(part: slice) -> None:
+    start = torch.tensor([0.0, 5.0, 6.0, 1.0], requires_grad=True)
+    (wanted,) = torch.autograd.grad(F.relu6(start).sum(), start)
+    handed = start * 1.0
+    with backward_rule("guided"):
+        F.relu6(handed if part == slice(None) else handed[part], inplace=True)
+    (found,) = torch.autograd.grad(handed.sum(), start)
+    assert wanted.tolist() == found.tolist() == [0.0, 1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(
     "other",
     [
         lambda x: x.clamp(min=0.1),
@@ -122,6 +150,7 @@ def test_rectifiers_that_write_and_return_nothing(
         lambda x: x * (x.roll(1) > 0),
         # A mask of padding over what no rectifier is needed for.
         lambda x: x.abs() * torch.ones_like(x),
+        lambda x: (x.abs() - x.detach().abs().min()) * torch.ones_like(x),
         lambda x: x.masked_fill(x < -1, 0.0),
         lambda x: x.max(0).values,
         lambda x: x * x,

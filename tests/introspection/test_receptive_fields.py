@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import UsageError
 from cnnviz.introspection.hooks import module_hooks
-from cnnviz.introspection.receptive_fields import ArrayBox, Axis, PixelBox, ReceptiveField
+from cnnviz.introspection.receptive_fields import ArrayBox, Axis, PixelBox, ReceptiveField, box_of
 from cnnviz.introspection.tracing import LayerCall, trace
 from tests.helpers.architectures import ARCHITECTURES, build, small_input
 
@@ -420,6 +420,9 @@ def test_a_box_of_a_volume_has_rows_and_columns_and_one_of_a_signal_is_one_row()
     assert signal.sizes == (6,)
     assert (signal.top, signal.bottom, signal.height) == (0, 1, 1)
     assert (signal.left, signal.right, signal.width) == (3, 9, 6)
+    assert box_of((1, 2, 4), (4, 7, 11)) == volume
+    assert box_of((3,), (9,)) == signal
+    assert box_of((1, 2), (4, 7)) == PixelBox(left=2, top=1, right=7, bottom=4)
 
 
 @pytest.mark.parametrize(
