@@ -44,6 +44,8 @@ FLAT = (208, 212, 218)
 TITLE_SIZE = 11.0
 TEXT_SIZE = 9.0
 SMALL_SIZE = 7.5
+NARROW = 5.5
+"""Inches below which a figure is as narrow as a column of a paper, at letters of `TEXT_SIZE`."""
 SLIDE = 16.0 / 9.0
 """The width of a slide over its height."""
 TITLE_INDENT = 0.012
@@ -279,6 +281,11 @@ def width_of(figure: Canvas) -> float:
     if isinstance(figure, Figure):
         return float(figure.get_figwidth())
     return float(figure.bbox.width / figure.dpi)
+
+
+def is_narrow(figure: Canvas) -> bool:
+    """Whether a figure is as narrow as a column of a paper: panels stand one below the other."""
+    return width_of(figure) < NARROW
 
 
 def heading(figure: Canvas, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.results.drawing import TITLE_INDENT, any_letter, take_literally
+from cnnviz.results.drawing import TITLE_INDENT, any_letter, is_narrow, take_literally
 from cnnviz.results.measured_once import measured_once
 from cnnviz.results.text import shortened
 
@@ -39,8 +39,10 @@ _WIDEST = 3.0
 """How many times the side that a picture takes by itself the same side may be."""
 _FACTORS = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
 """The widths that are tried for a shape, as shares of that with the area of the picture."""
-_TALLER = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0)
+_TALLER = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.5)
 """The heights that are tried for a width, as shares of that with the picture's own shape."""
+_GROWN = 1.1
+"""How much larger panels are at least where a picture is drawn taller for them."""
 _AS_LARGE = 0.97
 """How large panels are at least where a picture loses its margins, as a share."""
 _NARROWEST_SHAPE = 10.0
@@ -251,11 +253,11 @@ def as_wide(
     """
     own = draw(None).get_size_inches()
     height, fault = width * own[1] / own[0], ""
-    for factor in _TALLER:
+    for place, factor in enumerate(_TALLER):
         figure = draw((width, max(LEAST[1], factor * height)))
         found = crowded(figure)
         if not found:
-            return _without_margins(draw, figure)
+            return _without_margins(draw, _filling(draw, figure, _TALLER[place + 1 :], height))
         fault = fault or found
     least = _least(draw, (width, height), float(own[0] / width))
     if least is None:
@@ -267,6 +269,25 @@ def as_wide(
         f"This picture does not fit into a width of {_both_units(width)}: {fault}.",
         wider + (others if titled else ", or give smaller letters (font size)."),
     )
+
+
+def _filling(
+    draw: Callable[[tuple[float, float] | None], Figure],
+    figure: Figure,
+    factors: Sequence[float],
+    height: float,
+) -> Figure:
+    """Return a narrow picture as high as its panels of a set shape fill the width at.
+
+    Where panels stand below each other that stand side by side in a wide picture, the shape of
+    that leaves room beside them.
+    """
+    for factor in factors if is_narrow(figure) else ():
+        taller = draw((float(figure.get_figwidth()), max(LEAST[1], factor * height)))
+        if crowded(taller) or _set_in_shape(taller) <= _GROWN * _set_in_shape(figure):
+            break
+        figure = taller
+    return figure
 
 
 def _without_margins(

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
@@ -180,3 +181,10 @@ def test_a_contrast_is_followed_by_its_score() -> None:
     np.testing.assert_allclose(found.original, (logits[:, 1] - logits[:, 2]).numpy(), atol=1e-6)
     assert np.isnan(found.probabilities).all()
     assert "The score of" in found.summary()
+
+
+def test_it_fits_into_the_column_of_a_paper(tmp_path) -> None:
+    found = invariance(tiny_network(), images(2), steps=3)
+    file = found.save(tmp_path / "a.png", width="85mm", font_size=7, title=False, dpi=72)
+    with Image.open(file) as picture:
+        assert picture.width == pytest.approx(85 / 25.4 * 72, abs=1)

@@ -8,12 +8,14 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.gradients.landscape import random_direction
 from cnnviz.models import Model
+from cnnviz.results import drawing
 from cnnviz.views.loss_landscape import loss_landscape
 from cnnviz.views.pictures.loss_landscape import levels
 from tests.helpers.architectures import tiny_network
@@ -265,3 +267,20 @@ def test_losses_that_are_not_finite_are_grey_and_counted() -> None:
 def test_bad_arguments_are_sentences(arguments, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         loss_landscape(tiny_network(), images(), **arguments)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_it_fits_into_the_column_of_a_paper(tmp_path, dimensions) -> None:
+    found = loss_landscape(tiny_network(), images(), LABELS, dimensions=dimensions, points=5)
+    file = found.save(tmp_path / "a.png", width="85mm", font_size=7, title=False, dpi=72)
+    with Image.open(file) as picture:
+        assert picture.width == pytest.approx(85 / 25.4 * 72, abs=1)
+    narrow = drawing.new_figure(4.3, 4.0)
+    found.figure(figure=narrow)
+    names = [axes.name for axes in narrow.axes]
+    assert "3d" not in names, "the same numbers twice have no room there"
+    assert ("3d" in [axes.name for axes in found.figure().axes]) == (dimensions == 2)
+    if dimensions == 2:
+        panel, _ = narrow.axes
+        narrow.draw_without_rendering()
+        assert panel.get_window_extent().width > 0.5 * 4.3 * narrow.dpi

@@ -30,6 +30,8 @@ _OF_VOLUMES = {
     "scale": ("each slice enlarged", "factor"),
     "rotation": ("each slice turned counter-clockwise", "degrees"),
 }
+_SHORT = {"translation": "moved", "scale": "enlarged", "rotation": "turned"}
+_SHORT_UNITS = {"pixels of the network's input": "px"}
 _OF_AXES = {1: _OF_SIGNALS, 2: _TITLES, 3: _OF_VOLUMES}
 _COLOURS = (
     drawing.ACCENT, drawing.WARM, "#2f9e63", "#8a4fc4", "#c99a06", "#d1457f", "#1fa2b8", "#6b7280",
@@ -40,23 +42,26 @@ def draw(found: Invariance, into: drawing.Canvas | None = None) -> drawing.Canva
     """Draw the curves, a row for each layer and one for the probability."""
     rows, kinds = len(found.layers) + 1, len(found.kinds)
     figure = drawing.canvas(11.0, 1.0 + 1.75 * rows + 0.7, into)
+    narrow = drawing.is_narrow(figure)
     panels = figure.subplots(rows + 1, kinds, squeeze=False, height_ratios=[0.55, *[1.0] * rows])
     for kind in range(kinds):
         title, unit = _OF_AXES[found.axes][found.kinds[kind]]
         # The title has a third of the width.
         part, most = ("middle slice of ", 12) if found.axes > IMAGE.axes else ("", 28)
+        if narrow:
+            title, unit = _SHORT[found.kinds[kind]], _SHORT_UNITS.get(unit, unit)
+        pictures = f"; pictures: {part}{shortened(found.images[0], most)}"
         drawing.show(panels[0, kind], found.strips[kind], smooth=True)
         panels[0, kind].set_title(
-            title + (f"; pictures: {part}{shortened(found.images[0], most)}" if kind == 0 else ""),
+            title + (pictures if kind == 0 and not narrow else ""),
             fontsize=drawing.SMALL_SIZE + 0.5,
             color=drawing.INK,
             loc="left",
         )
         for place, layer in enumerate(found.layers):
             _curves(panels[1 + place, kind], found, kind, found.normalised[kind, place])
-            panels[1 + place, 0].set_ylabel(
-                f"{layer}\ndistance / norm", fontsize=drawing.SMALL_SIZE, color=drawing.INK
-            )
+            words = f"{layer}\ndistance / norm"
+            panels[1 + place, 0].set_ylabel(words, fontsize=drawing.SMALL_SIZE, color=drawing.INK)
         _curves(panels[-1, kind], found, kind, found.answers[kind])
         panels[-1, kind].set_xlabel(unit, fontsize=drawing.SMALL_SIZE)
     probable = found.unit == "probability"
@@ -113,7 +118,7 @@ def _legend(figure: drawing.Canvas, axes: Axes, found: Invariance) -> None:
     figure.legend(
         handles=lines,
         loc="outside lower left",
-        ncols=min(4, len(lines)),
+        ncols=1 if drawing.is_narrow(figure) else min(4, len(lines)),
         fontsize=drawing.SMALL_SIZE,
         frameon=False,
         labelcolor=drawing.INK,

@@ -72,11 +72,15 @@ def _line(found: LossLandscape, into: drawing.Canvas | None) -> drawing.Canvas:
     lower.plot(found.x, 100.0 * shares, color=drawing.INK, linewidth=1.3)
     lower.set_ylim(-4.0, 104.0)
     lower.set_ylabel("right (%)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
-    lower.set_xlabel(
-        f"along a random direction {_UNIT}", fontsize=drawing.TEXT_SIZE, color=drawing.INK
-    )
+    words = _along("along a random direction", figure)
+    lower.set_xlabel(words, fontsize=drawing.TEXT_SIZE, color=drawing.INK)
     drawing.heading(figure, found.summary())
     return figure
+
+
+def _along(direction: str, figure: drawing.Canvas) -> str:
+    """Return a direction with its unit, on a line of its own where there is little room."""
+    return f"{direction}\n{_UNIT}" if drawing.is_narrow(figure) else f"{direction} {_UNIT}"
 
 
 def _half_step(found: LossLandscape) -> float:
@@ -117,6 +121,8 @@ def _rows(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm, Normalize
 
+    narrow = drawing.is_narrow(figure)
+    across = 1 if narrow else 2
     for row, found in enumerate(landscapes):
         scaled = landscapes if one_scale else [found]
         losses = np.concatenate([one.losses.ravel() for one in scaled])
@@ -125,17 +131,24 @@ def _rows(
         )
         ends = np.log10(edges[[0, -1]]) if logarithmic else edges[[0, -1]]
         scale = ", logarithmic" if logarithmic else ""
-        flat = figure.add_subplot(len(landscapes), 2, 2 * row + 1)
-        hilly: Any = figure.add_subplot(len(landscapes), 2, 2 * row + 2, projection="3d")
+        flat = figure.add_subplot(len(landscapes), across, across * row + 1)
         # One of its own: a bar that shares its scale with another loses its own ticks to it.
         norm = (LogNorm if logarithmic else Normalize)(float(edges[0]), float(edges[-1]))
         shown = np.where(np.isfinite(found.losses), np.minimum(found.losses, ceiling), np.nan)
         if logarithmic:
             shown = np.maximum(shown, edges[0])
         _contours(flat, found, shown, edges, norm)
-        _hills(hilly, found, shown, norm, logarithmic)
+        words = _along("first direction", figure)
+        if narrow:
+            flat.locator_params(nbins=5)
+        flat.set_xlabel(words, fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+        if not narrow:
+            # The same numbers once more, for which a column of a paper has no room.
+            hilly: Any = figure.add_subplot(len(landscapes), 2, 2 * row + 2, projection="3d")
+            _hills(hilly, found, shown, norm, logarithmic)
+            if len(landscapes) > 1:
+                hilly.set_zlim(*ends)
         if len(landscapes) > 1:
-            hilly.set_zlim(*ends)
             flat.set_title(
                 found.summary(), loc="left", fontsize=drawing.SMALL_SIZE, color=drawing.INK
             )
@@ -169,7 +182,6 @@ def _contours(
     axes.plot(0.0, 0.0, "x", color=drawing.WARM, markersize=9, markeredgewidth=2.2)
     name_mark(axes, (0.0, 0.0), _CROSS, drawing.WARM)
     axes.set_aspect("equal")
-    axes.set_xlabel(f"first direction {_UNIT}", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
     axes.set_ylabel("second direction", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
 
 
