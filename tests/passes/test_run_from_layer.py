@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cnnviz.models import as_model
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.run_from_layer import ForwardFromLayer
-from tests.helpers.architectures import OF_OTHER_BLOCKS, build, small_input
+from tests.helpers.architectures import OF_OTHER_BLOCKS, build, shallow, small_input
 from tests.helpers.in_place_networks import Twice, seeded
 from tests.helpers.state import state
 
@@ -49,7 +49,7 @@ def dense(module: nn.Module, name: str, call: int, image: torch.Tensor, values: 
 
 @pytest.mark.parametrize("name", [n for n in OF_OTHER_BLOCKS if n != "vgg16_bn"])
 def test_every_network_resumes_at_its_middle(name: str) -> None:
-    model = build(name)
+    model = shallow(name)
     image = small_input(name)
     order = call_order(model, image)
     stages = order.stages()
