@@ -136,6 +136,6 @@ def _check_there(listed: ListedFiles, paths: Sequence[Path]) -> None:
     if len(missing) == len(paths):
         raise UsageError(
             f"None of the {plural(len(paths), 'file')} that {listed.path.name} lists is there: "
-            f"{first_few(missing, 2)}.",
+            f"{first_few(missing, 2, '.')}",
             f"Write their paths as seen from {str(listed.path.absolute().parent)!r}.",
         )

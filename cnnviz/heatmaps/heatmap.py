@@ -316,8 +316,8 @@ class Heatmap(Result):
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
         if not self.relu:
             scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
-        end = f"{self.clip_percentile:g}th percentile" if clipped else "most"
-        return scale, f"evidence (1: each map's {end})"
+        end = f"{self.clip_percentile:g}th percentile" if clipped else "maximum"
+        return scale, f"share of each map's {end}"
 
     @property
     def unit(self) -> str:

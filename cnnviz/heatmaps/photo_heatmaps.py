@@ -91,7 +91,7 @@ def _draw_photo(found: Heatmap, axes: Axes, image: int, letters: int) -> None:
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
     _name_axes(found, axes)
-    _title(axes, found.images[image], found.targets[image], letters)
+    _title(axes, found.images[image], f"explained: {found.targets[image]}", letters)
 
 
 def outline(

@@ -72,7 +72,7 @@ def _plain(subject: ReportImage, kind: str, longest: int, alt: str) -> Picture:
     return Picture(
         name=f"{subject.slug}-{kind}",
         title=photo.name,
-        caption=f"The photo, {photo.height} x {photo.width} pixels."
+        caption=f"The photo, {photo.width} pixels wide and {photo.height} high."
         if not isinstance(photo, ArrayInput)
         else f"The {photo.space.noun}, {photo.described}.",
         alt=alt,

@@ -236,8 +236,8 @@ def spread_parts(mean: float, deviation: float) -> tuple[str, str]:
     return first, second
 
 
-def to_one_place(values: Iterable[float]) -> list[str]:
-    """Return numbers that stand below each other to one place: the third figure of the largest.
+def to_one_place(values: Iterable[float], figures: int = 3) -> list[str]:
+    """Return numbers that stand below each other to one place: the last figure of the largest.
 
     >>> to_one_place([0.15, 0.1188, 0.0997]), to_one_place([2112, 14.2]), to_one_place([3e-5, 0.0])
     (['0.150', '0.119', '0.100'], ['2112', '14'], ['3.0 × 10⁻⁵', '0'])
@@ -246,7 +246,7 @@ def to_one_place(values: Iterable[float]) -> list[str]:
     largest = max(map(abs, several), default=0.0)
     if not 1e-3 <= largest < 1e5:
         return in_one_form(several)
-    places = max(0, 2 - math.floor(math.log10(largest)))
+    places = max(0, figures - 1 - math.floor(math.log10(largest)))
     return [f"{value:z.{places}f}" for value in several]
 
 
@@ -302,13 +302,15 @@ def listed(words: Sequence[str], most: int) -> str:
     return f"{', '.join(words[:most])} and {len(words) - most} more"
 
 
-def first_few(words: Sequence[object], most: int) -> str:
+def first_few(words: Sequence[object], most: int, end: str = "") -> str:
     """Return the first words, where the sentence around them counts them already.
 
-    >>> first_few([3, 17], 2), first_few([3, 17, 20], 2)
-    ('3, 17', '3, 17 …')
+    What ends the sentence, `end`, is left out behind an ellipsis.
+
+    >>> first_few([3, 17], 2, "."), first_few([3, 17, 20], 2, ".")
+    ('3, 17.', '3, 17 …')
     """
-    return ", ".join(map(str, words[:most])) + (" …" if len(words) > most else "")
+    return ", ".join(map(str, words[:most])) + (" …" if len(words) > most else end)
 
 
 def itemised(clauses: Sequence[str], most: int) -> str:

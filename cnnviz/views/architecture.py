@@ -187,8 +187,8 @@ class Architecture(TableResult):
         if not self.depth:
             return ""
         return (
-            " Papers count the layers with weights on the longest way to the answer: "
-            f"{self.depth} here."
+            " Its depth is what papers count, the layers with weights on the longest way to the "
+            f"answer: {self.depth}."
         )
 
     def table(self) -> Table:
@@ -206,7 +206,7 @@ class Architecture(TableResult):
             return draw_arithmetic(self, into)
         from cnnviz.views.pictures.architecture import draw
 
-        return draw(self.name, self.trace, self.parts, into)
+        return draw(self.name, self.trace, self.parts, self.depth, into)
 
     def sheets(self, tallest: float = PAGE) -> Sequence[Architecture]:
         """Return the explained layers page by page; the stages are one page."""

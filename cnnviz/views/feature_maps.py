@@ -17,7 +17,7 @@ from cnnviz.results.array_pictures import upwards, upwards_told
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import first_few, number
+from cnnviz.results.text import listed, number
 from cnnviz.views.pictures import array_feature_maps
 from cnnviz.views.pictures.feature_maps import MOST_ON_SHEET, draw_feature_maps, sheet_layout
 
@@ -139,7 +139,7 @@ class FeatureMaps(TableResult):
         dead = np.flatnonzero(self.dead).tolist()
         noun = "photo" if self.space == IMAGE else self.space.noun
         where = f"on this {noun}" if self.images == 1 else f"on all {self.images} {noun}s"
-        lost = f" Without any response {where}: {first_few(dead, 12)}." if dead else ""
+        lost = f" Without any response {where}: {listed(list(map(str, dead)), 12)}." if dead else ""
         place = "below it"
         if self.space != IMAGE:
             colours = array_feature_maps.how(self)

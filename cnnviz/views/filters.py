@@ -22,7 +22,7 @@ from cnnviz.results.provenance import Provenance
 from cnnviz.results.space import IMAGE, SIGNAL, Space, space_of
 from cnnviz.results.spectra import FrequencyResponse, frequency_response, frequency_unit
 from cnnviz.results.table import Table, TableColumn, TableResult
-from cnnviz.results.text import first_few, plural
+from cnnviz.results.text import listed, plural
 from cnnviz.views.pictures import array_filters
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class FilterGrid(TableResult):
                 "subtract, and white is zero. Every row has the scale of its own largest weight."
             )
         dead = np.flatnonzero(self.dead).tolist()
-        lost = f" Dead, with a norm near zero: {first_few(dead, 12)}." if dead else ""
+        lost = f" Dead, with a norm near zero: {listed(list(map(str, dead)), 12)}." if dead else ""
         heard = array_filters.response_told(self)
         return f"Filters: {extent}, {how}{heard}{lost}"
 

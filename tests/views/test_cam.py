@@ -227,6 +227,15 @@ def test_several_layers_come_from_one_pass() -> None:
         np.testing.assert_array_equal(found.maps[place], cam(held, layer).maps[0])
 
 
+def test_a_picture_of_several_maps_says_what_is_explained_and_what_colours_are() -> None:
+    held = capture(tiny_network(), torch.rand(1, 3, 8, 8), layers=["1", "3"], target=2)
+    found = cam(held, ["1", "3"])
+    title = found.figure().axes[0].get_title(loc="left")
+    # A target is no answer, which a bare name below that of the photo would look like.
+    assert title.splitlines()[1] == "explained: class 2"
+    assert found.key()[1] == "share of each map's maximum"
+
+
 def test_the_default_is_the_last_layer_with_a_spatial_extent() -> None:
     held = capture(tiny_network(), torch.rand(1, 3, 8, 8), layers="conv, activation, pool, linear")
     assert cam(held).layers == ("5",)

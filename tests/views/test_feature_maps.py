@@ -73,7 +73,7 @@ def test_dead_channels_are_judged_on_all_images_and_named(held: Capture) -> None
     second = feature_maps(held, "relu", image=1)
     # The spike answers on image 0 only, so it is not dead; a constant map shows nothing.
     assert np.flatnonzero(second.dead).tolist() == [1, 2, 4]
-    assert "on all 2 photos: 1, 2, 4." in second.caption()
+    assert "on all 2 photos: 1, 2 and 4." in second.caption()
     labels = [text.get_text() for text in second.figure().axes[1].texts]
     assert "4 none" in labels
 

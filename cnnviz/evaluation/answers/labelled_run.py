@@ -171,7 +171,8 @@ class LabelledRun:
         if found.lost:
             names = [self.dataset.name(place) for place in found.lost]
             notes.append(
-                f"{plural(len(names), 'answer')} NaN or infinite, left out: {first_few(names, 3)}."
+                f"{plural(len(names), 'answer')} NaN or infinite, left out: "
+                f"{first_few(names, 3, '.')}"
             )
         if not self.tally.images:
             raise ModelError(

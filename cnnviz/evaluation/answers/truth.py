@@ -170,7 +170,7 @@ def _in_order(given: Sequence[str], names: tuple[str, ...], *, bare: bool) -> Tr
         tuple(range(len(given))),
         "order",
         "The names of the labels are not those of the network's classes: they are taken in the "
-        f"order of the alphabet, {first_few(paired, 3)}.",
+        f"order of the alphabet, {first_few(paired, 3, '.')}",
     )
 
 
@@ -183,7 +183,8 @@ def _unknown(missing: Sequence[str], names: Sequence[str]) -> UsageError:
         else ""
     )
     otherwise = (
-        f"The network has {plural(len(names), 'class', 'classes')}, such as {first_few(names, 3)}. "
+        f"The network has {plural(len(names), 'class', 'classes')}, such as "
+        f"{first_few(names, 3, '.')} "
         "Name the labels so, number them in a CSV, or give the names with"
     )
     return UsageError(

@@ -29,9 +29,16 @@ _BOTTOM = 0.12
 
 
 def draw(
-    name: str, trace: Trace, stages: Sequence[Stage], into: drawing.Canvas | None = None
+    name: str,
+    trace: Trace,
+    stages: Sequence[Stage],
+    depth: int,
+    into: drawing.Canvas | None = None,
 ) -> drawing.Canvas:
-    """Return the picture of a network whose calls are grouped into parts."""
+    """Return the picture of a network whose calls are grouped into parts.
+
+    `depth` is how many layers with weights lie on its longest way; 0 where it has none.
+    """
     from matplotlib.figure import Figure
 
     rows = _ROW * len(stages)
@@ -40,7 +47,8 @@ def draw(
     if isinstance(figure, Figure):
         # Everything is placed by hand; the layout of a part is its figure's.
         figure.set_layout_engine("none")
-    _head(figure, name, trace, stages, height)
+    _head(figure, name, _facts(trace, stages, depth), height)
+    _legend(figure, stages, 1 - 0.16 / height, trace.space.noun)
     blocks = figure.add_axes((0.06, 1 - (_TOP + _BLOCKS) / height, 0.93, _BLOCKS / height))
     _draw_blocks(blocks, trace, stages)
     bottom, tall = _BOTTOM / height, rows / height
@@ -57,18 +65,20 @@ def draw(
     return figure
 
 
-def _head(
-    figure: drawing.Canvas, name: str, trace: Trace, stages: Sequence[Stage], height: float
-) -> None:
+def _facts(trace: Trace, stages: Sequence[Stage], depth: int) -> str:
     grouped = trace.counted
     if len(stages) < len(trace.calls):
         grouped += f", drawn as {len(stages)} parts"
-    facts = (
-        f"{grouped}  ·  {short(trace.parameters)} parameters "
+    deep = f"depth {depth}  ·  " if depth else ""
+    return (
+        f"{grouped}  ·  {deep}{short(trace.parameters)} parameters "
         f"({file_size(trace.parameter_bytes)})  ·  {costs_text(trace, short)} MACs  ·  "
         f"activations {file_size(trace.activation_bytes)}  ·  "
         f"one {trace.space.noun} of {trace.space.size(trace.input_shape[2:])}"
     )
+
+
+def _head(figure: drawing.Canvas, name: str, facts: str, height: float) -> None:
     left = 0.012
     figure.text(
         left,
@@ -81,7 +91,6 @@ def _head(
     )
     top = 1 - 0.37 / height
     figure.text(left, top, facts, fontsize=drawing.TEXT_SIZE, color=drawing.QUIET, va="top")
-    _legend(figure, stages, 1 - 0.16 / height, trace.space.noun)
 
 
 def _legend(figure: drawing.Canvas, stages: Sequence[Stage], top: float, noun: str) -> None:

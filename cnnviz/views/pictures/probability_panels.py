@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
-from cnnviz.results.text import number, power_of_ten, shortened
+from cnnviz.results.text import number, power_of_ten, shortened, to_one_place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -200,6 +200,11 @@ def power_label(power: int) -> str:
     ('1', '0.01', '10⁻⁶')
     """
     return f"{10.0**power:g}" if power >= -2 else power_of_ten(10.0**power).partition("× ")[2]
+
+
+def in_four_figures(values: NDArray[np.float64]) -> list[str]:
+    """Return numbers that are subtracted from each other to one place, in four figures."""
+    return to_one_place(values, 4) if np.isfinite(values).all() else said(values)
 
 
 def said(values: NDArray[np.float64]) -> list[str]:

@@ -34,7 +34,9 @@ def _one(found: SigmoidLabels, figure: Any, heights: list[float]) -> None:
     drawing.heading(figure, found.summary())
     steps, losses, temperatures = figure.subfigures(3, 1, height_ratios=heights)
     first, second, third = steps.subplots(1, 3)
-    panels.bars(first, found.logits[0], panels.said(found.logits[0]), "logit z", paints, names)
+    panels.bars(
+        first, found.logits[0], panels.in_four_figures(found.logits[0]), "logit z", paints, names
+    )
     with np.errstate(over="ignore", divide="ignore"):
         decades = np.log10(found.odds[0])
     odds = panels.said(found.odds[0])

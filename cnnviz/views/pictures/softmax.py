@@ -46,11 +46,8 @@ def _steps(found: Softmax, part: Any, names: list[str], paints: list[str]) -> No
     first, second, third = part.subplots(1, 3)
     z, rest = found.logits[0], found.rest[0]
     exponentials, shares = found.exponentials[0], found.probabilities[0]
-    # With three digits in all a reader who takes the exponential would find another number.
-    told = [
-        f"{each:.2f}" if 10.0 <= abs(each) < 1000.0 else word
-        for each, word in zip(z, panels.said(z), strict=True)
-    ]
+    # In three figures a reader who takes the exponential would find another number.
+    told = panels.in_four_figures(z)
     if found.others:
         # A sum of logits means nothing, so that there is no bar for the others.
         z = np.append(z, 0.0)
@@ -75,7 +72,7 @@ def _losses(found: Softmax, part: Any, names: list[str], paints: list[str]) -> N
     shown = list(found.names[0])
     losses = found.losses[0]
     panels.bars(
-        left, losses, panels.said(losses), "loss -ln p (nats) if it is right",
+        left, losses, panels.in_four_figures(losses), "loss -ln p (nats) if it is right",
         paints[: len(shown)], shown,
     )  # fmt: skip
     columns = [_narrow(name, len(names)) for name in names]
