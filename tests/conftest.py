@@ -49,12 +49,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def text_layouts() -> Iterator[None]:
-    """Lay the same text out once, and not anew in each figure, and cut its letters out once."""
+    """Lay the same text out once, and not anew in each figure; so draw and cut out its letters."""
     # Not above: NumPy, too, reads when it is imported how many threads it may use.
+    from tests.helpers.drawn_letters import drawn_once
     from tests.helpers.font_subsets import cut_once
     from tests.helpers.text_layouts import remembered
 
-    with remembered(), cut_once():
+    with remembered(), cut_once(), drawn_once():
         yield
 
 

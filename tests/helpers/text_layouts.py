@@ -34,7 +34,7 @@ _SETTINGS = (
     "text.hinting",
 )
 # Fonts may lack letters beyond the minus sign, and matplotlib warns while it measures them.
-_LAST_LETTER = "\u2212"
+LAST_LETTER = "\u2212"
 _MOST = 20_000
 
 
@@ -65,7 +65,7 @@ def remembered() -> Iterator[None]:
 def _key(text: Any, renderer: Any) -> Any:
     """Return all that the layout of a text is made of; None where it is more than this."""
     said = text.get_text()
-    if text.get_wrap() or text.get_usetex() or max(said, default="") > _LAST_LETTER:
+    if text.get_wrap() or text.get_usetex() or max(said, default="") > LAST_LETTER:
         return None
     settings: Any = rcParams
     measure = renderer.get_text_width_height_descent
