@@ -84,8 +84,10 @@ GROUPS = {
         ("cnnviz/heatmaps/cam_methods.py",),
         (
             "tests/cases/test_box_maps.py",
+            "tests/cases/test_endings.py",
             "tests/cases/test_maps.py",
             "tests/cases/test_spectrogram_inputs.py",
+            "tests/heatmaps/test_cam_methods.py",
             "tests/heatmaps/test_one_and_three_axes.py",
             "tests/views/test_cam.py",
         ),
