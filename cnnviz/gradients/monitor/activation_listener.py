@@ -9,6 +9,7 @@ import torch
 
 from cnnviz.gradients.activation_calls import ActivationCall, read_activation
 from cnnviz.gradients.measures import dead_channels, saturated_fraction
+from cnnviz.gradients.monitor.left_out import rests
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.operations import addends
 
@@ -17,6 +18,9 @@ Heard = Callable[[ActivationCall], None]
 
 class ActivationListener(FunctionMode):
     """Calls `heard` ahead of each activation; modules, functions and methods alike.
+
+    And `rested` after each normalisation or dropout that is called as in evaluation, with its kind
+    and what it gave.
 
     No value is changed, and passes without a graph are not heard. What goes wrong on the way is
     handed to `failed` and does not reach the network.
@@ -27,20 +31,33 @@ class ActivationListener(FunctionMode):
         How often two branches of the network were added.
     """
 
-    def __init__(self, heard: Heard, failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        heard: Heard,
+        failed: Callable[[Exception], None],
+        rested: Callable[[str, torch.Tensor], None],
+    ) -> None:
         super().__init__()
         self._heard = heard
+        self._rested = rested
         self._failed = failed
         self.sums = 0
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Look at what goes into an activation, then make the call."""
-        if torch.is_grad_enabled():
-            try:
-                self._look(func, args, named)
-            except Exception as error:  # whatever it is, the network's own call comes next
-                self._failed(error)
-        return func(*args, **named)
+        if not torch.is_grad_enabled():
+            return func(*args, **named)
+        try:
+            self._look(func, args, named)
+        except Exception as error:  # whatever it is, the network's own call comes next
+            self._failed(error)
+        output = func(*args, **named)
+        try:
+            if kind := rests(func, args, named):
+                self._rested(kind, output)
+        except Exception as error:
+            self._failed(error)
+        return output
 
     def _look(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> None:
         activated = read_activation(func, args, named)

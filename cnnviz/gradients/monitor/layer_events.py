@@ -140,17 +140,19 @@ def _eval_mode(record: StepRecord) -> Iterator[Event]:
     names = list(record.eval_mode)
     if not names:
         return
-    dropouts = sum("Dropout" in kind for kind in record.eval_mode.values())
+    dropouts = sum("ropout" in kind for kind in record.eval_mode.values())
     does = ["stored statistics normalise, which do not follow the data"] * (dropouts < len(names))
     does += ["nothing is dropped"] * (dropouts > 0)
     who = listed([f"{name} ({record.eval_mode[name]})" for name in names], NAMED)
+    functions = [name for name in names if record.eval_mode[name].startswith("F.")]
+    passed = ", and pass training=self.training to functions" if functions else ""
     yield Event(
         record.step,
         "eval-mode",
-        names[0],
+        next((name for name in names if name not in functions), ""),
         f"{who} {'is' if len(names) == 1 else 'are'} in eval mode while the network trains: "
-        f"{' and '.join(does)}. Call model.train() after each validation; if fine-tuning means it, "
-        "all is well.",
+        f"{' and '.join(does)}. Call model.train() after each validation{passed}; if fine-tuning "
+        "means it, all is well.",
     )
 
 

@@ -1,14 +1,37 @@
-"""What takes no part in a training as it might: modules in eval mode, parameters nobody uses."""
+"""What takes no part in a training as it might: what is in eval mode, parameters nobody uses."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import UninitializedParameter
+
+from cnnviz.introspection.hooks import change_gradient
+
+_NORM = ("input", "running_mean", "running_var", "weight", "bias")
+_TORCH_NORM = ("input", "weight", "bias", "running_mean", "running_var")
+_DROPOUT = ("input", "p")
+_F_DROPOUT = ("dropout", _DROPOUT, "training", True)
+_TORCH_DROPOUT = ("dropout", _DROPOUT, "train", True)
+_FUNCTIONS: dict[Any, tuple[str, tuple[str, ...], str, bool]] = {
+    F.batch_norm: ("batch_norm", _NORM, "training", False),
+    torch.batch_norm: ("batch_norm", _TORCH_NORM, "training", False),
+    F.instance_norm: ("instance_norm", _NORM, "use_input_stats", True),
+    torch.instance_norm: ("instance_norm", _TORCH_NORM, "use_input_stats", True),
+    F.alpha_dropout: ("dropout", _DROPOUT, "training", False),
+    F.feature_alpha_dropout: ("dropout", _DROPOUT, "training", False),
+    **dict.fromkeys((F.dropout, F.dropout1d, F.dropout2d, F.dropout3d), _F_DROPOUT),
+    **dict.fromkeys((torch.dropout, torch.feature_dropout), _TORCH_DROPOUT),
+    **dict.fromkeys((torch.alpha_dropout, torch.feature_alpha_dropout), _TORCH_DROPOUT),
+}
+"""Of each function its kind, its arguments up to the one that says how it works, the name of that
+one, and what it is where it is not given."""
 
 
 def rests_in_eval_mode(module: nn.Module) -> bool:
@@ -25,6 +48,65 @@ def rests_in_eval_mode(module: nn.Module) -> bool:
         return False
     own = list(module.parameters(recurse=False))
     return not own or any(parameter.requires_grad for parameter in own)
+
+
+def rests(function: Any, args: Sequence[Any], named: Mapping[str, Any]) -> str:
+    """Return the kind of a function that is called as in evaluation; "" of any other call.
+
+    As for modules, a normalisation whose weights are all frozen was put to rest on purpose.
+    """
+    known = _FUNCTIONS.get(function)
+    if known is None:
+        return ""
+    kind, names, mode, otherwise = known
+    given = {**dict(zip((*names, mode), args, strict=False)), **named}
+    if given.get(mode, otherwise):
+        return ""
+    if kind == "dropout":
+        return kind if given.get("p", 0.5) > 0.0 else ""
+    own = [one for one in (given.get("weight"), given.get("bias")) if one is not None]
+    return kind if not own or any(one.requires_grad for one in own) else ""
+
+
+class RestingFunctions:
+    """The calls of functions as in evaluation, such as ``F.batch_norm(..., training=False)``.
+
+    Only those count that a gradient comes back to: a validation may forget `torch.no_grad()`.
+    Those that modules make are told of the modules.
+    """
+
+    def __init__(self) -> None:
+        self._called: dict[str, str] = {}
+        self._reached: set[str] = set()
+        self._inside = 0
+
+    def enter(self, module: nn.Module, by: int = 1) -> None:
+        """Take note that a module is called, or, with -1, that its call is over."""
+        self._inside += by * isinstance(module, (_DropoutNd, _NormBase))
+
+    def leave_all(self) -> None:
+        """Take note that no module is being called."""
+        self._inside = 0
+
+    def take(self, kind: str, output: torch.Tensor, layer: str | None) -> None:
+        """Take note of a call; `layer` is the last one that was called before it."""
+        if self._inside or not output.requires_grad:
+            return
+        place = f"the {kind.replace('_', ' ')} {f'after {layer}' if layer else 'at the beginning'}"
+        self._called[place] = f"F.{kind}"
+        change_gradient(output, lambda gradient: self._reached.add(place))
+
+    def found(self, root: nn.Module) -> dict[str, str]:
+        """Return where functions were called so, and which, in the order of the calls.
+
+        In a network in train mode dropout of a part that rests is meant.
+        """
+        meant = ("F.dropout",) if root.training else ()
+        return {
+            place: function
+            for place, function in self._called.items()
+            if place in self._reached and function not in meant
+        }
 
 
 def in_eval_mode(

@@ -85,7 +85,8 @@ class StepRecord:
     unmeasured : mapping of str to str
         The layers of which something could not be measured, and why.
     eval_mode : mapping of str to str
-        The normalisations and dropouts that were called in eval mode, with the class of each.
+        The normalisations and dropouts that were called in eval mode, with the class or function
+        of each.
     unused : tuple of str
         The parameters that the optimizer has and that no gradient was computed for.
     """

@@ -79,7 +79,7 @@ class TrainingRun(Result):
         What could not be measured at some step, by layer or in words, and why.
     eval_mode : mapping of str to str
         The normalisations and dropouts that were called in eval mode at the last recorded step,
-        with the class of each.
+        with the class or function of each.
     unused : tuple of str
         The parameters that the optimizer had and that no gradient was computed for at that step.
     """

@@ -19,12 +19,18 @@ from cnnviz.gradients.monitor.frozen_layers import frozen_layers
 from cnnviz.gradients.monitor.gradient_agreement import Agreement
 from cnnviz.gradients.monitor.guard import Guard
 from cnnviz.gradients.monitor.input_figures import input_sums, read_sums
-from cnnviz.gradients.monitor.left_out import in_eval_mode, rests_in_eval_mode, unused_parameters
+from cnnviz.gradients.monitor.left_out import (
+    RestingFunctions,
+    in_eval_mode,
+    rests_in_eval_mode,
+    unused_parameters,
+)
 from cnnviz.gradients.monitor.monitored_layers import MonitoredNetwork, layer_weights
 from cnnviz.gradients.monitor.records import COLUMNS, InputFigures
 from cnnviz.gradients.monitor.step_values import (
     StepValues,
     always,
+    first_numbers,
     mean,
     ratio,
     root_mean_square,
@@ -106,6 +112,7 @@ class StepRecorder:
         self._inputs: list[torch.Tensor] = []
         self._silent: dict[str, str] = {}
         self._resting: set[str] = set()
+        self._functions = RestingFunctions()
         self._agreements: dict[str, torch.Tensor] = {}
         self._outputs: dict[Call, list[torch.Tensor]] = defaultdict(list)
         self._gradients: dict[Call, list[torch.Tensor]] = defaultdict(list)
@@ -123,6 +130,7 @@ class StepRecorder:
     def before(self, name: str, module: nn.Module, inputs: Any) -> None:
         """Take note that a module is called; a call that is in no other begins a pass."""
         self._depth += 1
+        self._functions.enter(module)
         if not torch.is_grad_enabled():
             return
         with self._guard.during("listening to a pass"):
@@ -134,13 +142,14 @@ class StepRecorder:
                 self._calls.clear()
                 self._read_scale()
             if self._mode is None:
-                mode = ActivationListener(self._acts, self._deaf)
+                mode = ActivationListener(self._acts, self._deaf, self._rested)
                 mode.__enter__()  # type: ignore[no-untyped-call]
                 self._mode = mode
 
     def after(self, name: str, module: nn.Module, inputs: Any, output: Any) -> None:
         """Measure what a layer gave, and listen for the gradient at it."""
         self._depth -= 1
+        self._functions.enter(module, -1)
         if name in self._subject.layers and output is not None:
             with self._guard.over(name):
                 self._take(name, inputs, output)
@@ -149,7 +158,7 @@ class StepRecorder:
 
     def _take(self, name: str, inputs: Any, output: Any) -> None:
         lost = name in self._guard.lost
-        found = None if lost else _tensor(output)
+        found = None if lost else first_numbers(output)
         if found is None:
             # It keeps its place among the others, so that these do not move up.
             self._order.setdefault((name, 0))
@@ -173,7 +182,7 @@ class StepRecorder:
         with torch.no_grad():
             self._outputs[call].append(sample_norms(found))
             if call == next(iter(self._order)):
-                self._inputs += input_sums(_tensor(inputs))
+                self._inputs += input_sums(first_numbers(inputs))
         if found.ndim > 1:
             linear = layer_names.kind(self._subject.layers[name]) == "linear"
             self._classes = found.shape[-1 if linear else 1]
@@ -183,6 +192,7 @@ class StepRecorder:
     def close(self) -> None:
         """Stop looking at activations: the outermost call is over."""
         self._depth = 0
+        self._functions.leave_all()
         if self._mode is not None:
             mode, self._mode = self._mode, None
             self._sums = max(self._sums, mode.sums)
@@ -219,6 +229,9 @@ class StepRecorder:
             self._dead[key].append(dead)
         if saturated is not None:
             self._flat[key].append(saturated)
+
+    def _rested(self, kind: str, output: torch.Tensor) -> None:
+        self._functions.take(kind, output, self._latest[0] if self._latest else None)
 
     def _read_scale(self) -> None:
         """Know the scale of the loss; where it fell, the update of what was gathered was left out.
@@ -328,7 +341,8 @@ class StepRecorder:
         root, told = self._subject.root, [self._subject.layers[name] for name in frozen]
         heard = self._resting if self._subject.audible else None
         with self._guard.during("looking for what is left out"):
-            found["eval_mode"] = in_eval_mode(root, self._subject.modules(), heard)
+            modules = in_eval_mode(root, self._subject.modules(), heard)
+            found["eval_mode"] = modules | self._functions.found(root)
             found["unused"] = unused_parameters(root, optimizer, told)
         return found
 
@@ -374,18 +388,6 @@ class StepRecorder:
         ):
             yield from single.values()
         yield from self._inputs
-
-
-def _tensor(output: Any) -> torch.Tensor | None:
-    """Return the first tensor of real or complex numbers in what a layer took or gave."""
-    if isinstance(output, torch.Tensor):
-        numbers = output.is_floating_point() or output.is_complex()
-        return output if numbers and output.layout == torch.strided and output.numel() else None
-    if isinstance(output, Mapping):
-        output = tuple(output.values())
-    if isinstance(output, (tuple, list)):
-        return next((found for entry in output if (found := _tensor(entry)) is not None), None)
-    return None
 
 
 def _dense(gradient: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,3 +79,17 @@ def worst(
     """Return the greatest share among the activations that follow a layer."""
     found = [combine(values.many(tensors)) for (own, _), tensors in held.items() if own == call]
     return max(found, default=None)
+
+
+def first_numbers(output: Any) -> torch.Tensor | None:
+    """Return the first tensor of real or complex numbers in what a layer took or gave."""
+    if isinstance(output, torch.Tensor):
+        numbers = output.is_floating_point() or output.is_complex()
+        return output if numbers and output.layout == torch.strided and output.numel() else None
+    if isinstance(output, Mapping):
+        output = tuple(output.values())
+    if isinstance(output, (tuple, list)):
+        return next(
+            (found for entry in output if (found := first_numbers(entry)) is not None), None
+        )
+    return None

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz import GradientMonitor
+from cnnviz.gradients.monitor.activation_listener import ActivationListener
 from cnnviz.gradients.monitor.left_out import rests_in_eval_mode
 from cnnviz.gradients.monitor.run import read_run
 
@@ -28,10 +29,29 @@ class Net(nn.Module):
         return self.head(self.drop(self.norm(self.conv(x))).relu().mean((2, 3)))
 
 
-def watched(prepare, *, optimizer=True, path=None, validate=None) -> GradientMonitor:
+class Functional(Net):
+    """The same, with functions in place of the modules."""
+
+    mode: bool | None = None
+    """What functions are told in place of the network's own mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(4))
+        self.register_buffer("mean", torch.zeros(4))
+        self.register_buffer("variance", torch.ones(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        told = self.training if self.mode is None else self.mode
+        x = self.conv(x)
+        x = F.batch_norm(x, self.mean, self.variance, self.gain, training=told)
+        return self.head(F.dropout(x.relu_().mean((2, 3)), 0.1, told))
+
+
+def watched(prepare, *, module=Net, optimizer=True, path=None, validate=None) -> GradientMonitor:
     """Train for three steps and return the monitor."""
     torch.manual_seed(0)
-    network = Net()
+    network = module()
     prepare(network)
     sgd = torch.optim.SGD(network.parameters(), lr=0.01)
     images, labels = torch.randn(6, 3, 6, 6), torch.arange(6) % 2
@@ -82,6 +102,65 @@ def test_what_is_left_in_eval_mode_is_told_once_unless_it_is_meant(prepare, word
         assert found[0].startswith(words)
         assert "stored statistics normalise" in found[0]
         assert ("nothing is dropped" in found[0]) == ("Dropout" in words)
+
+
+def told_of_evaluation(network: Functional) -> None:
+    network.mode = False
+
+
+def frozen_gain(network: Functional) -> None:
+    network.mode = False
+    network.gain.requires_grad_(False)
+
+
+NORM, DROPOUT = "the batch norm after conv (F.batch_norm)", "the dropout after conv (F.dropout)"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (nn.Module.eval, f"{NORM} and {DROPOUT} are in eval mode"),
+        (told_of_evaluation, f"{NORM} is in eval mode"),
+        (frozen_gain, None),
+        (nn.Module.train, None),
+    ],
+)
+def test_functions_called_as_in_evaluation_are_told_as_modules_are(prepare, words) -> None:
+    found = told(watched(prepare, module=Functional), "eval-mode")
+    assert len(found) == (words is not None)
+    if words is not None:
+        assert found[0].startswith(words)
+        assert "pass training=self.training to functions" in found[0]
+
+
+def test_modules_that_call_these_functions_are_told_once() -> None:
+    (found,) = told(watched(nn.Module.eval), "eval-mode")
+    assert "F." not in found
+
+
+def test_every_form_of_the_functions_is_known() -> None:
+    x, one = torch.rand(2, 3, 4, 4), torch.ones(3)
+    gain = torch.ones(3, requires_grad=True)
+    resting: list[str] = []
+    listener = ActivationListener(
+        lambda call: None, pytest.fail, lambda kind, output: resting.append(kind)
+    )
+    with listener:
+        for told in (False, True):
+            F.batch_norm(x, one, one, training=told)
+            torch.batch_norm(x, gain, one, one, one, told, 0.1, 1e-5, False)
+            F.instance_norm(x, one, one, use_input_stats=told)
+            F.dropout(x, 0.5, told)
+            F.dropout2d(x, training=told)
+            torch.dropout(x, p=0.5, train=told)
+            F.dropout(x, 0.0, training=told)
+    norms = ["batch_norm", "batch_norm", "instance_norm"]
+    assert resting == [*norms, "dropout", "dropout", "dropout"]
+
+
+def test_a_validation_of_functions_with_a_graph_is_no_training_in_eval_mode() -> None:
+    monitor = watched(nn.Module.train, module=Functional, validate=without_validation_graph)
+    assert told(monitor, "eval-mode") == []
 
 
 def test_a_validation_with_a_graph_is_no_training_in_eval_mode() -> None:
