@@ -172,8 +172,7 @@ def _told_guess(preprocessing: Preprocessing) -> str:
     if not preprocessing.is_guess:
         return ""
     return (
-        "Not all is said of how the images of this network are prepared, and another preparation "
-        f"gives other answers. Taken: {preprocessing.describe()}. Say it with "
-        "--resize, --crop, --mean and --std, or preprocessing=; once for all commands in a file "
-        "preprocessing.toml beside that of the network."
+        "The preprocessing is guessed, and another gives other answers: "
+        f"{preprocessing.describe()}; say it in preprocessing.toml beside the network's file, or "
+        "with --resize, --crop, --mean and --std."
     )

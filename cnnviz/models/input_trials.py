@@ -14,7 +14,7 @@ import contextlib
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +63,8 @@ class AcceptedInput:
         none did.
     convolutions : int
         How many convolutions gave a map.
+    mapped : int or None
+        How many channels its answer has, where that is a map as large as the image.
     """
 
     channels: int
@@ -70,6 +72,7 @@ class AcceptedInput:
     outputs: int | None
     stride: int
     convolutions: int
+    mapped: int | None = None
 
     @property
     def of_small_images(self) -> bool:
@@ -203,7 +206,8 @@ class _Trial:
         plain = isinstance(output, torch.Tensor) and not output.is_nested
         rows = plain and output.ndim == 2 and len(output) == 1
         outputs = output.shape[1] if rows else None
-        return AcceptedInput(channels, side, outputs, self._stride, self._convolutions)
+        layers = self._stride, self._convolutions
+        return AcceptedInput(channels, side, outputs, *layers, _mapped(output, side))
 
     def _met(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         given = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
@@ -335,3 +339,10 @@ def _declared_sides(module: nn.Module) -> list[int]:
             ]
             break
     return found
+
+
+def _mapped(output: Any, side: int) -> int | None:
+    answer = output.get("out") if isinstance(output, Mapping) else output
+    if not isinstance(answer, torch.Tensor) or answer.is_nested or answer.ndim != 4:
+        return None
+    return int(answer.shape[1]) if answer.shape[2:] == (side, side) else None

@@ -142,20 +142,24 @@ def beside_model(model: Model, path: Path, names: Categories | None = None) -> N
         return
     read = read_categories(source)
     outputs = len(model.categories) if model.categories else _outputs(model)
-    if outputs is not None and outputs != len(read):
+    # One output may be a logit, whose two classes have a name each.
+    if outputs is not None and outputs != len(read) and (outputs, len(read)) != (1, 2):
         where = path.name if listed is None else listed.name
-        model.notes = (
-            *model.notes,
+        said = (
             f"The {len(read)} class names in {where} are not used: {model.name} has "
-            f"{plural(outputs, 'output')}",
+            f"{plural(outputs, 'output')}"
         )
+        # The list may lie beside the checkpoint and beside the file of the network.
+        model.notes = tuple(dict.fromkeys((*model.notes, said)))
         return
     model.categories = read
 
 
 def _outputs(model: Model) -> int | None:
     tried = find_input(model.module)
-    return None if tried is None else tried.outputs
+    if tried is None:
+        return None
+    return tried.mapped if tried.outputs is None else tried.outputs
 
 
 def _read(path: Path) -> Mapping[str, Any]:

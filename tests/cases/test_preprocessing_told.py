@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_report_says_that_the_preparation_is_a_guess(network: nn.Module) -> None:
     photo = np.zeros((40, 40, 3), np.uint8)
     made = cnnviz.report(network, photo, "predictions")
-    assert "Not all is said of how the images of this network are prepared" in made.notes[0]
+    assert "The preprocessing is guessed" in made.notes[0]
     assert "centre 32 x 32 px" in made.notes[0]
 
 
@@ -58,12 +58,12 @@ def test_the_command_line_says_it(folder: Path, capsys: pytest.CaptureFixture[st
         main(["predictions", "photo.png", "--model", "net.py:make", "--json"])
     assert end.value.code == 0
     told = capsys.readouterr()
-    assert "Note: Not all is said of how the images of this network are prepared" in told.err
+    assert "Note: The preprocessing is guessed" in told.err
     assert "32 px is a size that the network accepts" in told.err
     with pytest.raises(SystemExit):
         main(["report", "photo.png", "--model", "net.py:make", "--sections", "predictions"])
-    assert capsys.readouterr().err.count("Not all is said of how") == 1
-    assert "Not all is said of how" in (folder / "cnnviz-report" / "report.html").read_text()
+    assert capsys.readouterr().err.count("The preprocessing is guessed") == 1
+    assert "The preprocessing is guessed" in (folder / "cnnviz-report" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_it_is_told_only_where_photos_are_prepared(
     with pytest.raises(SystemExit) as end:
         main([*arguments, "--model", "net.py:make", "--json"])
     assert end.value.code == 0
-    assert capsys.readouterr().err.count("Not all is said of how") == told
+    assert capsys.readouterr().err.count("The preprocessing is guessed") == told
 
 
 def _prepared(folder: Path, *arguments: str, source: str = "net.py:make") -> cnnviz.Preprocessing:
@@ -108,11 +108,11 @@ def test_options_say_the_preparation(folder: Path, capsys: pytest.CaptureFixture
     assert (found.resize, found.crop) == (36, (32, 32))
     assert (found.mean, found.std) == ((0.5,) * 3, (0.25,) * 3)
     assert not found.is_guess
-    assert "Not all is said" not in capsys.readouterr().err
+    assert "The preprocessing is guessed" not in capsys.readouterr().err
     # Of sizes alone nobody said what is subtracted, and of a mean alone nobody said the size.
     for half in (("--resize", "32x32"), ("--mean", "0.5", "--std", "0.25")):
         assert _prepared(folder, *half).is_guess
-        assert "Not all is said" in capsys.readouterr().err
+        assert "The preprocessing is guessed" in capsys.readouterr().err
 
 
 UNDIVIDED = "Note: The mean of the images of this network was said and no std"
@@ -153,7 +153,7 @@ def test_a_std_alone_leaves_the_mean_a_guess(
     found = _prepared(folder, "--std", "0.25")
     assert found.mean == cnnviz.load("net.py:make").preprocessing.mean
     assert found.std == (0.25,) * 3
-    assert "Not all is said" in capsys.readouterr().err
+    assert "The preprocessing is guessed" in capsys.readouterr().err
 
 
 def test_channels_in_the_order_of_opencv(folder: Path) -> None:
@@ -243,6 +243,29 @@ def test_names_of_networks_and_classes(folder: Path) -> None:
     assert model.categories is None
     unused = "The 2 class names in categories.txt are not used: net has 4 outputs"
     assert model.notes[1:] == (unused,)  # after the note that its weights are random
+    torch.save(model.module.state_dict(), folder / "net.pth")
+    both = cnnviz.load("net.py:make", "net.pth").notes
+    assert both.count(unused) == 1, "the list is beside the checkpoint and beside the network"
+
+
+@pytest.mark.parametrize(
+    ("layers", "names", "known"),
+    [
+        ("nn.Conv2d(3, 3, 1)", "a\nb\nc\nd\n", None),
+        ("nn.Conv2d(3, 3, 1)", "a\nb\nc\n", ("a", "b", "c")),
+        ("nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 1)", "no\nyes\n", ("no", "yes")),
+    ],
+    ids=["map of other classes", "map of these classes", "both classes of a logit"],
+)
+def test_names_are_those_of_as_many_classes(
+    folder: Path, layers: str, names: str, known: tuple[str, ...] | None
+) -> None:
+    source = f"from torch import nn\n\n\ndef make():\n    return nn.Sequential({layers})\n"
+    (folder / "map.py").write_text(source)
+    (folder / "categories.txt").write_text(names)
+    model = cnnviz.load("map.py:make")
+    assert model.categories == known
+    assert any("map has 3 outputs" in note for note in model.notes) == (known is None)
 
 
 @pytest.mark.parametrize(

@@ -148,9 +148,9 @@ def test_a_guessed_preparation_is_told_once_on_the_terminal_and_on_the_page(run,
     asked = ("--model", "net.py:make", "--out", "course")
     done = run("lecture", "--chapters", "classification", *asked)
     assert done.code == 0, done.err
-    assert done.err.count("Not all is said of how") == 1
+    assert done.err.count("The preprocessing is guessed") == 1
     page = (tmp_path / "course" / "lecture.html").read_text("utf-8")
-    assert "Not all is said of how" in page
+    assert "The preprocessing is guessed" in page
 
 
 def test_a_fault_is_told_and_ends_with_1(run, tmp_path, monkeypatch):

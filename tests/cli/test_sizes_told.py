@@ -91,13 +91,13 @@ def test_an_error_is_told_before_any_remark(run, folder: Path, arguments: tuple[
     said = run(*arguments, "-m", "net.py:make")
     assert said.code == 2
     assert said.err.startswith("Error: ")
-    assert "Not all is said" not in said.err
+    assert "The preprocessing is guessed" not in said.err
 
 
 def test_a_long_run_tells_the_guess_with_its_first_step(run, folder: Path) -> None:
     said = run("occlude", "photo.png", "-m", "net.py:make", "--window", "112", "--stride", "112")
-    assert said.err.startswith("Note: Not all is said")
-    assert said.err.count("Not all is said") == 1
+    assert said.err.startswith("Note: The preprocessing is guessed")
+    assert said.err.count("The preprocessing is guessed") == 1
 
 
 def test_sizes_are_height_and_width_in_that_order() -> None:
