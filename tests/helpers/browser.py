@@ -96,10 +96,10 @@ class Visit:
 
     def wait_until(self, condition: str) -> None:
         # Not wait_for_function: it evaluates text inside the page, which the page's policy forbids.
-        for _ in range(300):
+        for _ in range(1500):
             if self.page.evaluate(condition):
                 return
-            self.page.wait_for_timeout(50)
+            self.page.wait_for_timeout(10)
         pytest.fail(f"the page never came to {condition}")
 
     def strangers(self, folder: Path) -> list[str]:

@@ -54,7 +54,8 @@ class Opened:
 
     def goes_to(self, address: str) -> None:
         """Open an address of the page anew."""
-        self.visit.page.goto("about:blank")
+        if self.visit.page.url != "about:blank":
+            self.visit.page.goto("about:blank")
         self.visit.page.goto(f"{self.path.as_uri()}{address}")
         self.visit.wait_until("'cnnviz' in window")
 
