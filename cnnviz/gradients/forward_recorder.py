@@ -117,6 +117,19 @@ class _Place:
     module: nn.Module
 
 
+_VARIANCES: dict[Any, int] = {F.batch_norm: 2, torch.batch_norm: 4}
+"""Where among the arguments of a batch norm the variance stands that it has gathered."""
+_BIASES: dict[Any, int] = {
+    F.batch_norm: 4,
+    F.instance_norm: 4,
+    F.group_norm: 3,
+    torch.batch_norm: 2,
+    torch.instance_norm: 2,
+    torch.group_norm: 3,
+}
+"""Where among those of a normalisation of channels the bias stands that it adds."""
+
+
 class ForwardRecorder(FunctionMode):
     """Notes the layers, merges, normalisations and activations of one forward pass.
 
@@ -151,6 +164,7 @@ class ForwardRecorder(FunctionMode):
         self.origins = DataOrigins()
         self.inside: dict[type[torch.autograd.Function], list[FrameType]] = {}
         self._held: Any = WeakTensorKeyDictionary()
+        self._shifts: Any = WeakTensorKeyDictionary()
         self._cut: Cut | None = None
         self._counts: Counter[tuple[str, str]] = Counter()
 
@@ -215,7 +229,7 @@ class ForwardRecorder(FunctionMode):
             return
         elif what == operations.NORMALISATION:
             self.normalisations += 1
-            self._normalise(func, args, named)
+            self._normalise(func, args, named, output)
         elif what == operations.PRODUCT and len(terms) + len(leaves) > 1:
             self._meet(operations.PRODUCT, output, terms, leaves, origins)
         elif len(terms) > 1:
@@ -282,16 +296,23 @@ class ForwardRecorder(FunctionMode):
             frames.append(frame)
         return called, frames.index(frame)
 
-    def _normalise(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> None:
+    def _normalise(
+        self, func: Any, args: Sequence[Any], named: Mapping[str, Any], output: torch.Tensor
+    ) -> None:
         given: Any = args[0] if args else named["input"]
+        at = _BIASES.get(func)
+        bias = named.get("bias") if at is None or len(args) <= at else args[at]
+        if at is not None and isinstance(bias, torch.Tensor):
+            self._shifts[output] = bias
         met = self._held.get(given)
         if met is None:
             return
         values = given.detach()
-        if func is not F.batch_norm and func is not torch.batch_norm:
+        place = _VARIANCES.get(func)
+        if place is None:
             met.scale = _deviation(values)
             return
-        running: Any = args[2] if len(args) > 2 else named.get("running_var")
+        running: Any = args[place] if len(args) > place else named.get("running_var")
         # In evaluation it divides by what it has gathered, in training by what it sees.
         trains = args[5] if len(args) > 5 else named.get("training", False)
         others = [axis for axis in range(values.ndim) if axis != 1]
@@ -326,10 +347,13 @@ class ForwardRecorder(FunctionMode):
         return dead & ~measures.dead_channels(values != 0, axis) if bool(dead.any()) else dead
 
     def _silenced(self, call: ActivationCall, dead: torch.Tensor | None) -> Silenced | None:
-        met, values = self._held.get(call.values), call.values.detach()
-        if met is None or call.slope is None:
+        met, shift = self._held.get(call.values), self._shifts.get(call.values)
+        bias = shift if met is None else met.bias
+        if bias is None or call.slope is None:
             return None  # Something lies between the layer and its activation.
-        return silenced_by_bias(values, call.slope, dead, met.bias, self._channel_axis(values))
+        values = call.values.detach()
+        axis, normalised = self._channel_axis(values), met is None
+        return silenced_by_bias(values, call.slope, dead, bias, axis, normalised=normalised)
 
     def _channel_axis(self, values: torch.Tensor) -> int:
         # Linear layers keep their channels last, also of maps that were turned channels-last.

@@ -22,20 +22,27 @@ class Silenced:
     biases : (float, float)
         The least and the greatest of their biases.
     reach : float
-        The greatest of their weighted sums, before the bias, at any position of any image.
+        The greatest of their values before the bias, at any position of any image.
+    normalised : bool
+        Whether the bias is that of a normalisation, and the values are normalised; else they are
+        the weighted sums of a layer.
     """
 
     count: int
     biases: tuple[float, float]
     reach: float
+    normalised: bool = False
 
     def told(self, dead: int) -> str:
         """Say of so many dead channels which the bias silences, with the numbers that show it."""
         low, high = map(number, self.biases)
         of = f"of {low}" if low == high else f"from {low} to {high}"
         which = "these" if self.count == dead else f"{self.count} of these {dead}"
+        norm, values = "", "weighted sums"
+        if self.normalised:
+            norm, values = " of the normalisation", "normalised values"
         return (
-            f"It is the bias that silences {which}: one {of}, where weighted sums reach "
+            f"It is the bias{norm} that silences {which}: one {of}, where {values} reach "
             f"{number(self.reach)} at most and would pass without it."
         )
 
@@ -46,21 +53,25 @@ def silenced_by_bias(
     dead: torch.Tensor | None,
     bias: torch.Tensor | None,
     axis: int,
+    *,
+    normalised: bool = False,
 ) -> Silenced | None:
     """Return the dead channels that have a slope somewhere once their bias is taken away.
 
     Parameters
     ----------
     values : torch.Tensor
-        What goes into the activation, [N, ...]: weighted sums with the bias added.
+        What goes into the activation, [N, ...]: with the bias added.
     slope : callable
         From such values to the derivative at each, or whether it is not zero.
     dead : torch.Tensor or None
         Which channels are dead, bool [C].
     bias : torch.Tensor or None
-        The bias of the layer right before, [C].
+        The bias of the layer or the normalisation right before, [C].
     axis : int
         The dimension of the channels.
+    normalised : bool
+        Whether it is the bias of a normalisation.
     """
     if dead is None or bias is None or bias.shape != dead.shape or not bool(dead.any()):
         return None
@@ -77,4 +88,5 @@ def silenced_by_bias(
         int(chosen.sum()),
         (float(held.min()), float(held.max())),
         float(sums.amax(others)[chosen].max()),
+        normalised,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -253,6 +254,41 @@ def test_where_units_are_dead_is_named_by_the_layer_before() -> None:
     assert sums.amax((0, 2, 3)).min() > 0.0
     reach = f"one of -50, where weighted sums reach {number(float(sums.max()))} at most"
     assert f"It is the bias that silences these: {reach}" in cause.sentence
+
+
+class _Normalised(nn.Module):
+    """The bias of a batch norm keeps all channels below zero, or of one its weight of zero."""
+
+    def __init__(self, inplace: bool) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4)
+        self.relu, self.last = nn.ReLU(inplace), nn.Linear(4, 2)
+        nn.init.constant_(self.norm.bias, -50.0)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        seen = self.relu(self.norm(self.first(images)))
+        return self.last(seen.mean((2, 3)))
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_the_bias_of_a_batch_norm_is_found_to_silence(inplace: bool) -> None:
+    torch.manual_seed(0)
+    model = as_model(_Normalised(inplace))
+    cause = explain(found := probe(model, images(4, 8)), judge(found))
+    assert cause.key == "dead"
+    with torch.no_grad():
+        sums = model.module.first(images(4, 8))
+        # The statistics that such a norm has gathered are those of the images, with n - 1.
+        mean, deviation = sums.mean((0, 2, 3)), sums.transpose(0, 1).flatten(1).std(1)
+        values = (sums - mean[:, None, None]) / deviation[:, None, None]
+    why = "the bias of the normalisation that silences these: one of -50, where normalised values"
+    reach = re.search(f"{why} reach ([0-9.]+) at most", cause.sentence)
+    assert reach is not None
+    assert float(reach[1]) == pytest.approx(float(values.max()), abs=0.006)
+    with torch.no_grad():
+        model.module.norm.weight[1:] = 0.0
+    cause = explain(found := probe(model, images(4, 8)), judge(found))
+    assert "silences 1 of these 4: one of -50" in cause.sentence
 
 
 def test_a_bias_is_no_cause_where_weighted_sums_never_rise_above_zero() -> None:
