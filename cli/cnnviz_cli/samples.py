@@ -18,6 +18,7 @@ from rich.markup import escape
 from cnnviz import bounds
 from cnnviz.bounds import Index, Within, read_whole
 from cnnviz.errors import OutputError, UsageError
+from cnnviz.results.text import plural
 from cnnviz_cli import output_options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import print_json, say
@@ -123,8 +124,16 @@ def _run(values: dict[str, Any]) -> None:
         print_json(entries)
         return
     if not values["quiet"]:
-        say(f"{len(entries)} samples of {shapes!r}")
+        say(f"{plural(len(entries), 'sample')} of {shapes!r}{_asked(values)}")
     typer.echo(values["out"])
+
+
+def _asked(values: dict[str, Any]) -> str:
+    """Say of which class the samples are, and which factor is swept, where either was asked for."""
+    said = "" if values["class_name"] is None else f", class {values['class_name']}"
+    if values["sweep"] is not None:
+        said += f", number {values['start']} with {values['sweep']}"
+    return said
 
 
 def _setting(name: str, text: str) -> Any:

@@ -50,6 +50,15 @@ def test_a_sweep_changes_one_factor_only(run):
     assert {entry["class"] for entry in entries} == {Shapes()[3].name}
 
 
+def test_what_was_drawn_names_the_class_and_the_sweep(run):
+    swept = run("shapes", "--count", "2", "--sweep", "occlusion=0:0.8", "--start", "3")
+    assert "2 samples of Shapes(" in swept.err
+    assert swept.err.strip().endswith("), number 3 with occlusion=0:0.8")
+    assert run("shapes", "--count", "1", "--class", "star", "--out", "one").err.startswith(
+        "1 sample of Shapes("
+    )
+
+
 def test_a_sweep_of_a_whole_number_stays_whole(run):
     said = run("shapes", "--count", "3", "--sweep", "clutter=0:5", "--json")
     assert [entry["factors"]["clutter"] for entry in json.loads(said.out)] == [0, 2, 5]
