@@ -9,6 +9,7 @@ from torch import nn
 from cnnviz.introspection.fast_copy import FastCopy
 from cnnviz.introspection.fast_copy.folding import fold
 from cnnviz.introspection.fast_copy.packed import PackedConvolution
+from cnnviz.introspection.fast_copy.seen_outputs import SeenOutputs
 from tests.helpers.foldable_networks import trained
 
 
@@ -40,3 +41,14 @@ def test_weights_that_are_folded_and_never_packed_are_compared_as_well() -> None
     assert copy.same_weights(thorough=True)
     linear.weight.data[3, 7] += 0.01
     assert not copy.same_weights(thorough=True)
+
+
+def test_networks_that_call_other_layers_have_nothing_in_common() -> None:
+    layer, images = nn.Conv2d(3, 6, 3), torch.randn(2, 3, 8, 8)
+    seen = []
+    for network in (nn.Sequential(layer), nn.Sequential(layer, nn.Identity())):
+        seen.append(SeenOutputs(network))
+        seen[-1].watch(lambda network=network: network(images))
+    assert seen[0].difference(seen[0], without=()) == 0.0
+    assert seen[0].difference(seen[1], without=()) == float("inf")
+    assert seen[0].difference(seen[1], without=("1",)) == 0.0

@@ -63,6 +63,15 @@ def test_it_is_that_of_double_precision(sizes, named, order) -> None:
     assert found.bytes > 0, "it was not computed on packed weights"
 
 
+def test_torch_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, found, inputs = pair((6, 8, 3), {}), InputGradient(), torch.randn(2, 6, 12, 12)
+    back = torch.randn_like(layer(inputs))
+    expected = found(back, inputs.shape, lambda: layer)
+    monkeypatch.delattr(input_gradient, "_by_torch")
+    again = found(back, inputs.shape, lambda: layer)
+    torch.testing.assert_close(again, expected, atol=2e-5, rtol=0)
+
+
 def test_a_gradient_of_zero_or_nan_tells_nothing() -> None:
     layer = pair((6, 8, 3), {})
     found = InputGradient()
