@@ -20,6 +20,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 
 from tests.helpers.text_layouts import LAST_LETTER
 
+_BACKEND: Any = backend_agg
 _MOST = 20_000
 _PIXEL = 64
 """FreeType's parts of a pixel."""
@@ -67,7 +68,7 @@ def _glyphs(
 ) -> list[Any]:
     """Return the letters of a text as `RendererAgg` hands them on."""
     font, size = renderer._prepare_font(prop), prop.get_size_in_points()
-    flags = backend_agg.get_hinting_flag()
+    flags = _BACKEND.get_hinting_flag()
     features, language = (
         (None, None) if mtext is None else (mtext.get_fontfeatures(), mtext.get_language())
     )
@@ -100,7 +101,7 @@ def _draw_letter(
     up = round(_PIXEL * (renderer.height - y + dx * sin + dy * cos))
     columns, within_column = divmod(right, _PIXEL)
     rows, within_row = divmod(up, _PIXEL)
-    flags, smooth = backend_agg.get_hinting_flag(), gc.get_antialiased()
+    flags, smooth = _BACKEND.get_hinting_flag(), gc.get_antialiased()
     place = (within_column, within_row)
     key = (*_face(font), size, renderer.dpi, index, slant, extend, angle, *place, flags, smooth)
     if key not in kept:
@@ -109,7 +110,7 @@ def _draw_letter(
         font.set_size(size, renderer.dpi)
         turned = np.array([[cos, -sin], [sin, cos]]) @ [[extend, extend * slant], [0, 1]]
         font._set_transform((0x10000 * turned).round().astype(int), list(place))
-        modes: Any = backend_agg.RenderMode
+        modes = _BACKEND.RenderMode
         found = font._render_glyph(index, flags, modes.NORMAL if smooth else modes.MONO)
         pixels = np.array(found.buffer) * (1 if smooth else 0xFF)
         kept[key] = (pixels, found.left, found.top)
