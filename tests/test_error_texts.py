@@ -31,13 +31,18 @@ IN_PYTHON_ALONE = (
 )
 _ARGUMENT = re.compile(r"""(?<![-\w])[a-z_]+=(?:['"]|[ .,;]|$)|cnnviz\.[a-z_]+(?=[ (,]|$)""")
 
+_NAMES_A_KIND = re.compile(rf"\b(?:{'|'.join(sorted(KINDS))})\(")
+
 
 @cache
 def _calls() -> list[tuple[str, ast.Call]]:
     found = []
     for root in ("cnnviz", "gallery/cnnviz_gallery", "cli/cnnviz_cli"):
         for path in sorted((ROOT / root).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            text = path.read_text("utf-8")
+            if not _NAMES_A_KIND.search(text):
+                continue
+            for node in ast.walk(ast.parse(text)):
                 name = getattr(getattr(node, "func", None), "id", "")
                 if isinstance(node, ast.Call) and name in KINDS:
                     found.append((path.relative_to(ROOT).as_posix(), node))

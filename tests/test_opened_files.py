@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ OPENS = {
     ("zipfile", "is_zipfile"),
     ("ET", "parse"),
 }
+_NAMES = "|".join(sorted({"open", "load_file", *READS, *(name for _, name in OPENS)}))
+MAY_OPEN = re.compile(rf"\b(?:{_NAMES})\(")
 WRITES = {"w", "wb", "a", "x"}
 OWN = "a file, or bytes, that cnnviz itself has just written"
 PACKAGED = "a file of an installed package"
@@ -69,7 +72,10 @@ ELSEWHERE = {
 
 def opened(file: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a file that open something to be read, and how."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    text = file.read_text("utf-8")
+    if not MAY_OPEN.search(text):
+        return
+    for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.Call):
             continue
         called = node.func
