@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tests.helpers.pages import Block, blocks
+from tests.helpers.quick_code import few_random_maps
 
 Run = Callable[..., Any]
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -24,10 +25,10 @@ READ_ONLY = ("fasterrcnn_resnet50_fpn", "doctor", "report", "lecture")
 
 @pytest.fixture(autouse=True)
 def own_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let code import the files of its page, and forget them afterwards."""
+    """Let code import the files of its page, and forget them afterwards; compare few maps."""
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), few_random_maps():
         yield
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
