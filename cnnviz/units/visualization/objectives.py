@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +20,10 @@ from cnnviz.introspection.layers import KINDS, named_layers, select
 from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.introspection.unit_names import Unit, check_channels, read_channels
 from cnnviz.models import Model
+from cnnviz.models.outputs import read_output
+from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import CallOrder, OrderedCall
 from cnnviz.passes.targets import score
 from cnnviz.results.space import space_of
@@ -237,19 +241,27 @@ class _ObjectiveReader:
         return Objective(f"{self._name(call)}:{entry.name}", "direction", key, weights=unit)
 
     def _class(self, label: str) -> Objective:
-        with torch.inference_mode(False), torch.no_grad():
-            output = torch.zeros(1, self._order.classes) if self._order.classes else None
-        if output is None:
+        if not self._order.classes:
             raise LayerError(
                 f"{self._model.name} returns no row of class scores.", "Name a layer's channel."
             )
-        resolved = score(self._model, output, [label], 1).resolved_targets[0]
+        # What the output means is told by what the network gives, and not by the zeros below.
+        reading = self._reading
+        with torch.inference_mode(False), torch.no_grad():
+            row = torch.zeros(1, self._order.classes)
+        resolved = score(self._model, row, [label], 1).resolved_targets[0]
+        self._model.keep_reading(reading)
         if resolved.class_index is None:
             several = " " in label.strip()  # ant - bee
             what = "more than one class" if several else f"no class but {resolved.name}"
             raise UsageError(f"{label!r} is {what}.", "Name one class, or a channel of a layer.")
         name = resolved.class_index if self._model.categories is None else resolved.name
         return Objective(f"{_CLASS}{name}", "class", None, resolved.class_index)
+
+    @cached_property
+    def _reading(self) -> Reading:
+        seen = capture(self._model, self._image, layers=(), gradients=False)
+        return read_output(self._model, seen.logits)
 
     def _calls(self, text: str) -> list[OrderedCall]:
         if any(mark in text for mark in "*?[") or (

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import cnnviz
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
@@ -72,6 +73,25 @@ def test_a_dimension_of_an_embedding_is_no_class() -> None:
     embedding = Model(module, output="embedding")
     with pytest.raises(UsageError, match="'1' is no class but dimension 1"):
         read_objectives(embedding, "class:1")
+
+
+class Normalised(nn.Module):
+    """An embedding of length 1, which nobody says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 6)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return nn.functional.normalize(self.head(self.conv(images).relu().mean((2, 3))))
+
+
+def test_what_an_output_means_is_told_by_what_the_network_gives() -> None:
+    embedding = Model(Normalised().eval())
+    with pytest.raises(UsageError, match="'1' is no class but dimension 1"):
+        read_objectives(embedding, "class:1")
+    seen = cnnviz.capture(embedding, torch.rand(1, 3, 8, 8), layers=(), gradients=False)
+    assert seen.provenance.output.startswith("an embedding"), "what was read before leaves no trace"
 
 
 class _Twice(nn.Module):
