@@ -198,12 +198,6 @@ class Heatmap(Result):
 
     def caption(self) -> str:
         """Say what the colours mean and how far to read them."""
-        colours = (
-            "Bright is evidence for the target; evidence against it is set to zero before the map "
-            "is stretched."
-            if self.relu
-            else "Red is evidence for the target, blue is evidence against it."
-        )
         seen = self._how_seen("; the maps are drawn on it.")
         ends = (
             f" Colours end at the {self.clip_percentile:g}th percentile of its sizes, and what "
@@ -220,9 +214,29 @@ class Heatmap(Result):
         seen += self._slices_told() + array_heatmaps.spectrograms_told(self)
         measured = "".join(f" {note}" for note in self.notes)
         return (
-            f"{self.title}: where the evidence lies. {colours} Each map has its own "
+            f"{self.title}: {self._colours_told()} Each map has its own "
             f"scale, printed above it.{ends} A map is as coarse as its layer: the size before "
             f"stretching stands beside the scale.{seen}{measured}"
+        )
+
+    def _colours_told(self) -> str:
+        """Say what the map shows, and what a colour means."""
+        if self.relu and not self.explains_class:
+            return (
+                "where the layer responds. Bright is a strong response, whatever the class; what "
+                "lies below zero is set to zero before the map is stretched."
+            )
+        if self.relu and self.layers == ("input",):
+            return (
+                "what the score is sensitive to. Bright is a pixel whose change would move the "
+                "score most; whether up or down is not shown."
+            )
+        told = "where the evidence lies. "
+        if not self.relu:
+            return f"{told}Red is evidence for the target, blue is evidence against it."
+        return (
+            f"{told}Bright is evidence for the target; evidence against it is set to zero before "
+            "the map is stretched."
         )
 
     def _how_seen(self, end: str) -> str:

@@ -99,6 +99,8 @@ def test_saliency_is_the_largest_gradient_of_a_pixel(images: torch.Tensor) -> No
     expected = plain_gradient(images, 1).abs().amax(1).numpy()
     np.testing.assert_allclose(found.maps[0], expected, atol=1e-6)
     assert "largest size" in found.caption()
+    assert "whether up or down is not shown" in found.caption()
+    assert "evidence" not in found.caption()
     summed = attribute(tiny_network(), images, "saliency", target=1, channels="sum")
     np.testing.assert_allclose(summed.maps[0], plain_gradient(images, 1).sum(1).numpy(), atol=1e-6)
 

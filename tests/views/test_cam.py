@@ -385,3 +385,11 @@ def test_levels_are_summed_at_the_resolution_of_the_one_with_most_places() -> No
     torch.testing.assert_close(found, torch.full((1, 4, 4), 2.0))
     against = summed([wide, square], extents, relu=True)
     torch.testing.assert_close(against, torch.full((1, 4, 4), 3.0))
+
+
+def test_a_map_that_asks_for_no_class_is_no_evidence_for_one() -> None:
+    held = capture(tiny_network(), torch.rand(1, 3, 8, 10), layers="5")
+    found = cam(held, method="eigencam").caption()
+    assert "Bright is a strong response, whatever the class" in found
+    assert "evidence for the target" not in found
+    assert "Bright is evidence for the target" in cam(held).caption()
