@@ -12,10 +12,11 @@ from cnnviz.reports.training import training_report
 from tests.helpers.browser import Visit
 
 
-@pytest.fixture
-def made(run_of, tmp_path):
+@pytest.fixture(scope="module")
+def made(run_of, tmp_path_factory):
     run = run_of(end={"error": ""})
-    return run, training_report(run, interactive=True).save(tmp_path / "report")
+    folder = tmp_path_factory.mktemp("readout") / "report"
+    return run, training_report(run, interactive=True).save(folder)
 
 
 def told(text: str) -> tuple[int, str, float]:
