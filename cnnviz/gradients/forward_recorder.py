@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch.autograd.graph import GradientEdge
-from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.gradients import measures
@@ -32,7 +31,7 @@ from cnnviz.gradients.origins import (
     tensors_in,
 )
 from cnnviz.gradients.recurrent_stacks import by_layers
-from cnnviz.gradients.silencing_bias import Silenced, silenced_by_bias
+from cnnviz.gradients.silencing_bias import BIASES, VARIANCES, Silenced, silenced_by_bias
 from cnnviz.introspection import operations
 from cnnviz.introspection.function_calls import FunctionMode
 
@@ -115,19 +114,6 @@ class RecordedLayer:
 class _Place:
     name: str
     module: nn.Module
-
-
-_VARIANCES: dict[Any, int] = {F.batch_norm: 2, torch.batch_norm: 4}
-"""Where among the arguments of a batch norm the variance stands that it has gathered."""
-_BIASES: dict[Any, int] = {
-    F.batch_norm: 4,
-    F.instance_norm: 4,
-    F.group_norm: 3,
-    torch.batch_norm: 2,
-    torch.instance_norm: 2,
-    torch.group_norm: 3,
-}
-"""Where among those of a normalisation of channels the bias stands that it adds."""
 
 
 class ForwardRecorder(FunctionMode):
@@ -300,7 +286,7 @@ class ForwardRecorder(FunctionMode):
         self, func: Any, args: Sequence[Any], named: Mapping[str, Any], output: torch.Tensor
     ) -> None:
         given: Any = args[0] if args else named["input"]
-        at = _BIASES.get(func)
+        at = BIASES.get(func)
         bias = named.get("bias") if at is None or len(args) <= at else args[at]
         if at is not None and isinstance(bias, torch.Tensor):
             self._shifts[output] = bias
@@ -308,7 +294,7 @@ class ForwardRecorder(FunctionMode):
         if met is None:
             return
         values = given.detach()
-        place = _VARIANCES.get(func)
+        place = VARIANCES.get(func)
         if place is None:
             met.scale = _deviation(values)
             return

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch.nn import functional as F
 
 from cnnviz.gradients import measures
 from cnnviz.results.text import number
+
+VARIANCES: dict[Any, int] = {F.batch_norm: 2, torch.batch_norm: 4}
+"""Where among the arguments of a batch norm the variance stands that it has gathered."""
+BIASES: dict[Any, int] = {
+    F.batch_norm: 4,
+    F.instance_norm: 4,
+    F.group_norm: 3,
+    torch.batch_norm: 2,
+    torch.instance_norm: 2,
+    torch.group_norm: 3,
+}
+"""Where among those of a normalisation of channels the bias stands that it adds."""
 
 
 @dataclass(frozen=True)

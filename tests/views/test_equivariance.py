@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
@@ -242,3 +243,11 @@ def test_nothing_is_changed() -> None:
 def test_bad_arguments_are_sentences(arguments, error, message: str) -> None:
     with pytest.raises(error, match=message):
         equivariance(tiny_network(), images(), **arguments)
+
+
+def test_it_fits_into_the_column_of_a_paper(tmp_path) -> None:
+    found = equivariance(circular(stride=2), images(), "conv", shift=4, edge="wrap")
+    file = found.save(tmp_path / "a.png", width="85mm", font_size=7, title=False, dpi=72)
+    with Image.open(file) as picture:
+        assert picture.width == pytest.approx(85 / 25.4 * 72, abs=1)
+        assert picture.height > 1.5 * picture.width, "the panels stand one below the other"

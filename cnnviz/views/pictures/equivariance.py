@@ -27,6 +27,10 @@ def draw(found: Equivariance, into: drawing.Canvas | None = None) -> drawing.Can
     heights = [1.9, 2.55, bars]
     tall = sum(heights) + drawing.heading_height(title, _WIDE) + 0.25
     figure = drawing.canvas(_WIDE, tall, into)
+    if drawing.is_narrow(figure):
+        _in_a_column(figure, found, bars)
+        drawing.heading(figure, title)
+        return figure
     parts = figure.subfigures(3, 1, height_ratios=heights, squeeze=False)
     top, middle, bottom = parts[:, 0]
     strip, key = top.subplots(1, 2, width_ratios=[2.1, 1.0])
@@ -41,6 +45,19 @@ def draw(found: Equivariance, into: drawing.Canvas | None = None) -> drawing.Can
     _example(right, found)
     drawing.heading(figure, title)
     return figure
+
+
+def _in_a_column(figure: drawing.Canvas, found: Equivariance, bars: float) -> None:
+    """Draw the same one below the other, each panel as wide as the column."""
+    named = min(len(found.layers), _MOST_NAMED)
+    heights = [1.0, 0.45 + 0.2 * named, 1.7, 1.7, 1.7, bars - 0.6]
+    example = 1.6 * max(1, len(found.example_shifts))
+    parts = figure.subfigures(7, 1, height_ratios=[*heights, example], squeeze=False)[:, 0]
+    for part, draw_one in zip(
+        parts, (_strip, _key, _moved, _mismatch, _answers, _by_layer), strict=False
+    ):
+        draw_one(part.add_subplot(), found)
+    _example(parts[-1], found, stacked=True)
 
 
 def _key(axes: Axes, found: Equivariance) -> None:
@@ -189,14 +206,15 @@ def _mark(axes: Axes, found: Equivariance, row: int) -> None:
         line(place - 0.5, color="#f2994a", linewidth=0.9, linestyle=":")
 
 
-def _example(figure: drawing.Canvas, found: Equivariance) -> None:
+def _example(figure: drawing.Canvas, found: Equivariance, *, stacked: bool = False) -> None:
     """Draw a channel: the shifted map, the map of the shifted image, and their difference."""
     rows = len(found.example_shifts)
     if not rows:
         axes = figure.add_subplot()
         drawing.hide_ticks(axes)
         return
-    panels = figure.subplots(1, 3 * rows, squeeze=False)[0]
+    grid = (rows, 3) if stacked else (1, 3 * rows)
+    panels = figure.subplots(*grid, squeeze=False).ravel()
     scale = drawing.Scale.of(np.stack([found.example_wanted, found.example_found]))
     gaps = found.example_found - found.example_wanted
     difference = drawing.Scale.signed(gaps)
@@ -212,10 +230,13 @@ def _example(figure: drawing.Canvas, found: Equivariance) -> None:
             _mark(axes, found, row)
     if any(stop > first for first, stop in found.example_within):
         # Beyond them maps differ that follow exactly.
-        panels[0].set_xlabel(
-            "compared: between the dotted lines, where no edge takes part", loc="left",
-            fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
-        )  # fmt: skip
+        words = "compared: between the dotted lines, where no edge takes part"
+        style = {"fontsize": drawing.SMALL_SIZE, "color": drawing.QUIET}
+        if stacked:
+            # Below one of the panels it would take the width of the column for it.
+            figure.supxlabel(words, x=0.02, ha="left", **style)
+        else:
+            panels[0].set_xlabel(words, loc="left", **style)
     colour_bars.colour_bar(panels[3 * rows - 1], difference, "difference")
     panels[0].set_ylabel(
         f"{shortened(found.example_layer, 18)}\nchannel {found.example_channel}",
