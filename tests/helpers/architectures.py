@@ -66,6 +66,11 @@ def build(name: str, whole: bool = False) -> Model:
     their 61 to 138 million weights are in these, and every copy, digest and comparison of them
     takes the longer.
     """
+    return drawn_anew(name, whole)
+
+
+def drawn_anew(name: str, whole: bool = False) -> Model:
+    """Load a network as `build` does, for a test that changes it."""
     # Drawing the weights one by one would take seconds.
     with ExitStack() as patches:
         if not whole:
@@ -87,7 +92,7 @@ def shallow(name: str) -> Model:
     network = getattr(import_torchvision("torchvision.models"), kind)
     init = _with_fewer(network.__init__, argument, fewer)
     with patch.object(network, "__init__", init):
-        return build.__wrapped__(name)
+        return drawn_anew(name)
 
 
 def small_input(name: str, count: int = 1, seed: int = 0) -> torch.Tensor:
