@@ -254,8 +254,8 @@ def _votes_words(subject: SiteContext, votes: ClassVotes) -> str:
         ]
     if any(len(vote.units) > 1 for vote in votes.votes):
         said.append("Units that a shortcut adds up before they arrive vote as one.")
-    shown = (vote.page_unit(subject) for vote in votes.votes)
-    layers = list(dict.fromkeys(unit.layer for unit in shown if not subject.has(unit)))
+    unseen = [vote for vote in votes.votes if not subject.has(vote.page_unit(subject))]
+    layers = sorted({unit.layer for vote in unseen for unit in vote.units})
     if layers:
         was = "was" if len(layers) == 1 else "were"
         said.append(f"{listed(layers, 3)} {was} not scanned: no pages of these units.")

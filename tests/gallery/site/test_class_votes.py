@@ -117,8 +117,17 @@ def test_without_images_a_class_has_the_weights_alone(tmp_path):
     assert {vote.units[0]: vote.value for vote in found.votes} == pytest.approx(wanted, rel=1e-5)
 
 
-def test_pages_say_how_votes_were_measured_and_which_layers_were_not_scanned(tmp_path):
-    subject, _, _ = context(ClassMap, ["head"], tmp_path)
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (ClassMap, "first was not scanned: no pages of these units."),
+        (Residual, "first and second were not scanned: no pages of these units."),
+    ],
+)
+def test_pages_say_how_votes_were_measured_and_which_layers_were_not_scanned(
+    network, said, tmp_path
+):
+    subject, _, _ = context(network, ["head"], tmp_path)
     home = build(subject.scan, subject.model, subject.images.data, tmp_path / "site").home
     pages = [path.read_text("utf-8") for path in home.parent.glob("models/voter/classes/?-*.html")]
     texts = [re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", page)) for page in pages]
@@ -126,7 +135,7 @@ def test_pages_say_how_votes_were_measured_and_which_layers_were_not_scanned(tmp
     voted = [text for text in texts if "Units that vote" in text]
     assert voted
     for text in voted:
-        assert "first was not scanned: no pages of these units." in text
+        assert said in text
         assert ("By their weights in the last layer" in text) == (
             "predicts this class for 0" in text
         )
