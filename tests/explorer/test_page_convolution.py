@@ -76,7 +76,7 @@ def test_it_begins_with_the_channel_and_the_place_that_are_shown(side) -> None:
     maps = cnnviz.capture(side.model, side.photo, layers=["fire"]).activations["fire"][0]
     assert abs(float(maps[7, 1, 9]) - value) < 0.02
     side.asks("app.update({ channel: 2 })")
-    assert "is not made here" in page.inner_text("#step-same")
+    assert "does not come from this convolution" in page.inner_text("#step-same")
     assert "its channels 4 to 8" in page.inner_text("#step-same")
 
 
