@@ -117,8 +117,9 @@ def check_takes_image(module: nn.Module, name: str = "") -> None:
             f"needs the {several} {', '.join(needed)}.",
             "Say what goes there: cnnviz.Model(network, inputs=(cnnviz.IMAGE, ...)) or call=; a "
             "file with the network may define forward_args(images).",
-            option="Define forward_args(images) in the file of the network, which returns what "
-            "goes there.",
+            option="Say what goes there in the file of the network: "
+            "forward_args = (cnnviz.IMAGE, ...), or a function forward_args(images) that returns "
+            "it.",
         )
 
 

@@ -23,6 +23,8 @@ from cnnviz_gallery.site.patches import STRONGEST
 _UNIT_BYTES = 45_000
 _TILE_BYTES = 1_050
 _ANSWER_BYTES = 16
+_ROW_BYTES = 300
+"""The numbers of a unit in units.json."""
 _UNIT_SECONDS = 0.06
 """Compressing the pictures of a unit and writing its page, measured on one core."""
 _PROBED = 8
@@ -89,7 +91,7 @@ def estimate(model: Model, data: Dataset, layers: Layers | None = None) -> Estim
         images=len(data),
         layers=len(names),
         units=units,
-        bytes=units * (_UNIT_BYTES + _TILE_BYTES),
+        bytes=units * (_UNIT_BYTES + _TILE_BYTES + _ROW_BYTES),
         scan_bytes=kept + _ANSWER_BYTES * len(data),
         seconds=scanning + drawing + beside / default_workers(),
     )

@@ -15,6 +15,7 @@ from cnnviz.datasets import Dataset, nothing_left
 from cnnviz.errors import LayerError
 from cnnviz.images import Refusal
 from cnnviz.introspection.layers import Layers, items, kind, named_layers, select, without_call
+from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.models import Model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.call_order import call_order
@@ -163,19 +164,21 @@ def key(
 def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:
     """Return the calls of the chosen layers in the order of the forward pass.
 
+    Without a choice these are the convolutions and linear layers whose output depends on the image.
+
     Raises
     ------
     LayerError
         If none of the layers is called.
     """
     check_takes_images(model, "gallery")
-    inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
-    order = call_order(model, inputs)
+    order = _blank_order(model)
     if layers is None:
+        beside = set(beside_the_image(model))
         wanted = {
             name
             for name, module in model.module.named_modules()
-            if name and kind(module) in ("conv", "linear")
+            if name and kind(module) in ("conv", "linear") and name not in beside
         }
     else:
         wanted = _wanted(model, layers, order)
@@ -191,6 +194,19 @@ def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:
             "See `cnnviz layers`.",
         )
     return found
+
+
+def beside_the_image(model: Model) -> tuple[str, ...]:
+    """Return the layers none of whose calls depends on the image, as those of a second input."""
+    calls = _blank_order(model).calls
+    called = dict.fromkeys(call.name for call in calls)
+    seen = {call.name for call in calls if call.map is not NoMap.NO_IMAGE}
+    return tuple(name for name in called if name not in seen)
+
+
+def _blank_order(model: Model) -> CallOrder:
+    inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
+    return call_order(model, inputs)
 
 
 def _wanted(model: Model, layers: Layers, order: CallOrder) -> set[str]:

@@ -11,6 +11,7 @@ from cnnviz.introspection.tracing import LayerCall
 from cnnviz.introspection.tracing.trace import costs_text
 from cnnviz.results.text import dimensions, file_size, plural
 from cnnviz_gallery.scan.layer_result import LayerResult
+from cnnviz_gallery.scan.scan import beside_the_image
 from cnnviz_gallery.scan.scan_result import ScanResult
 from cnnviz_gallery.site import content, layer_pages
 from cnnviz_gallery.site.context import SiteContext
@@ -61,7 +62,7 @@ def page(subject: SiteContext) -> content.NetworkPage:
 
 
 def _uncalled(subject: SiteContext) -> Iterator[str]:
-    """Say which layers have no pages because the network did not call them."""
+    """Say which layers have no pages, as the network did not call them, or not for the image."""
     called = {call.name for call in subject.traced.module_calls()}
     names = [
         name
@@ -73,6 +74,13 @@ def _uncalled(subject: SiteContext) -> Iterator[str]:
             "Without pages, since they were not called as layers for the blank image with which "
             f"the layers are found: {_folded(names, ', ')}."
         )
+    beside = [
+        name
+        for name in beside_the_image(subject.model)
+        if kind(subject.model.module.get_submodule(name)) in ("conv", "linear")
+    ]
+    if beside:
+        yield f"Without pages, since they do not depend on the image: {_folded(beside, ', ')}."
 
 
 def _shown(subject: SiteContext) -> str:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from cnnviz import IMAGE, Preprocessing
 from cnnviz.datasets import Dataset, DatasetImage, Part, open_dataset
 from cnnviz.errors import ImageError, LayerError, UsageError
 from cnnviz.models import Model, as_model
@@ -24,7 +25,7 @@ from cnnviz_gallery.scan.accumulator import Accumulator
 from cnnviz_gallery.scan.partial_scan import PartialScan, PartialScans, joined
 from cnnviz_gallery.scan.plan import plan_scan
 from cnnviz_gallery.scan.sample import ImageSample as Sampling
-from cnnviz_gallery.scan.scan import scan
+from cnnviz_gallery.scan.scan import beside_the_image, scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from tests.helpers.architectures import tiny_network
 from tests.helpers.drive import drive
@@ -33,6 +34,7 @@ from tests.helpers.gallery.reference_scan import scan as reference_scan
 from tests.helpers.processes import needs_fork
 from tests.helpers.state import state
 
+UNIT = Preprocessing(12, (12, 12), (0.0,) * 3, (1.0,) * 3)
 FEW = ScanSettings(kept=3, sample=6, batch_size=4)
 
 
@@ -99,6 +101,27 @@ def test_images_of_two_sizes_are_a_sentence() -> None:
 def test_layers_that_are_not_called_are_a_sentence() -> None:
     with pytest.raises(LayerError):
         scan(network(), Generated(4), "nothing", settings=FEW)
+
+
+class Fused(nn.Module):
+    """A network of two inputs, of which one is no image that changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.colour, self.depth = nn.Conv2d(3, 4, 1), nn.Conv2d(1, 4, 1)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor, depth: torch.Tensor) -> torch.Tensor:
+        return self.head((self.colour(x) + self.depth(depth)).relu().mean((2, 3)))
+
+
+def test_layers_of_another_input_are_passed_over_unless_they_are_named() -> None:
+    model = Model(Fused().eval(), inputs=(IMAGE, torch.rand(1, 1, 12, 12)), preprocessing=UNIT)
+    found = scan(model, Generated(4), settings=FEW)
+    assert [layer.layer for layer in found.layers] == ["colour", "head"]
+    assert beside_the_image(model) == ("depth",)
+    with pytest.raises(LayerError, match="does not depend on the image"):
+        scan(model, Generated(4), "depth", settings=FEW)
 
 
 class Odd(nn.Module):
