@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from cnnviz.results import picture_style
 from tests.helpers.pages import Block, blocks
 from tests.helpers.quick_code import few_random_maps
 
@@ -27,6 +28,8 @@ READ_ONLY = ("fasterrcnn_resnet50_fpn", "doctor", "report", "lecture")
 def own_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let code import the files of its page, and forget them afterwards; compare few maps."""
     monkeypatch.syspath_prepend(tmp_path)
+    # Nothing here looks at pixels; how many there are is for tests of results to look at.
+    monkeypatch.setattr(picture_style, "FILE_DPI", 40)
     before = set(sys.modules)
     with torch.random.fork_rng(devices=[]), few_random_maps():
         yield
