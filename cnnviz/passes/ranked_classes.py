@@ -104,6 +104,15 @@ def probabilities(model: Model, scores: torch.Tensor) -> tuple[torch.Tensor, Rul
         If a score is NaN or infinite.
     """
     reading = read_output(model, scores)
+    if scores.ndim != 2 and reading.kind == OutputKind.CLASS_MAP:
+        raise TargetError(
+            f"The network returns {reading.describe()}: scores of each position, and none of the "
+            "whole image.",
+            "cnnviz.cam, attribute and occlusion explain one class of it, with target=; declare "
+            "its kind with output=, if that is wrong.",
+            option="`cnnviz cam`, `attribute` and `occlude` explain one class of it, with "
+            "--target; declare its kind with --output, if that is wrong.",
+        )
     if scores.ndim != 2:
         raise TargetError(
             f"The network's output has the shape {list(scores.shape)}, not [N, classes].",

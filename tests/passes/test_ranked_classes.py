@@ -76,6 +76,15 @@ def test_one_number_of_which_nothing_is_known_has_no_probability() -> None:
         probabilities(unread(), torch.tensor([[37.2]]))
 
 
+def test_a_map_of_classes_is_called_so_and_not_taken_for_boxes() -> None:
+    with pytest.raises(TargetError, match="a map of classes: scores of each position") as caught:
+        probabilities(unread("class-map"), torch.zeros(1, 3, 4, 4))
+    with pytest.raises(TargetError, match=r"a map of classes \(a guess"):
+        probabilities(unread(), torch.zeros(1, 3, 4, 4))
+    assert "cam" in caught.value.remedy
+    assert "decode" not in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     ("rows", "rule"),
     [
@@ -101,6 +110,6 @@ def test_entropy_is_in_bits() -> None:
     assert entropy(shares).tolist() == pytest.approx([2.0, 0.0, 1.75])
 
 
-def test_a_map_of_scores_is_refused() -> None:
-    with pytest.raises(TargetError, match=r"\[1, 3, 4, 4\], not \[N, classes\]"):
-        probabilities(unread(), torch.zeros(1, 3, 4, 4))
+def test_scores_along_an_axis_are_refused() -> None:
+    with pytest.raises(TargetError, match=r"\[1, 3, 4\], not \[N, classes\]"):
+        probabilities(unread(), torch.zeros(1, 3, 4))
