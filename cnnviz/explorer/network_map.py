@@ -65,8 +65,16 @@ def network_map(model: Model, shape: Sequence[int], layers: Sequence[str]) -> di
 
 
 def _holds(inside: Sequence[str], layer: str) -> bool:
-    name = layer.split("#")[0]
-    return any(one == name or one.startswith(f"{name}.") for one in inside)
+    """Whether a box has a layer in it, or, of one that is called several times, that call."""
+    name, several, index = layer.rpartition("#")
+    if not several:
+        return any(one == layer or one.startswith(f"{layer}.") for one in inside)
+    call = f" (call {int(index) + 1})" if int(index) else ""
+    parts = [one.partition(" (call ") for one in inside]
+    return any(
+        (one == name or one.startswith(f"{name}.")) and f"{mark}{rest}" == call
+        for one, mark, rest in parts
+    )
 
 
 def _side(shape: Sequence[int]) -> float:

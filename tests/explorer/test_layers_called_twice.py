@@ -9,6 +9,7 @@ from torch import nn
 import cnnviz
 from cnnviz.explorer import explore
 from cnnviz.explorer.layers import explored_layers
+from cnnviz.explorer.network_map import network_map
 from cnnviz.explorer.subject import photo_seen, planned_subject
 
 PHOTO = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -51,3 +52,10 @@ def test_the_page_is_made(tmp_path) -> None:
     page = explore(cnnviz.Model(Twice().eval()), PHOTO, layers="conv")
     text = page.save(tmp_path / "page.html").read_text()
     assert all(name in text for name in ("shared#0", "shared#1"))
+
+
+def test_each_call_is_a_box_of_its_own_in_the_network() -> None:
+    layers = ("stem", "shared#0", "shared#1")
+    drawn = network_map(cnnviz.Model(Twice().eval()), (3, 16, 16), layers)
+    held = {box["name"]: box["layer"] for box in drawn["boxes"]}
+    assert (held["stem"], held["shared"], held["shared (call 2)"]) == (0, 1, 2)
