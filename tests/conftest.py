@@ -68,26 +68,6 @@ def scenes_painted_once() -> Iterator[None]:
         yield
 
 
-# What is found out about networks is made there, and has to be made.
-_FINDERS = ("cases", "introspection", "models", "passes", "testing")
-
-
-@pytest.fixture(scope="session")
-def _findings() -> Iterator[Any]:
-    from tests.helpers.shared_findings import SharedFindings
-
-    findings = SharedFindings()
-    with findings.in_place():
-        yield findings
-
-
-@pytest.fixture(autouse=True)
-def found_once(request: pytest.FixtureRequest, _findings: Any) -> None:
-    """Let tests that change no code share what is found out about equal small networks."""
-    package = request.path.relative_to(Path(__file__).parent).parts[0]
-    _findings.taken = package not in _FINDERS and "monkeypatch" not in request.fixturenames
-
-
 @pytest.fixture(autouse=True)
 def drawn_alike() -> None:
     """Let what a test draws not hang on which tests ran before it in the same process."""
