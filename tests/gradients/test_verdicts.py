@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from cnnviz.gradients.causes import explain
+from cnnviz.gradients.forward_recorder import ForwardRecorder
 from cnnviz.gradients.probe import probe
 from cnnviz.gradients.remedies import reinitialised, try_remedies
 from cnnviz.gradients.verdicts import EDGES, band, edges_for, is_normalised, judge
@@ -289,6 +292,57 @@ def test_the_bias_of_a_batch_norm_is_found_to_silence(inplace: bool) -> None:
         model.module.norm.weight[1:] = 0.0
     cause = explain(found := probe(model, images(4, 8)), judge(found))
     assert "silences 1 of these 4: one of -50" in cause.sentence
+
+
+_BIAS = torch.full((4,), -50.0)
+_VARIANCE = torch.tensor([1.0, 4.0, 9.0, 16.0])
+_NORMALISATIONS = {
+    "torch.batch_norm": lambda sums: torch.batch_norm(
+        sums, None, _BIAS, torch.zeros(4), _VARIANCE, False, 0.1, 0.0, False
+    ),
+    "F.batch_norm": lambda sums: F.batch_norm(
+        sums, torch.zeros(4), _VARIANCE, bias=_BIAS, training=False, eps=0.0
+    ),
+    "F.instance_norm": lambda sums: F.instance_norm(sums, bias=_BIAS, eps=0.0),
+    "F.group_norm": lambda sums: F.group_norm(sums, 2, bias=_BIAS, eps=0.0),
+    "torch.group_norm": lambda sums: torch.group_norm(sums, 2, None, _BIAS, 0.0),
+}
+"""The same forms with the bias left out give the values that it is added to."""
+
+
+class _CalledNorm(nn.Module):
+    """A normalisation that is called as a function, whose bias keeps all channels below zero."""
+
+    def __init__(self, normalise: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+        self.normalise = normalise
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.last(self.normalise(self.first(images)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("form", _NORMALISATIONS)
+def test_the_bias_of_a_normalisation_in_any_form_of_call_is_found_to_silence(form: str) -> None:
+    torch.manual_seed(0)
+    network = _CalledNorm(_NORMALISATIONS[form])
+    cause = explain(found := probe(as_model(network), images(4, 8)), judge(found))
+    with torch.no_grad():
+        values = network.normalise(network.first(images(4, 8))) + 50.0
+    why = "the bias of the normalisation that silences these: one of -50, where normalised values"
+    reach = re.search(f"{why} reach ([0-9.]+) at most", cause.sentence)
+    assert reach is not None
+    assert float(reach[1]) == pytest.approx(float(values.max()), abs=0.006)
+
+
+@pytest.mark.parametrize("form", ["torch.batch_norm", "F.batch_norm"])
+def test_what_a_batch_norm_divides_by_is_its_variance_in_both_forms(form: str) -> None:
+    torch.manual_seed(0)
+    network = _CalledNorm(_NORMALISATIONS[form])
+    with ForwardRecorder() as recorder:
+        network(images(4, 8))
+    (scale,) = [met.scale for met in recorder.met if met.scale is not None]
+    assert torch.allclose(scale, _VARIANCE.sqrt())
 
 
 def test_a_bias_is_no_cause_where_weighted_sums_never_rise_above_zero() -> None:
