@@ -228,8 +228,8 @@ class Heatmap(Result):
             )
         if self.relu and self.layers == ("input",):
             return (
-                "what the score is sensitive to. Bright is a pixel whose change would move the "
-                "score most; whether up or down is not shown."
+                f"what the score is sensitive to. Bright is a {self.space.place} whose change "
+                "would move the score most; whether up or down is not shown."
             )
         told = "where the evidence lies. "
         if not self.relu:
