@@ -53,10 +53,10 @@ def _in_a_column(figure: drawing.Canvas, found: Equivariance, bars: float) -> No
     heights = [1.0, 0.45 + 0.2 * named, 1.7, 1.7, 1.7, bars - 0.6]
     example = 1.6 * max(1, len(found.example_shifts))
     parts = figure.subfigures(7, 1, height_ratios=[*heights, example], squeeze=False)[:, 0]
-    for part, draw_one in zip(
-        parts, (_strip, _key, _moved, _mismatch, _answers, _by_layer), strict=False
-    ):
+    _strip(parts[0].add_subplot(), found, between="\n")
+    for part, draw_one in zip(parts[1:], (_key, _moved, _mismatch, _answers), strict=False):
         draw_one(part.add_subplot(), found)
+    _by_layer(parts[5].add_subplot(), found, between="\n")
     _example(parts[-1], found, stacked=True)
 
 
@@ -85,10 +85,12 @@ def _key(axes: Axes, found: Equivariance) -> None:
         legend.set_title(f"{legend.get_title().get_text()} (dashed: edges take part)")
 
 
-def _strip(axes: Axes, found: Equivariance) -> None:
+def _strip(axes: Axes, found: Equivariance, *, between: str = " ") -> None:
+    """Draw the shifted image; `between` parts its title, which is long for a column."""
     drawing.show(axes, found.strip, smooth=True)
     at = ", ".join(map(str, found.strip_shifts))
-    _title(axes, f"{shortened(found.images[0], 40)}, shifted {found.direction} by {at} px")
+    name = shortened(found.images[0], 40)
+    _title(axes, f"{name},{between}shifted {found.direction} by {at} px")
 
 
 def _title(axes: Axes, text: str) -> None:
@@ -131,8 +133,11 @@ def _mismatch(axes: Axes, found: Equivariance) -> None:
     _title(axes, "mismatch with the shifted map")
 
 
-def _by_layer(axes: Axes, found: Equivariance) -> None:
-    """Draw the mean mismatch of each layer, at multiples of its stride and between them."""
+def _by_layer(axes: Axes, found: Equivariance, *, between: str = " ") -> None:
+    """Draw the mean mismatch of each layer, at multiples of its stride and between them.
+
+    `between` parts the title.
+    """
     drawing.plain_axes(axes)
     places = np.arange(len(found.layers))
     pairs = ((found.between_strides, 0.18, 0.35), (found.at_strides, -0.18, 1.0))
@@ -153,7 +158,7 @@ def _by_layer(axes: Axes, found: Equivariance) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.margins(x=0.12)
     axes.set_xlabel("mean mismatch", fontsize=drawing.SMALL_SIZE, color=drawing.INK)
-    _title(axes, "full: at multiples of the stride; pale: between")
+    _title(axes, f"full: at multiples of the stride;{between}pale: between")
 
 
 def _short(value: float) -> str:
