@@ -226,10 +226,10 @@ class Heatmap(Result):
                 "where the layer responds. Bright is a strong response, whatever the class; what "
                 "lies below zero is set to zero before the map is stretched."
             )
-        if self.relu and self.layers == ("input",):
+        if self._is_unsigned:
             return (
-                f"what the score is sensitive to. Bright is a {self.space.place} whose change "
-                "would move the score most; whether up or down is not shown."
+                f"the {self._values or 'size of the attribution'} at each {self.space.place}. "
+                "Bright is large; whether for the target or against it is not shown."
             )
         told = "where the evidence lies. "
         if not self.relu:
@@ -336,8 +336,18 @@ class Heatmap(Result):
     @property
     def unit(self) -> str:
         """What the values of a map are, in words."""
-        values = self.settings.values if self.settings is not None else ""
-        return f"evidence: {values}" if values else "evidence"
+        if self._values and self._is_unsigned:
+            return self._values
+        return f"evidence: {self._values}" if self._values else "evidence"
+
+    @property
+    def _values(self) -> str:
+        return self.settings.values if self.settings is not None else ""
+
+    @property
+    def _is_unsigned(self) -> bool:
+        """Whether the maps are sizes of what has a sign in each pixel, as a saliency is."""
+        return self.relu and self.layers == ("input",)
 
     def extent(self, image: int, layer: str, *, small: bool = False) -> str:
         """Say what values the colours of one map span, and how coarse it is; `small` is short."""

@@ -99,7 +99,7 @@ def test_saliency_is_the_largest_gradient_of_a_pixel(images: torch.Tensor) -> No
     expected = plain_gradient(images, 1).abs().amax(1).numpy()
     np.testing.assert_allclose(found.maps[0], expected, atol=1e-6)
     assert "largest size" in found.caption()
-    assert "whether up or down is not shown" in found.caption()
+    assert "the size of the gradient of the score at each pixel. Bright is large" in found.caption()
     assert "evidence" not in found.caption()
     summed = attribute(tiny_network(), images, "saliency", target=1, channels="sum")
     np.testing.assert_allclose(summed.maps[0], plain_gradient(images, 1).sum(1).numpy(), atol=1e-6)
@@ -285,14 +285,14 @@ def test_a_map_of_one_gradient_takes_one_look_at_the_network(
 @pytest.mark.parametrize(
     ("method", "channels", "said"),
     [
-        ("input_x_gradient", "auto", "gradient times input"),
+        ("input_x_gradient", "auto", "evidence: gradient times input"),
         ("input_x_gradient", "largest", "size of the gradient times input"),
         ("saliency", "auto", "size of the gradient of the score"),
-        ("saliency", "sum", "gradient of the score"),
+        ("saliency", "sum", "evidence: gradient of the score"),
     ],
 )
 def test_the_colour_bar_says_what_its_values_are(images, method, channels, said) -> None:
     found = attribute(tiny_network(), images[:1], method, target=1, channels=channels)
-    assert found.unit == f"evidence: {said}"
+    assert found.unit == said
     (bar,) = found.figure().axes[-1].child_axes
-    assert f"evidence: {said}" in bar.get_ylabel().replace("\n", " ")
+    assert bar.get_ylabel().replace("\n", " ").startswith(said)
