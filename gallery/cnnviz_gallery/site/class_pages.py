@@ -200,7 +200,7 @@ def _answered(subject: SiteContext, index: int, place: int, at: int) -> content.
     groups = subject.scan.groups
     truth = groups[label] if 0 <= label < len(groups) else f"label {label}" if label >= 0 else ""
     shown = share if top == index else f"{said} {share}"
-    tile_of = content.Tile(at % STRONGEST, at // STRONGEST, f"{name}, called {said} ({share})")
+    tile_of = content.Tile(at % STRONGEST, at // STRONGEST, f"{name}, predicted {said} ({share})")
     # A label that is the answer, or that the page is about, is not said twice.
     meant = classes_of_labels(subject.scan)
     said_already = 0 <= label < len(meant) and meant[label] in (top, index)
