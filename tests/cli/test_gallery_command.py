@@ -31,7 +31,9 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(run, tmp_path):
     said = run(*QUICK, "--dry-run", "--json")
     (found,) = json.loads(said.out)
     assert (found["images"], found["units"], found["layers"]) == (12, 10, 1)
-    assert found["bytes"] == 10 * 46_050
+    assert found["bytes"] == 10 * (45_000 + 1_050 + 300), (
+        "pages and pictures, tiles, and rows of units.json"
+    )
     assert "12 images, 10 units in 1 layer," in said.err
     assert list(tmp_path.iterdir()) == []
 

@@ -164,7 +164,7 @@ def test_labels_of_a_sheet_are_whole_and_its_bar_as_long_as_its_label() -> None:
     figure.draw_without_rendering()
     said = [text.get_text() for text in figure.findobj(Text)]
     assert not [text for text in said if "…" in text]
-    bar = next(axes for axes in figure.findobj(Axes) if "evidence" in axes.get_ylabel())
+    bar = next(axes for axes in figure.findobj(Axes) if "share of" in axes.get_ylabel())
     label = bar.yaxis.label.get_window_extent().height
     assert label < 1.5 * bar.get_window_extent().height
 
