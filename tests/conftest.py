@@ -49,13 +49,12 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def text_layouts() -> Iterator[None]:
-    """Lay the same text out once, and not anew in each figure; so draw and cut out its letters."""
+    """Lay the same text out once, and not anew in each figure, and cut its letters out once."""
     # Not above: NumPy, too, reads when it is imported how many threads it may use.
-    from tests.helpers.drawn_letters import drawn_once
     from tests.helpers.font_subsets import cut_once
     from tests.helpers.text_layouts import remembered
 
-    with remembered(), cut_once(), drawn_once():
+    with remembered(), cut_once():
         yield
 
 

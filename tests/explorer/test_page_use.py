@@ -428,6 +428,8 @@ def test_a_class_is_not_set_against_itself_and_giving_back_ends_a_question(opene
 def test_a_number_that_no_channel_has_is_answered_with_those_there_are(opened) -> None:
     page = opened.visit.page
     page.locator("#channel > summary").click()
+    # That it is open is told to the page by an event of its own, which fills it in.
+    opened.visit.wait_until("document.getElementById('channel-count').textContent !== ''")
     page.fill("#channel-number", "9999")
     page.keyboard.press("Enter")
     last = opened.asks("app.layer().maps.shape[0]") - 1
