@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.heatmaps import array_heatmaps, photo_heatmaps
+from cnnviz.heatmaps import array_heatmaps, map_words, photo_heatmaps
 from cnnviz.heatmaps.heatmap_sheet import draw_heatmaps, sheet_layout
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD, check_threshold, map_box
 from cnnviz.heatmaps.photo_fields import PhotoFields as PhotoFields
@@ -214,29 +214,9 @@ class Heatmap(Result):
         seen += self._slices_told() + array_heatmaps.spectrograms_told(self)
         measured = "".join(f" {note}" for note in self.notes)
         return (
-            f"{self.title}: {self._colours_told()} Each map has its own "
+            f"{self.title}: {map_words.colours_told(self)} Each map has its own "
             f"scale, printed above it.{ends} A map is as coarse as its layer: the size before "
             f"stretching stands beside the scale.{seen}{measured}"
-        )
-
-    def _colours_told(self) -> str:
-        """Say what the map shows, and what a colour means."""
-        if self.relu and not self.explains_class:
-            return (
-                "where the layer responds. Bright is a strong response, whatever the class; what "
-                "lies below zero is set to zero before the map is stretched."
-            )
-        if self._is_unsigned:
-            return (
-                f"the {self._values or 'size of the attribution'} at each {self.space.place}. "
-                "Bright is large; whether for the target or against it is not shown."
-            )
-        told = "where the evidence lies. "
-        if not self.relu:
-            return f"{told}Red is evidence for the target, blue is evidence against it."
-        return (
-            f"{told}Bright is evidence for the target; evidence against it is set to zero before "
-            "the map is stretched."
         )
 
     def _how_seen(self, end: str) -> str:
@@ -336,25 +316,14 @@ class Heatmap(Result):
     @property
     def unit(self) -> str:
         """What the values of a map are, in words."""
-        if self._values and self._is_unsigned:
-            return self._values
-        return f"evidence: {self._values}" if self._values else "evidence"
-
-    @property
-    def _values(self) -> str:
-        return self.settings.values if self.settings is not None else ""
-
-    @property
-    def _is_unsigned(self) -> bool:
-        """Whether the maps are sizes of what has a sign in each pixel, as a saliency is."""
-        return self.relu and self.layers == ("input",)
+        return map_words.unit(self)
 
     def extent(self, image: int, layer: str, *, small: bool = False) -> str:
         """Say what values the colours of one map span, and how coarse it is; `small` is short."""
         scale = self.scale(image, layer)
         said = f"{number(scale.low)} to {number(scale.high)}"
         if scale.constant:
-            said = "no evidence for it" if self.relu else "zero everywhere"
+            said = map_words.nothing_told(self)
         size = self.space.map_size(self.maps[self._place(layer)].shape[1:])
         return f"{said}, {size}" if small else f"{said}, a map of {size}"
 

@@ -296,3 +296,12 @@ def test_the_colour_bar_says_what_its_values_are(images, method, channels, said)
     assert found.unit == said
     (bar,) = found.figure().axes[-1].child_axes
     assert bar.get_ylabel().replace("\n", " ").startswith(said)
+
+
+def test_a_map_of_sizes_that_are_all_zero_is_said_to_be_zero(images) -> None:
+    network = tiny_network()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    found = attribute(network, images[:1], "saliency", target=1)
+    assert found.extent(0, "input").startswith("zero everywhere, a map of")
