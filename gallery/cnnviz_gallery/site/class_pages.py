@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import CnnvizError
 from cnnviz.images import Batch
+from cnnviz.introspection.layers import kind
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
 from cnnviz.results import drawing
@@ -248,8 +249,11 @@ def _votes_words(subject: SiteContext, votes: ClassVotes) -> str:
     said = ["By their weights in the last layer."]
     if votes.images:
         of = "the image above" if votes.images == 1 else f"the {votes.images} images above"
+        to = "the score of the class"
+        if not _ends_linear(subject):
+            to = "the class in the last layer, as a mean over its positions, ahead of what follows"
         said = [
-            "What each adds to the score of the class: what arrives from it at the last layer, "
+            f"What each adds to {to}: what arrives from it at the last layer, "
             f"times its weight there{'' if votes.images == 1 else '; the mean'} of {of}."
         ]
     if any(len(vote.units) > 1 for vote in votes.votes):
@@ -260,6 +264,15 @@ def _votes_words(subject: SiteContext, votes: ClassVotes) -> str:
         was = "was" if len(layers) == 1 else "were"
         said.append(f"{listed(layers, 3)} {was} not scanned: no pages of these units.")
     return " ".join(said)
+
+
+def _ends_linear(subject: SiteContext) -> bool:
+    """Whether the last layer gives scores: behind a convolution an activation may come, and a mean.
+
+    SqueezeNet has both.
+    """
+    name = (subject.last_layer or "").partition("#")[0]
+    return kind(subject.model.module.get_submodule(name)) == "linear"
 
 
 def _votes(subject: SiteContext, votes: ClassVotes, tiles: int) -> tuple[content.Connection, ...]:

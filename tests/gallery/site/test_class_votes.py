@@ -118,19 +118,28 @@ def test_without_images_a_class_has_the_weights_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("network", "said"),
+    ("network", "said", "to"),
     [
-        (ClassMap, "first was not scanned: no pages of these units."),
-        (Residual, "first and second were not scanned: no pages of these units."),
+        (
+            ClassMap,
+            "first was not scanned: no pages of these units.",
+            "the class in the last layer",
+        ),
+        (
+            Residual,
+            "first and second were not scanned: no pages of these units.",
+            "the score of the class",
+        ),
     ],
 )
 def test_pages_say_how_votes_were_measured_and_which_layers_were_not_scanned(
-    network, said, tmp_path
+    network, said, to, tmp_path
 ):
     subject, _, _ = context(network, ["head"], tmp_path)
     home = build(subject.scan, subject.model, subject.images.data, tmp_path / "site").home
     pages = [path.read_text("utf-8") for path in home.parent.glob("models/voter/classes/?-*.html")]
     texts = [re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", page)) for page in pages]
+    assert any(f"What each adds to {to}" in text for text in texts)
     assert any("times its weight there" in text for text in texts)
     voted = [text for text in texts if "Units that vote" in text]
     assert voted
