@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
@@ -274,8 +275,7 @@ def _followers(
 
 def _said(order: CallOrder, call: OrderedCall) -> str:
     """Return the name of a layer, with ``#call`` where it is called several times."""
-    often = sum(other.name == call.name for other in order.calls) > 1
-    return f"{call.name}#{call.index}" if often else call.name
+    return call_name(call.name, call.index, sum(other.name == call.name for other in order.calls))
 
 
 def _reader(

@@ -66,14 +66,12 @@ def network_map(model: Model, shape: Sequence[int], layers: Sequence[str]) -> di
 
 def _holds(inside: Sequence[str], layer: str) -> bool:
     """Whether a box has a layer in it, or, of one that is called several times, that call."""
-    name, several, index = layer.rpartition("#")
+    name, several, call = layer.rpartition("#")
     if not several:
         return any(one == layer or one.startswith(f"{layer}.") for one in inside)
-    call = f" (call {int(index) + 1})" if int(index) else ""
-    parts = [one.partition(" (call ") for one in inside]
+    parts = [one.rpartition("#") for one in inside]
     return any(
-        (one == name or one.startswith(f"{name}.")) and f"{mark}{rest}" == call
-        for one, mark, rest in parts
+        (one == name or one.startswith(f"{name}.")) and index == call for one, _, index in parts
     )
 
 

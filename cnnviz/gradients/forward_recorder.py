@@ -8,7 +8,6 @@ the graph that existed when a layer returned, whatever is written into its outpu
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -33,6 +32,7 @@ from cnnviz.gradients.origins import (
 from cnnviz.gradients.recurrent_stacks import by_layers
 from cnnviz.gradients.silencing_bias import BIASES, VARIANCES, Silenced, silenced_by_bias
 from cnnviz.introspection import operations
+from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.function_calls import FunctionMode
 
 LAYERS: Mapping[str | None, str] = {
@@ -85,6 +85,8 @@ class RecordedLayer:
         Those of its other outputs: the last states of a recurrent layer.
     bias : torch.Tensor or None
         What a layer adds to each channel, [C].
+    times : int
+        How many calls of this kind the module makes, known once the pass has ended.
     """
 
     name: str
@@ -103,6 +105,7 @@ class RecordedLayer:
     inside: tuple[type[torch.autograd.Function], int] | None = None
     others: tuple[GradientEdge, ...] = ()
     bias: torch.Tensor | None = None
+    times: int = 1
 
     @property
     def is_layer(self) -> bool:
@@ -152,7 +155,7 @@ class ForwardRecorder(FunctionMode):
         self._held: Any = WeakTensorKeyDictionary()
         self._shifts: Any = WeakTensorKeyDictionary()
         self._cut: Cut | None = None
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._alike: dict[tuple[str, str], list[RecordedLayer]] = {}
 
     def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Note that a module is called."""
@@ -162,6 +165,12 @@ class ForwardRecorder(FunctionMode):
         """Note that a module has returned; one inside it that raised did not say so."""
         while self._places and self._places.pop().module is not module:
             pass
+
+    def finish(self) -> None:
+        """Write down how many calls there were of each layer, once the pass has ended."""
+        for alike in self._alike.values():
+            for met in alike:
+                met.times = len(alike)
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Pass every call on, and note those that count."""
@@ -244,8 +253,6 @@ class ForwardRecorder(FunctionMode):
         self._cut = cut if inside is None else None
         name = self._places[-1].name if self._places else ""
         owned = self._places[-1].module.parameters(recurse=False) if self._places else ()
-        index = self._counts[name, kind]
-        self._counts[name, kind] += 1
         values = as_real(output.detach())
         weights: tuple[torch.Tensor, ...] = tuple(
             p for p in owned if p.ndim >= 2 and p.requires_grad
@@ -254,7 +261,7 @@ class ForwardRecorder(FunctionMode):
             weights = tuple(p for p in leaves if p.ndim >= 2) or weights
         met = RecordedLayer(
             name=name,
-            index=index,
+            index=len(self._alike.get((name, kind), ())),
             kind=kind,
             edge=edge,
             shape=tuple(output.shape),
@@ -268,6 +275,7 @@ class ForwardRecorder(FunctionMode):
             inside=inside,
         )
         self.met.append(met)
+        self._alike.setdefault((name, kind), []).append(met)
         self._held[output] = met
         return met
 
@@ -350,9 +358,9 @@ class ForwardRecorder(FunctionMode):
 
 
 def label_of(met: RecordedLayer) -> str:
-    """Return what to print for a layer or a join: its module, and which call of it."""
+    """Return what to print for a layer or a join: its module, and which call where several are."""
     named = met.name if met.is_layer else f"{met.name}: {met.kind}".removeprefix(": ")
-    return f"{named or '(network)'}{f' (call {met.index + 1})' if met.index else ''}"
+    return call_name(named or "(network)", met.index, met.times)
 
 
 def wide(values: torch.Tensor) -> torch.Tensor:

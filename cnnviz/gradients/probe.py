@@ -79,6 +79,7 @@ def probe(
         with watch, calibration.applied() if calibration else nullcontext():
             # An in-place first layer may not write to a leaf.
             output = under_change(source.clone())
+        watch.finish()
         layers = [met for met in watch.met if met.is_layer]
         if not layers:
             # Under no_grad none is seen.

@@ -8,6 +8,7 @@ import torch
 
 from cnnviz.bounds import read_whole
 from cnnviz.errors import LayerError, did_you_mean
+from cnnviz.introspection.call_names import call_name
 
 Key = tuple[str, int]
 
@@ -64,7 +65,7 @@ class LayerTensors(Mapping[str, torch.Tensor]):
     def name_of(self, call: Key) -> str:
         """Return what a call is asked for by: its layer, and which call where it has several."""
         name, index = call
-        return name if self._calls(name) == 1 else f"{name}#{index}"
+        return call_name(name, index, self._calls(name))
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -84,7 +85,7 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         if index is None:
             calls = self._calls(name)
             if calls > 1:
-                listed = ", ".join(f"'{name}#{call}'" for call in range(calls))
+                listed = ", ".join(repr(call_name(name, call, calls)) for call in range(calls))
                 raise LayerError(
                     f"Layer {name!r} was called {calls} times in the forward pass.",
                     f"Say which call is meant: {listed}.",

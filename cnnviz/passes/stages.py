@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.tracing.map_layout import WHOLE, MapLayout, NoMap
 from cnnviz.passes.spatial_maps import TracedOutput
@@ -164,9 +165,7 @@ class CallOrder:
     def stage_calls(self) -> tuple[str, ...]:
         """Return `stage_keys` as they are written, ``name#1`` for one of several calls."""
         times = Counter(call.name for call in self.calls)
-        return tuple(
-            f"{name}#{index}" if times[name] > 1 else name for name, index in self.stage_keys()
-        )
+        return tuple(call_name(name, index, times[name]) for name, index in self.stage_keys())
 
     def pyramid(self) -> tuple[str, ...]:
         """Return the layers whose maps the heads of a detector read, in the order of the calls.

@@ -21,6 +21,7 @@ from cnnviz.heatmaps.cam_methods import (
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import CamSettings
+from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import Layers, split
 from cnnviz.introspection.tracing.map_layout import WHOLE
@@ -261,10 +262,10 @@ def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> 
 
 
 def _called(capture: Capture, key: Key) -> str:
-    """Return the name of a layer, and which of its calls it is where there are several."""
-    name, index = key
-    times = sum(other == name for other, _ in capture.activations.calls)
-    return name if times == 1 else f"{name} (call {index + 1} of {times})"
+    """Return what a call is asked for by, and how many there are where it has several."""
+    times = sum(other == key[0] for other, _ in capture.activations.calls)
+    called = call_name(*key, times)
+    return called if times == 1 else f"{called} (of {times} calls, #0 to #{times - 1})"
 
 
 def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:

@@ -74,7 +74,7 @@ def test_the_default_is_the_last_call_of_what_goes_on_over_its_maps(
     assert list(held.activations) == ["stem", *calls]
     found = cnnviz.cam(held)
     assert found.layers == (calls[-1],)
-    assert f"Made at {layer} (call {STEPS} of {STEPS})" in found.caption()
+    assert f"Made at {layer}#{STEPS - 1} (of {STEPS} calls, #0 to #{STEPS - 1})" in found.caption()
     # The map is that of Grad-CAM by hand, of this call.
     maps, slopes = held.activations[calls[-1]][0], held.gradients[calls[-1]][0]
     by_hand = (slopes.mean((1, 2), keepdim=True) * maps).sum(0)
@@ -85,7 +85,7 @@ def test_a_report_shows_every_step() -> None:
     photo = np.random.default_rng(0).integers(0, 255, (16, 16, 3)).astype(np.uint8)
     made = cnnviz.report(Cell().eval(), photo, "cam")
     said = " ".join(picture.caption for section in made.sections for picture in section.pictures)
-    assert all(f"call {step + 1} of {STEPS}" in said for step in range(STEPS))
+    assert all(f"#{step} (of {STEPS} calls" in said for step in range(STEPS))
 
 
 def test_a_head_that_several_resolutions_share_is_none() -> None:

@@ -243,5 +243,5 @@ def test_branches_are_put_side_by_side_and_added() -> None:
     assert found["cat"].size == "4 + 5 = 9 channels, side by side"
     assert found["add"].size == "added element by element"
     shared = explain(Branches(), 3, 8, 8)[3]
-    assert shared.layer == "other (call 2)"
+    assert shared.layer == "other#1"
     assert shared.parameters.endswith("= 140 (shared: counted at their first use)")

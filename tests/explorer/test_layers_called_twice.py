@@ -58,4 +58,4 @@ def test_each_call_is_a_box_of_its_own_in_the_network() -> None:
     layers = ("stem", "shared#0", "shared#1")
     drawn = network_map(cnnviz.Model(Twice().eval()), (3, 16, 16), layers)
     held = {box["name"]: box["layer"] for box in drawn["boxes"]}
-    assert (held["stem"], held["shared"], held["shared (call 2)"]) == (0, 1, 2)
+    assert (held["stem"], held["shared#0"], held["shared#1"]) == (0, 1, 2)

@@ -119,7 +119,7 @@ class Twice(nn.Module):
 
 def test_calls_are_told_apart_and_functions_have_the_name_of_their_module() -> None:
     found = probe(as_model(Twice()), images())
-    assert [point.label for point in found.points] == ["conv", "conv (call 2)", "(network)"]
+    assert [point.label for point in found.points] == ["conv#0", "conv#1", "(network)"]
     assert all(point.gradient_norm > 0 for point in found.points)
     assert found.points[2].weight_norm > 0
     first, second = found.points[:2]

@@ -154,7 +154,7 @@ def test_a_module_called_twice_has_two_calls_and_its_parameters_once() -> None:
             return self.relu(self.conv(self.relu(self.conv(x))))
 
     found = trace(Twice(), (2, 8, 8))
-    assert labels(found) == ["conv", "relu", "conv (call 2)", "relu (call 2)"]
+    assert labels(found) == ["conv#0", "relu#0", "conv#1", "relu#1"]
     assert [call.parameters for call in found.calls] == [38, 0, 0, 0]
     assert [call.shared_parameters for call in found.calls] == [0, 0, 38, 0]
     assert [call.order for call in found.module_calls()] == [0, 1, 2, 3, 4]

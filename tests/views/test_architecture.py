@@ -207,6 +207,11 @@ def test_it_is_saved_in_every_format(tmp_path: Path) -> None:
         assert arrays["parameters"].sum() == found.trace.parameters
 
 
+def test_an_image_in_the_place_of_a_size_is_told() -> None:
+    with pytest.raises(UsageError, match="The size is a Tensor"):
+        architecture(tiny_network(), torch.zeros(1, 3, 8, 8))  # type: ignore[arg-type]
+
+
 def test_misuse_is_a_sentence() -> None:
     with pytest.raises(UsageError, match="image_size cannot be 0"):
         architecture(tiny_network(), image_size=(0, 8))

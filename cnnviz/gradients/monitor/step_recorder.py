@@ -38,6 +38,7 @@ from cnnviz.gradients.monitor.step_values import (
 )
 from cnnviz.gradients.verdicts import NORMALISED_ALLOWANCE, SKIP_ALLOWANCE
 from cnnviz.introspection import layers as layer_names
+from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.hooks import change_gradient
 
 Call = tuple[str, int]
@@ -320,8 +321,7 @@ class StepRecorder:
         rows = [
             {} if call[0] in self._guard.lost else self._row(values, call, scale) for call in calls
         ]
-        several = {name for name in names if names.count(name) > 1}
-        labels = tuple(f"{n}#{index}" if n in several else n for n, index in calls)
+        labels = tuple(call_name(n, index, max(names.count(n), 1)) for n, index in calls)
         named = [(label, name) for label, (name, _) in zip(labels, calls, strict=True)]
         return Finished(
             layers=labels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -48,7 +49,8 @@ class LayerCalls:
 
     def of(self, rows: Iterable[Row]) -> tuple[tuple[LayerCall, ...], tuple[LayerCall, ...]]:
         """Return the calls and the blocks, as in `Trace`."""
-        counted = self.counted
+        rows, counted = list(rows), self.counted
+        times = Counter((row.call.name, row.call.operation) for row in rows)
         indices: dict[tuple[str, str | None], int] = {}
         found: tuple[list[LayerCall], list[LayerCall]] = ([], [])
         for order, row in enumerate(rows):
@@ -69,6 +71,7 @@ class LayerCalls:
                 output_field=self._output_field(row.mark),
                 input_field=self._output_field(row.source),
                 span=(last - row.inside, last) if row.block else (0, 0),
+                times=times[key],
             )
             found[row.block].append(call)
         return tuple(found[False]), tuple(found[True])

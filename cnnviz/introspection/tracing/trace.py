@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from cnnviz.errors import LayerError, did_you_mean
+from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.receptive_fields import FieldNumbers, ReceptiveField
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
@@ -111,6 +112,8 @@ class LayerCall:
         What the formulas of its operations are made of, in order.
     span : (int, int)
         Of a block, the first of the calls inside it and the one after the last.
+    times : int
+        How many calls of its name and operation there are in the pass.
     """
 
     name: str
@@ -133,6 +136,7 @@ class LayerCall:
     input_field: ReceptiveField | None = None
     terms: tuple[Terms, ...] = ()
     span: tuple[int, int] = (0, 0)
+    times: int = 1
 
     @property
     def map_field(self) -> ReceptiveField | None:
@@ -141,10 +145,10 @@ class LayerCall:
 
     @property
     def label(self) -> str:
-        """The name to print: "conv1", "layer1.0: add", "relu (call 2)"."""
+        """The name to print: "conv1", "layer1.0: add", "relu#1" of one that is called again."""
         name = self.name if self.operation is None else f"{self.name}: {self.operation}"
         name = name.removeprefix(": ") or "(network)"
-        return f"{name} (call {self.index + 1})" if self.index else name
+        return call_name(name, self.index, self.times)
 
     @property
     def uneven(self) -> str | None:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import KINDS, named_layers, select
 from cnnviz.introspection.tracing.map_layout import NoMap
@@ -301,8 +302,8 @@ class _ObjectiveReader:
         return next(first for first, layer in layers.items() if layer is layers[name])
 
     def _name(self, call: OrderedCall) -> str:
-        often = any(other.name == call.name and other.index for other in self._order.calls)
-        return f"{call.name}#{call.index}" if often else call.name
+        times = sum(other.name == call.name for other in self._order.calls)
+        return call_name(call.name, call.index, times)
 
 
 def _width(call: OrderedCall) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,6 +15,7 @@ import torch
 from cnnviz.datasets import Dataset, nothing_left
 from cnnviz.errors import LayerError
 from cnnviz.images import Refusal
+from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layers import Layers, items, kind, named_layers, select, without_call
 from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.models import Model
@@ -182,9 +184,9 @@ def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:
         }
     else:
         wanted = _wanted(model, layers, order)
-    often = {call.name for call in order.calls if call.index}
+    times = Counter(call.name for call in order.calls)
     found = tuple(
-        f"{call.name}#{call.index}" if call.name in often else call.name
+        call_name(call.name, call.index, times[call.name])
         for call in order.calls
         if call.name in wanted
     )

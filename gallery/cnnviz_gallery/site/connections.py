@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from cnnviz.introspection import operations
+from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.layers import kind, named_layers
@@ -120,7 +121,7 @@ class _Follower(FunctionMode):
         """Return the sources under the names that layers go by."""
 
         def name(layer: str, index: str | int) -> str:
-            return f"{layer}#{index}" if self._calls[layer] > 1 else layer
+            return call_name(layer, int(index), self._calls[layer])
 
         def plain(sources: Sources) -> Sources:
             return tuple(
