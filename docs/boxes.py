@@ -1,4 +1,4 @@
-"""Train a small detector on the shapes, and draw what speaks for each of two boxes.
+"""Train a small detector on the shapes, and draw the evidence for each of two boxes.
 
     python docs/boxes.py [FOLDER]
 

@@ -192,7 +192,7 @@ class Evaluation(TableResult):
             "over the images; of shares, that of Wilson 1927); each grey line is the mean of the "
             "random maps of the same images, "
             "which have the same values in random places. A dot on its line means nothing. Maps "
-            "that keep more likeness than the dotted limit while the weights are redrawn, a little "
+            "that keep more similarity than the dotted limit while weights are redrawn, a little "
             "more than the plain gradient keeps, show the photos more than the network. "
             + self._boxes_told()
             + " ".join([*self.counted(), *self.verdicts])

@@ -36,8 +36,8 @@ class SubjectWords:
         How many there are.
     answers : tuple of ClassLine
         The likeliest classes.
-    notes : tuple of str
-        What a reader must know first.
+    notes, asides : tuple of str
+        What a reader must know first, and what was done with the photo.
     picture, still : str
         The photo, and the photo with the map over it, as addresses that hold them.
     size : (int, int)
@@ -54,6 +54,7 @@ class SubjectWords:
     classes: str
     answers: tuple[ClassLine, ...]
     notes: tuple[str, ...]
+    asides: tuple[str, ...]
     picture: str
     still: str
     size: tuple[int, int]

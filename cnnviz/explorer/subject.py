@@ -208,6 +208,7 @@ def _words(seen: Capture, last: ExploredLayer, first: int, picture: str) -> Subj
         classes=f"{seen.logits.shape[1]:,}",
         answers=tuple(ClassLine(one.name, percent(one.probability)) for one in ranked),
         notes=_notes(seen),
+        asides=_asides(seen),
         picture=picture,
         still=_still(seen, last, first),
         size=_seen_size(seen),
@@ -215,16 +216,22 @@ def _words(seen: Capture, last: ExploredLayer, first: int, picture: str) -> Subj
 
 
 def _notes(seen: Capture) -> tuple[str, ...]:
-    """Return what a report tells of the network and the photo, and what is peculiar to the page."""
-    model, photo, box = seen.model, seen.batch.photos[0], seen.batch.boxes[0]
-    notes = [*first_notes(model, seen.batch), *photo.notes]
-    reading = model.reading
+    """Return what casts doubt on all that the page shows."""
+    notes = [*first_notes(seen.model, seen.batch)]
+    reading = seen.model.reading
     if reading is not None and reading.kind is not None and reading.guess:
         notes.append(told_guess(reading.kind, reading.guess))
+    return tuple(dict.fromkeys(notes))
+
+
+def _asides(seen: Capture) -> tuple[str, ...]:
+    """Return what was done with the photo, as a report has it: a crop is no cause for alarm."""
+    photo, box = seen.batch.photos[0], seen.batch.boxes[0]
+    asides = [f"On reading: {note}." for note in photo.notes]
     height, width = photo.pixels.shape[:2]
     if (round(box.width), round(box.height)) != (width, height):
-        notes.append("The network saw the middle of the photo, which is what is shown.")
-    return tuple(dict.fromkeys(notes))
+        asides.append("The network sees the middle of the photo, and that is what is shown.")
+    return tuple(asides)
 
 
 def _seen_size(seen: Capture) -> tuple[int, int]:

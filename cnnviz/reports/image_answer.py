@@ -92,7 +92,7 @@ def _overlay(subject: ReportImage) -> Picture | None:
     reading = (
         "bright is evidence for it"
         if peak > 0
-        else "no place of this layer speaks for it, so nothing is bright"
+        else "no place of this layer is evidence for it, so nothing is bright"
     )
     return Picture(
         name=f"{subject.slug}-overlay",

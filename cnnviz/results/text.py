@@ -222,18 +222,34 @@ def with_spread(mean: float, deviation: float) -> str:
     if deviation < _FINEST_SPREAD or not math.isfinite(deviation):
         return f"{number(mean)} ± {number(deviation)}"
     # Of what it is rounded to: 0.996 is written 1.0.
-    places = max(0, 1 - math.floor(math.log10(float(f"{deviation:.1e}"))))
+    places = max(0, 1 - _order(deviation, 1))
     return f"{mean:z.{places}f} ± {deviation:.{places}f}"
 
 
-def spread_parts(mean: float, deviation: float) -> tuple[str, str]:
-    """Return both numbers of `with_spread`, where they are set apart.
+def spreads_to_one_place(
+    means: Iterable[float], deviations: Iterable[float]
+) -> list[tuple[str, str]]:
+    """Return means and deviations that stand below each other, all to one place.
 
-    >>> spread_parts(2.994, 0.528)
-    ('2.99', '0.53')
+    It is the second figure of the largest deviation, or the first of the smallest where that is
+    finer, so that none but a zero is written as zero.
+
+    >>> spreads_to_one_place([1.554, 1.312], [0.1204, 0.0987])
+    [('1.55', '0.12'), ('1.31', '0.10')]
+    >>> spreads_to_one_place([1.554, 1.312], [0.1204, 0.0031])
+    [('1.554', '0.120'), ('1.312', '0.003')]
     """
-    first, _, second = with_spread(mean, deviation).partition(" ± ")
-    return first, second
+    pairs = list(zip(means, deviations, strict=True))
+    known = [one for _, one in pairs if math.isfinite(one) and one >= _FINEST_SPREAD]
+    if not known:
+        return [(number(mean), number(deviation)) for mean, deviation in pairs]
+    places = max(0, 1 - _order(max(known), 1), -_order(min(known), 0))
+    return [(f"{mean:z.{places}f}", f"{deviation:.{places}f}") for mean, deviation in pairs]
+
+
+def _order(value: float, figures: int) -> int:
+    """Return the power of ten of a number above zero that is rounded to so many more figures."""
+    return math.floor(math.log10(float(f"{value:.{figures}e}")))
 
 
 def to_one_place(values: Iterable[float], figures: int = 3) -> list[str]:

@@ -199,9 +199,9 @@ def _columns(
     same = not differing(models[0].module, models[1].module)
     if same and all(layers[0][row] in named for row in rows):
         return [named[layers[0][row]] for row in rows], "the same layers of both"
-    likeness = cka[np.ix_(list(rows), list(places[1]))]
-    if np.isfinite(likeness).all():
-        best = [places[1][int(one)] for one in likeness.argmax(1)]
+    similarity = cka[np.ix_(list(rows), list(places[1]))]
+    if np.isfinite(similarity).all():
+        best = [places[1][int(one)] for one in similarity.argmax(1)]
         return best, "beside each layer that of the other network with the largest CKA"
     last, other_last = max(places[0][-1], 1), len(places[1]) - 1
     chosen = [places[1][round(row / last * other_last)] for row in rows]

@@ -55,7 +55,7 @@ PICTURES = ("layers", "features")
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Comparison(Result):
-    """The likeness of the A layers of one network with the B layers of another, and their answers.
+    """How similar A layers of one network and B layers of another are, and their answers.
 
     Attributes
     ----------

@@ -109,7 +109,7 @@ class Faithfulness(TableResult):
 
     @property
     def randomisation(self) -> Randomisation | None:
-        """The likeness under redrawn weights; None where it was not measured."""
+        """The similarity under redrawn weights; None where it was not measured."""
         return self._result("randomisation", Randomisation)
 
     @property
@@ -213,7 +213,7 @@ class Faithfulness(TableResult):
         return Table.of(columns, rows)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
-        """Draw the curves, the likeness under random weights, and the table."""
+        """Draw the curves, the similarity under random weights, and the table."""
         from cnnviz.views.pictures.faithfulness import draw
 
         return draw(self, into)

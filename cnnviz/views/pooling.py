@@ -98,7 +98,7 @@ class Pooling(Result):
         return bool(self.map.min() >= 0.0)
 
     def summary(self) -> str:
-        """Say what is left of the map, and of the likeness to what it was after a shift by one."""
+        """Say what is left of the map, and how similar it is after a shift by one."""
         plain, largest = self.similarity[0, 1], self.similarity[1, 1]
         told = (
             f"shifted by 1 the maps correlate with themselves by {three_digits(plain)}, their "

@@ -1,4 +1,4 @@
-"""Pooling and switches against torch, and the likeness after a shift against scipy."""
+"""Pooling and switches against torch, and the similarity after a shift against scipy."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_alternatives_are_those_of_torch(maps: NDArray[np.float64]) -> None:
     assert every["as it is"][0](maps) is maps
 
 
-def test_the_likeness_is_pearsons_correlation(maps: NDArray[np.float64]) -> None:
+def test_the_similarity_is_pearsons_correlation(maps: NDArray[np.float64]) -> None:
     one = maps[:1]
     for way, _ in ways(2, 2).values():
         found = similarity_by_shift(one, way, 3)

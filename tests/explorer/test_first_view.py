@@ -39,7 +39,7 @@ def _in_view(visit: Visit, selector: str) -> bool:
 
 
 @pytest.mark.parametrize("width", [390, 1024, 1280, 1920])
-def test_pointing_at_the_photo_shows_at_once_what_fires_there(browser, tmp_path, width) -> None:
+def test_pointing_at_the_photo_shows_at_once_what_responds_there(browser, tmp_path, width) -> None:
     phone = width == 390
     visit = _visit(browser, tmp_path, width, touch=phone)
     page = visit.page
@@ -85,7 +85,7 @@ def test_why_it_is_not_another_class_is_one_click_away(opened: Opened) -> None:
     page.locator("#answers .why").nth(1).click()
     assert page.inner_text("#why-title") == f"Why {best} and not {other}?"
     said = page.inner_text("#why-said")
-    assert f"Red on the photo speaks for {best}, blue for {other}." in said
+    assert f"Red on the photo is evidence for {best}, blue for {other}." in said
     scores = opened.asks(
         "[app.state.class, app.state.against].map((k) => app.data.scores.values[k])"
     )

@@ -100,7 +100,7 @@ def test_a_muted_channel_is_told_to_be_one_and_the_photo_alone_has_no_colours(
     browser: object, tmp_path: Path
 ) -> None:
     visit = _visit(browser, tmp_path, 390, "#channel=1&scale=1:0")
-    assert "channel 1 fired before it was muted" in visit.page.inner_text("#told")
+    assert "channel 1 responded before it was muted" in visit.page.inner_text("#told")
     assert visit.page.locator("#scale-bar").is_visible()
     visit.page.tap("#map-off")
     assert not visit.page.locator("#scale-bar").is_visible()

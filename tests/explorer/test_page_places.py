@@ -60,7 +60,7 @@ def test_numbers_below_each_other_go_to_one_place(opened) -> None:
     page = opened.visit.page
     _keep_a_place(page)
     rows = page.locator("#places article").first.locator("tbody tr").all()
-    for column, of in ((0, "fires"), (1, "adds")):
+    for column, of in ((0, "acts"), (1, "adds")):
         texts = [row.locator("td").nth(column).inner_text().split()[0] for row in rows]
         assert len({len(text.partition(".")[2]) for text in texts}) == 1, texts
         channels = [int(row.locator("th").inner_text()) for row in rows]

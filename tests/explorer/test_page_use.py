@@ -139,13 +139,12 @@ def test_pointing_tells_which_channels_fire_there(opened) -> None:
     layer = opened.made.layers[-1]
     maps = cnnviz.capture(opened.model, opened.photo, layers=[layer]).activations[layer][0]
     cell = opened.asks("app.cellAt(app.state.at[0])")
-    fires = maps[:, cell["row"], cell["column"]]
+    acts = maps[:, cell["row"], cell["column"]]
     named = [int(text) for text in page.locator("#places tbody th").all_inner_texts()[:6]]
-    order = fires.argsort(descending=True)[:6].tolist()
+    order = acts.argsort(descending=True)[:6].tolist()
     step = float((maps.flatten(1).amax(1) - maps.flatten(1).amin(1)).max()) / 255
     assert all(
-        abs(float(fires[a]) - float(fires[b])) <= 2 * step
-        for a, b in zip(named, order, strict=True)
+        abs(float(acts[a]) - float(acts[b])) <= 2 * step for a, b in zip(named, order, strict=True)
     )
 
 
@@ -232,7 +231,7 @@ def test_the_picture_is_saved_as_it_is_shown(opened) -> None:
     said = " ".join("".join(tree.itertext()).split())
     layer = opened.made.layers[-1]
     for wanted in (
-        "Where channel 5 fires",
+        "Where channel 5 responds",
         layer,
         "without channel 2",
         "Place A: row",

@@ -7,6 +7,7 @@ import html
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import cnnviz
@@ -58,6 +59,18 @@ def test_the_page_tells_what_a_report_tells(module: type[nn.Module]) -> None:
     for note in notes:
         assert note in page
     assert "this is a guess" in page
+
+
+def test_what_was_done_with_the_photo_is_said_beside_and_not_as_a_warning() -> None:
+    model = cnnviz.load(Small().eval())
+    page = html.unescape(explore(model, PHOTO).page)
+    cropped = "The network sees the middle of the photo, and that is what is shown."
+    assert f'<p class="aside">{cropped}</p>' in page
+    assert 'class="note">The network sees' not in page
+    whole = html.unescape(explore(model, PHOTO[:32]).page)
+    assert cropped not in whole
+    grey = html.unescape(explore(model, Image.fromarray(PHOTO[:32, :, 0])).page)
+    assert '<p class="aside">On reading: grey repeated in three channels.</p>' in grey
 
 
 def test_a_network_without_maps_is_told_what_explains_it() -> None:

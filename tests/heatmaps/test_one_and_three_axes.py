@@ -168,7 +168,7 @@ def test_random_maps_hold_the_same_values(size: tuple[int, ...]) -> None:
             assert not np.array_equal(each, image)
 
 
-def test_the_likeness_of_a_volume_of_one_slice_is_that_of_a_picture() -> None:
+def test_the_similarity_of_a_volume_of_one_slice_is_that_of_a_picture() -> None:
     rng = np.random.default_rng(0)
     one, other = rng.random((2, 20, 24))
     stacked = [np.stack([each] * 11) for each in (one, other)]

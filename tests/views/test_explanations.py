@@ -50,7 +50,7 @@ def test_checks_stand_below_their_maps(image: torch.Tensor) -> None:
     labels = [axes.get_xlabel() for axes in found.figure().axes]
     for check, label in zip(found.checks, labels, strict=False):
         assert f"{check.measure('gain').mean:z.2f}" in label
-        assert f"likeness kept {check.measure('likeness_kept').mean:.2f}" in label
+        assert f"similarity kept {check.measure('similarity_kept').mean:.2f}" in label
     failed = [v for check in found.checks for v in check.verdicts if not v.passed]
     assert found.verdicts == tuple(verdict.sentence for verdict in failed)
 

@@ -54,8 +54,8 @@ def test_every_group_is_measured_beside_random_maps(images):
         "average_drop",
         "increase",
         "brightness",
-        "likeness_kept",
-        "gradient_likeness",
+        "similarity_kept",
+        "gradient_similarity",
         "randomised_correlation",
         "randomised_similarity",
         "noise_correlation",
@@ -354,7 +354,7 @@ def test_the_curves_that_are_drawn_are_the_means(images):
             assert any(len(y) == len(expected) and np.allclose(y, expected) for y in drawn)
 
 
-def test_the_likeness_is_drawn_beside_that_of_the_gradient(images):
+def test_the_similarity_is_drawn_beside_that_of_the_gradient(images):
     found = faithfulness(tiny_network(), images, measures=["randomisation"], **QUICK)
     axes = found.figure().axes[0]
     for held in (found.randomisation, found.randomisation.gradient):

@@ -74,7 +74,7 @@ def by_hand(first: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return hsic(one, two) / np.sqrt(hsic(one, one) * hsic(two, two))
 
 
-def test_changes_and_likeness_are_those_taken_by_hand(tmp_path: Path) -> None:
+def test_changes_and_similarity_are_those_taken_by_hand(tmp_path: Path) -> None:
     networks = write(tmp_path)
     wrapped = model()
     before = state(wrapped.module)

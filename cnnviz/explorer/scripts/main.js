@@ -35,7 +35,7 @@ export function begun(data, suffix) {
   app.says = (/** @type {string} */ id, /** @type {string} */ text) => says(app.byId(id), text);
   app.first = {
     class: data.first, against: null, layer: data.layers.length - 1, method: "gradcam", signed: false,
-    opacity: 0.55, clip: 1, colours: "inferno", at: [], channel: null, scales: new Map(), conv: null, step: null, by: "fires",
+    opacity: 0.55, clip: 1, colours: "inferno", at: [], channel: null, scales: new Map(), conv: null, step: null, by: "activation",
   };
   const limits = {
     classes: data.names.length,

@@ -1,4 +1,4 @@
-// The places that are looked at: what each sees, and which channels fire there.
+// The places that are looked at: what each sees, and which channels respond there.
 
 import { addedAt, fieldAt, largest, valueAt } from "./arithmetic.js";
 import { shareWithout } from "./answers.js";
@@ -82,44 +82,44 @@ function card(app, k, viewed) {
     const [channels, height, width] = layer.maps.shape;
     const { row, column } = app.cellAt(at);
     const place = row * width + column;
-    const fires = new Float32Array(channels);
-    for (let c = 0; c < channels; c += 1) fires[c] = valueAt(layer, c, place, height * width);
+    const acts = new Float32Array(channels);
+    for (let c = 0; c < channels; c += 1) acts[c] = valueAt(layer, c, place, height * width);
     const adds = weights === null ? null : addedAt(layer, weights, place, app.state.scales);
     // What is muted keeps its row.
-    const ranked = largest(view.byEvidence && weights !== null ? addedAt(layer, weights, place, new Map()) : fires, RANKED, view.byEvidence ? Math.abs : undefined);
+    const ranked = largest(view.byEvidence && weights !== null ? addedAt(layer, weights, place, new Map()) : acts, RANKED, view.byEvidence ? Math.abs : undefined);
     const map = view.map === null ? "" : app.words("map here", view.asked, written(view.map[place]), percent(view.map[place] / (view.most || 1)));
     says(where, `${seenFrom(app, layer, row, column)}${map}`);
     says(heads[1], `activation here (rank of ${channels})`);
     says(heads[2], `adds here to ${view.asked}`);
     says(heads[3], `${view.name} without it`);
-    const [firing, adding] = [fires, adds].map((all) => (all === null ? [] : inColumn(ranked.map((c) => all[c]))));
-    found.values = { fires, adds, written: new Map(ranked.map((c, at) => [c, [firing[at], adding[at]]])) };
+    const [act, adding] = [acts, adds].map((all) => (all === null ? [] : inColumn(ranked.map((c) => all[c]))));
+    found.values = { acts, adds, written: new Map(ranked.map((c, at) => [c, [act[at], adding[at]]])) };
     keyed(body, ranked, (c) => channelLine(app, c, () => found.values, () => (kept ? app.state.at[k] : app.pointed)));
-    found.said = `Row ${row}, column ${column}: ${view.byEvidence ? "most evidence" : "fires most"}: ${ranked.slice(0, 3).map((c) => `channel ${c}`).join(", ")}.`;
+    found.said = `Row ${row}, column ${column}: ${view.byEvidence ? "most evidence" : "strongest response"}: ${ranked.slice(0, 3).map((c) => `channel ${c}`).join(", ")}.`;
   };
   return found;
 }
 
-/** @param {any} app @param {number} c @param {() => {fires: Float32Array, adds: Float32Array|null, written: Map<number, string[]>}} values @param {() => any} of which place */
+/** @param {any} app @param {number} c @param {() => {acts: Float32Array, adds: Float32Array|null, written: Map<number, string[]>}} values @param {() => any} of which place */
 function channelLine(app, c, values, of) {
   const how = made("button", { class: "link", title: "How is it computed?", on: { click: () => app.works(c, of()) } });
-  const [fires, adds] = [made("td", {}, [how, made("span")]), made("td")];
-  const open = made("button", { class: "link", title: `Show where channel ${c} fires`, text: String(c), on: { click: () => app.update({ channel: app.state.channel === c ? null : c }) } });
+  const [acts, adds] = [made("td", {}, [how, made("span")]), made("td")];
+  const open = made("button", { class: "link", title: `Show where channel ${c} responds`, text: String(c), on: { click: () => app.update({ channel: app.state.channel === c ? null : c }) } });
   const mute = muteButton(app, () => c, (muted) => {
     if (muted) return "unmute";
     const share = shareWithout(app, c);
     return share === null ? "not computed" : percent(share);
   });
   mute.classList.add("without");
-  const row = made("tr", {}, [made("th", { scope: "row" }, [open]), fires, adds, made("td", {}, [mute])]);
+  const row = made("tr", {}, [made("th", { scope: "row" }, [open]), acts, adds, made("td", {}, [mute])]);
   row.show = () => {
-    const { fires: all, adds: each, written: texts } = values();
-    const [firing, adding] = texts.get(c) ?? [];
+    const { acts: all, adds: each, written: texts } = values();
+    const [act, adding] = texts.get(c) ?? [];
     let rank = 1;
     for (let k = 0; k < all.length; k += 1) if (all[k] > all[c]) rank += 1;
     how.hidden = app.madeBy(c) === null;
-    says(how, firing);
-    says(fires.lastChild, `${how.hidden ? firing : ""} (${rank})`);
+    says(how, act);
+    says(acts.lastChild, `${how.hidden ? act : ""} (${rank})`);
     says(adds, each === null ? "\u2013" : adding);
     adds.setAttribute("class", each !== null && each[c] < 0 ? "against" : "for");
     row.setAttribute("class", (app.state.channel === c ? "chosen" : "") + (app.state.scales.get(c) === 0 ? " muted" : ""));

@@ -65,7 +65,7 @@ export function stateOf(text, first, limits) {
     channel: whole(said.get("channel"), channels),
     scales: new Map(pairs(said.get("scale"), ":").filter(([c, by]) => Number.isInteger(c) && c >= 0 && c < channels && by >= 0 && by <= 10 && by !== 1)),
     conv: whole(said.get("conv"), limits.convolutions),
-    by: word("by", ["fires", "evidence"], first.by),
+    by: word("by", ["activation", "evidence"], first.by),
     step: said.get("step") === "" ? [] : numbers(said.get("step"), 3),
   };
 }

@@ -43,7 +43,7 @@ function words(app) {
   const steps = held ? `, values rounded to ${held.levels} levels` : "";
   if (state.opacity === 0) return app.words("photo alone", state.channel === null ? name : `channel ${state.channel}`);
   const missing = shownMap(app) === null;
-  const what = state.channel !== null ? `Where channel ${state.channel} ${state.scales.get(state.channel) === 0 ? "fired before it was muted" : "fires, and how much"}`
+  const what = state.channel !== null ? `Where channel ${state.channel} ${state.scales.get(state.channel) === 0 ? "responded before it was muted" : "responds, and how strongly"}`
     : state.against !== null ? `${data.methodNames[state.method]}: ${app.words("for one", name, data.names[state.against])}`
       : state.signed ? `${data.methodNames[state.method]}: ${app.words("signed", name)}`
         : `${data.methodNames[state.method]}: where the network found ${name}`;

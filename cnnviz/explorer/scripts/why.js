@@ -52,13 +52,13 @@ function sentences(app, name, other) {
     found.push(made("p", { text: app.words("no map", missing.join(" and "), app.layer().name, app.layer().classes.length) }));
     return found;
   }
-  found.push(made("p", { class: "both", hidden: app.state.channel !== null }, [made("strong", { class: "for", text: "Red" }), ` on the photo speaks for ${name}, `, made("strong", { class: "against", text: "blue" }), ` for ${other}.`]));
+  found.push(made("p", { class: "both", hidden: app.state.channel !== null }, [made("strong", { class: "for", text: "Red" }), ` on the photo is evidence for ${name}, `, made("strong", { class: "against", text: "blue" }), ` for ${other}.`]));
   const adds = addedByChannel(app, weights);
   const most = largest(adds, NAMED).filter((c) => adds[c] > 0);
   const least = largest(adds, NAMED, (one) => -one).filter((c) => adds[c] < 0);
   const by = app.layer().head ? "" : ", an estimate from the gradient, as in Grad-CAM";
-  if (most.length) found.push(made("p", {}, [`Channels that say ${name} most (beside each, what it adds to the lead${by}): `, ...channelsNamed(app, most, adds)]));
-  if (least.length) found.push(made("p", {}, [`Channels that say ${other} most: `, ...channelsNamed(app, least, adds)]));
+  if (most.length) found.push(made("p", {}, [`Most evidence for ${name} (channels, with what each adds to the lead${by}): `, ...channelsNamed(app, most, adds)]));
+  if (least.length) found.push(made("p", {}, [`Most evidence for ${other}: `, ...channelsNamed(app, least, adds)]));
   return found;
 }
 

@@ -282,11 +282,11 @@ MEASURE_GROUPS: dict[str, MeasureGroup] = {
             "randomisation",
             "redrawn weights, Adebayo et al. 2018",
             _take_randomisation,
-            main=("likeness_kept",),
+            main=("similarity_kept",),
             needs="explain",
             check=AgainstRandomisation(),
             caption="To the right the weights are redrawn layer by layer from the top: a map of "
-            "what the network learned must lose its likeness to itself, and one that keeps it "
+            "what the network learned must lose its similarity to itself, and one that keeps it "
             "shows the {shown}.",
         ),
         MeasureGroup(

@@ -51,7 +51,7 @@ class Randomisation:
         Those of the random maps with the map of the trained network, [N, R].
     gradient : Randomisation, optional
         The same for the plain gradient, as a yardstick: it is what the network computes and
-        nothing else, and keeps some likeness because the lower layers still find the same edges.
+        nothing else, and keeps some similarity because the lower layers still find the same edges.
     """
 
     stages: tuple[str, ...]
@@ -64,12 +64,12 @@ class Randomisation:
     gradient: Randomisation | None = None
 
     def measures(self) -> tuple[Measure, ...]:
-        """Return the likeness kept while the upper half forgets, and the means over all stages."""
+        """Return the similarity kept while the upper half forgets, and means over all stages."""
         yardstick = () if self.gradient is None else self.gradient.kept()
         return (
-            Measure("likeness_kept", "likeness kept", "", *self.kept()),
+            Measure("similarity_kept", "similarity kept", "", *self.kept()),
             *(
-                [Measure("gradient_likeness", "likeness kept by the gradient", "", *yardstick)]
+                [Measure("gradient_similarity", "similarity kept by the gradient", "", *yardstick)]
                 if yardstick
                 else []
             ),
@@ -95,7 +95,7 @@ class Randomisation:
         The mean of the rank correlation and the SSIM, each on a scale on which the random maps of
         the same image are 0 and the same map is 1, over the stages down to half of the layers. The
         lower half is left out because even an honest map is made of the edges that it finds, and
-        the upper half holds the classes. Both likenesses are used because either alone is
+        the upper half holds the classes. Both similarities are used because either alone is
         deceived: the rank correlation of plain gradients by where the photo has edges at all, the
         SSIM of coarse maps by their smoothness.
         """

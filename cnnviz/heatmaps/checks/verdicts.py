@@ -19,12 +19,12 @@ the map of a single photo must beat all of its nineteen."""
 DIGITS = 2
 """The digits of a difference that are told, and below which it is none."""
 MARGIN = 0.2
-"""How much more likeness than the plain gradient a map may keep while the weights are redrawn.
+"""How much more similarity than the plain gradient a map may keep while the weights are redrawn.
 
 Measured map by map on 40 held-out scenes with shapes-plain and 7 photos with SqueezeNet 1.0:
 guided backpropagation keeps 0.23 to 0.64 more than the gradient, and Grad-CAM always less."""
 MOST = 0.6
-"""How much likeness no map may keep, whatever the gradient does."""
+"""How much similarity no map may keep, whatever the gradient does."""
 
 
 @dataclass(frozen=True)
@@ -229,14 +229,14 @@ class AgainstRandomisation(Check):
     """Whether maps change when the weights of the upper half of the network are redrawn.
 
     The yardstick is the plain gradient of the same images under the same weights. It is what the
-    network computes and nothing else, and keeps some likeness because the lower layers still find
+    network computes and nothing else, and keeps some similarity because the lower layers still find
     the same edges; how much differs from network to network. Both measures are from
     `cnnviz.heatmaps.checks.randomisation.Randomisation.measures`.
     """
 
     name = "randomisation"
-    measure = "likeness_kept"
-    yardstick: ClassVar[str] = "gradient_likeness"
+    measure = "similarity_kept"
+    yardstick: ClassVar[str] = "gradient_similarity"
     passed = "changes with the weights"
     failed = "does not change with the weights"
     failed_by = "Hardly changed when the weights are randomised"
@@ -245,12 +245,12 @@ class AgainstRandomisation(Check):
         "interval holds the limit"
     )
     reading = (
-        "The likeness kept tells how much of the map stays when the upper half of the network "
+        "The similarity kept tells how much of the map stays when the upper half of the network "
         "forgets what it learned; a map of what the network learned keeps little."
     )
 
     def passes(self, find: Callable[[str], Figures]) -> bool:
-        """Return whether the maps keep little enough likeness; a map of one value keeps none."""
+        """Return whether the maps keep little enough similarity; a map of one value keeps none."""
         return find(self.measure).mean < self.limit(find)
 
     def judge(self, find: Callable[[str], Figures]) -> bool | None:
@@ -265,27 +265,27 @@ class AgainstRandomisation(Check):
         return super().said(find, space)
 
     def limit(self, find: Callable[[str], Figures]) -> float:
-        """Return how much likeness the maps may keep, beside what the plain gradient keeps."""
+        """Return how much similarity the maps may keep, beside what the plain gradient keeps."""
         return similarity_limit(find(self.yardstick).mean)
 
     def sentence(self, title: str, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
-        """Say how much likeness the maps keep."""
+        """Say how much similarity the maps keep."""
         kept, gradient = find(self.measure), find(self.yardstick).mean
-        likeness = kept.mean
-        if not np.isfinite(likeness):
+        similarity = kept.mean
+        if not np.isfinite(similarity):
             return (
                 f"{title} marks nothing that could change with the weights: its maps have one "
                 "value."
             )
         how = (
-            "while the upper half of the layers forget what they learned, the maps keep a likeness "
-            f"of {likeness:.2f} to what they were (1 is unchanged, 0 is random; the plain gradient "
-            f"keeps {gradient:.2f}, and the limit is {self.limit(find):.2f})"
+            "while the upper half of the layers forget what they learned, the maps keep a "
+            f"similarity of {similarity:.2f} to what they were (1 is unchanged, 0 is random; the "
+            f"plain gradient keeps {gradient:.2f}, and the limit is {self.limit(find):.2f})"
         )
         if self.judge(find) is None:
             return (
                 f"Whether {title} shows what the network learned is not known: {how}, and the 95% "
-                f"interval of that likeness, {kept.low:.2f} to {kept.high:.2f}, holds the limit."
+                f"interval of that similarity, {kept.low:.2f} to {kept.high:.2f}, holds the limit."
             )
         if self.passes(find):
             return f"{title} shows what the network learned: {how}."
@@ -295,8 +295,8 @@ class AgainstRandomisation(Check):
         )
 
     def line(self, find: Callable[[str], Measure]) -> str:
-        """Return the likeness kept."""
-        return f"likeness kept {find(self.measure).mean:.2f}"
+        """Return the similarity kept."""
+        return f"similarity kept {find(self.measure).mean:.2f}"
 
     def failed_line(self, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say that the maps hardly change."""
@@ -304,5 +304,5 @@ class AgainstRandomisation(Check):
 
 
 def similarity_limit(gradient: float) -> float:
-    """Return how much likeness a map may keep beside a plain gradient that keeps so much."""
+    """Return how much similarity a map may keep beside a plain gradient that keeps so much."""
     return min((max(gradient, 0.0) if np.isfinite(gradient) else 0.0) + MARGIN, MOST)

@@ -22,7 +22,7 @@ CHAPTER = Chapter(
             command="cnnviz cam {photo} {model}",
             before=(
                 "Grad-CAM takes as weight the gradient of the class's score, averaged over the "
-                "map, and drops what speaks against the class (Selvaraju et al. 2017). It is as "
+                "map, and drops the evidence against the class (Selvaraju et al. 2017). It is as "
                 "coarse as the maps are: that it lies smoothly over the photo comes of the "
                 "stretching.",
             ),

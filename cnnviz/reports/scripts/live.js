@@ -57,7 +57,7 @@ function begun(image, bright, signed) {
     pen.drawImage(map, left * canvas.width, upper * canvas.height, wide, high);
     output.textContent = `${Math.round(Number(opacity.value) * 100)}%`;
     const name = image.classes[Number(classes.value)];
-    const ends = top === 0 ? "nothing there speaks for it" : `${against.checked ? written(-top) : "0"} to ${written(top)}`;
+    const ends = top === 0 ? "nothing there is evidence for it" : `${against.checked ? written(-top) : "0"} to ${written(top)}`;
     said.textContent = `Grad-CAM for ${name} at ${layer.name} (${height} x ${width} places), ${ends}.`;
     canvas.setAttribute("aria-label", said.textContent);
   };

@@ -131,7 +131,7 @@ def _table(heatmap: Heatmap) -> Table:
 
 def _row(heatmap: Heatmap, layer: str, place: int) -> tuple[str, ...]:
     values = heatmap.maps[place][0]
-    # Where nothing speaks for the class, the largest value is no place of evidence.
+    # Where nothing is evidence for the class, the largest value is no place of evidence.
     found = bool(np.nanmax(values) > 0)
     peak = map(str, heatmap.peak(0, layer)) if found else ["none"] * values.ndim
     return (

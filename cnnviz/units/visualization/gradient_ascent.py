@@ -54,7 +54,7 @@ class AscentSettings:
     diverse : int
         How many pictures are made of each objective, and kept unlike one another.
     diversity : float
-        How much a likeness of textures of 1 costs, as a share of the score.
+        How much a similarity of textures of 1 costs, as a share of the score.
     moves : Moves
         How far pictures are moved at each step.
     coarse : bool
@@ -245,7 +245,7 @@ class _Climb:
         scores, textures = self.probe.scores(moved, [self.rows[place] for place in live.tolist()])
         total = scores.sum()
         if textures is not None:
-            total = total - self._likeness(scores.detach(), textures)
+            total = total - self._similarity(scores.detach(), textures)
         gradient = None
         if total.requires_grad:
             (gradient,) = torch.autograd.grad(total, values, allow_unused=True)
@@ -258,18 +258,18 @@ class _Climb:
             return self.canvas.picture(values, (size[0], size[1]))
         return self.canvas.picture(values)
 
-    def _likeness(self, scores: torch.Tensor, textures: torch.Tensor) -> torch.Tensor:
-        """Return what the likeness of the pictures of an objective costs (Olah et al. 2017).
+    def _similarity(self, scores: torch.Tensor, textures: torch.Tensor) -> torch.Tensor:
+        """Return what the similarity of the pictures of an objective costs (Olah et al. 2017).
 
-        The likeness of two pictures is the cosine between the Gram matrices of their channels.
+        The similarity of two pictures is the cosine between the Gram matrices of their channels.
         """
         count = self.settings.diverse
         flat = textures.flatten(2)
         gram = F.normalize((flat @ flat.transpose(1, 2)).flatten(1), dim=1)
         blocks = gram.view(-1, count, gram.shape[1])
-        likeness = blocks @ blocks.transpose(1, 2)
-        others = 1.0 - torch.eye(count, device=likeness.device, dtype=likeness.dtype)
-        mean = (likeness * others).sum((1, 2)) / (count * max(1, count - 1))
+        similarity = blocks @ blocks.transpose(1, 2)
+        others = 1.0 - torch.eye(count, device=similarity.device, dtype=similarity.dtype)
+        mean = (similarity * others).sum((1, 2)) / (count * max(1, count - 1))
         worth = scores.view(-1, count).abs().sum(1)
         return self.settings.diversity * (worth * mean).sum()
 

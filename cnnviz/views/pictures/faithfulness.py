@@ -128,7 +128,9 @@ def _draw_randomisation(axes: Axes, found: Randomisation) -> None:
         f"of {found.layers} layers redrawn, from {shortened(found.stages[0], 18, 'start')} down",
         fontsize=drawing.SMALL_SIZE,
     )
-    axes.set_title("Likeness to the trained network's map", fontsize=drawing.TEXT_SIZE, loc="left")
+    axes.set_title(
+        "Similarity to the trained network's map", fontsize=drawing.TEXT_SIZE, loc="left"
+    )
     low, _ = axes.get_ylim()
     axes.set_ylim(min(-0.1, low), 1.04)
     _legend(axes, columns=2)

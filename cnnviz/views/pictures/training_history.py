@@ -71,10 +71,10 @@ def _layout(found: TrainingHistory) -> tuple[int, int]:
 
 
 def _curves(part: drawing.Canvas, found: TrainingHistory) -> None:
-    # Of one photo there is neither a likeness over images nor a share of right answers.
+    # Of one photo there is neither a similarity over images nor a share of right answers.
     if len(found.batch_sizes) or found.labelled:
         panels = list(part.subplots(1, 2))
-        _likeness(panels[0], found)
+        _similarity(panels[0], found)
     else:
         panels = [part.subplots()]
     right = panels[-1]
@@ -93,7 +93,7 @@ def _settled(axes: Axes, level: float, label: str) -> None:
     axes.axhline(level, color=drawing.QUIET, linewidth=0.8, linestyle=":", label=label)
 
 
-def _likeness(left: Axes, found: TrainingHistory) -> None:
+def _similarity(left: Axes, found: TrainingHistory) -> None:
     if len(found.batch_sizes):
         _lines(left, found, found.layers, found.cka)
         _settled(left, found.alike, f"settled: {found.alike:g} or more")

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.results.drawing import Pixels
-from cnnviz.results.text import joined, number, percent, plural, spread_parts, to_one_place
+from cnnviz.results.text import joined, number, percent, plural, spreads_to_one_place, to_one_place
 from cnnviz_gallery.intervals import ENOUGH
 from cnnviz_gallery.scan.class_contrast import ClassContrast
 from cnnviz_gallery.scan.layer_result import LayerResult
@@ -283,7 +283,7 @@ def _groups(subject: SiteContext, contrast: ClassContrast, channel: int) -> list
     """Return the groups of images that excite a unit most, the most first."""
     order = _ordered(contrast, channel)[:GROUPS] if contrast.known else []
     means, halves = contrast.means[channel], contrast.halves[channel]
-    spreads = [spread_parts(float(means[place]), float(halves[place])) for place in order]
+    spreads = spreads_to_one_place(means[order].tolist(), halves[order].tolist())
     return [
         content.Share(
             name=_named(subject, place),

@@ -7,7 +7,7 @@ import pytest
 
 from cnnviz.datasets import open_dataset
 from cnnviz.results.intervals import wilson
-from cnnviz.results.text import share_between, with_spread
+from cnnviz.results.text import share_between
 from cnnviz_gallery.scan.class_contrast import class_contrast
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
@@ -58,8 +58,12 @@ def test_claims_of_classes_stand_with_their_counts_and_intervals(many_site):
         one, low, high = (f"{values[channel]:.2f}" for values in numbers)
         assert f"Selectivity {one} ({low} to {high})" in page
         top = int(contrast.top[channel])
-        said = with_spread(*(float(v[channel, top]) for v in (contrast.means, contrast.halves)))
-        assert f"{found.groups[top]} 12 images {said}" in page
+        said = re.findall(rf"{found.groups[top]} 12 images (\S+) ± (\S+)", page)[0]
+        places = len(said[1].partition(".")[2])
+        numbers = (contrast.means, contrast.halves)
+        assert said == tuple(f"{float(values[channel, top]):.{places}f}" for values in numbers)
+        below = re.findall(r"12 images (\S+) ± (\S+)", page)
+        assert {len(one.partition(".")[2]) for pair in below for one in pair} == {places}, below
         assert "with its 95% interval (Student's t)" in html.unescape(page)
     for path in ("head/0.html", "head/index.html"):
         assert "(Morcos et al. 2018). In brackets its 95% interval" in text_of(folder / path)

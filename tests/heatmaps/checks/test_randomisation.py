@@ -38,7 +38,7 @@ def of_the_weights(model, batch, classes):
 
 def judge(found, gradient=0.1):
     yardstick = Measure("g", "G", "", np.array([gradient]), np.zeros((1, 1)))
-    held = {"likeness_kept": found.measures()[0], "gradient_likeness": yardstick}
+    held = {"similarity_kept": found.measures()[0], "gradient_similarity": yardstick}
     return AgainstRandomisation().verdict("It", held.__getitem__)
 
 
@@ -258,7 +258,7 @@ def test_the_yardstick_is_the_gradient_under_the_same_weights(subject):
     own = randomised(subject, plain_gradient, seed=3)
     beside = beside_gradient(own, subject, count=4, stages=8, seed=3)
     np.testing.assert_array_equal(beside.gradient.correlation, own.correlation)
-    assert [one.key for one in beside.measures()][:2] == ["likeness_kept", "gradient_likeness"]
+    assert [one.key for one in beside.measures()][:2] == ["similarity_kept", "gradient_similarity"]
     expected = by_name("saliency")(subject.model, subject.batch, subject.asked)
     found = plain_gradient(subject.model, subject.batch, subject.asked)
     np.testing.assert_allclose(found, expected, rtol=1e-6)

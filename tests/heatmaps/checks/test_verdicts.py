@@ -36,7 +36,7 @@ def find(values: list[float], gradient: float = 0.2) -> Any:
         ([0.41], False),
     ],
 )
-def test_maps_keep_little_likeness_or_much_or_it_is_not_known(
+def test_maps_keep_little_similarity_or_much_or_it_is_not_known(
     values: list[float], passed: bool | None
 ) -> None:
     verdict = CHECK.verdict("Saliency", find(values))

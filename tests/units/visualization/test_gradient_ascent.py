@@ -194,7 +194,7 @@ def test_a_picture_that_has_settled_is_done() -> None:
 
 
 def test_diverse_pictures_are_less_alike_than_seeds() -> None:
-    def likeness(made: OptimisedPictures) -> float:
+    def similarity(made: OptimisedPictures) -> float:
         x = torch.from_numpy(made.pictures) * 2 - 1
         with torch.no_grad():
             maps = module(x).flatten(2)
@@ -208,7 +208,7 @@ def test_diverse_pictures_are_less_alike_than_seeds() -> None:
         climbed(module, "3:2", steps=60, diverse=3, diversity=weight)[0] for weight in (1.0, 0.0)
     )
     assert apart.pictures.shape[0] == 3
-    assert likeness(apart) < likeness(plain)
+    assert similarity(apart) < similarity(plain)
 
 
 def test_coarse_steps_come_first() -> None:
