@@ -7,7 +7,7 @@
 #   make check   lint, format, types, those that users see too, who imports whom, and the types of scripts
 #   make bench   how long whole commands take here, and heatmaps beside the peers
 #                with JSON=docs/benchmarks/VERSION.json the figures of a release are kept
-#   make docs    the documentation as a site, with every example run and the gallery of the shipped networks
+#   make docs    the documentation as a site, with all its code run and the gallery of the shipped networks
 #   make audit   whether the pinned versions have known vulnerabilities, asked of PyPI
 #   make sbom    the software bill of materials of a release, into dist, held to what cnnviz needs
 # With CONSTRAINTS=constraints-lowest.txt it happens in .venv-lowest, with the oldest versions allowed.

@@ -1,11 +1,12 @@
-"""Build the documentation as a site in `site/`, every example and notebook run.
+"""Build the documentation as a site in `site/`: the code of every page, example and notebook run.
 
     python docs/site/build.py [FOLDER] [--gallery] [--pictures] [--quick]
 
-Warnings of Sphinx are errors, and so is an example that fails. With --gallery the gallery of the
-shipped networks is a part of the site; with --pictures `docs/images` is renewed: what the README
-shows of the examples, and a photograph of a report, for which playwright (the test extra) and
-chromium must be there. With --quick no example is run, to look at pages while writing them.
+Warnings of Sphinx and of the code of pages are errors, and so is an example that fails. With
+--gallery the gallery of the shipped networks is a part of the site; with --pictures `docs/images`
+is renewed: what the README shows of the examples, and a photograph of a report, for which
+playwright (the test extra) and chromium must be there. With --quick no code is run, to look at
+pages while writing them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import api
 import commands
+import page_code
 import staging
 import view_pages
 from PIL import Image
@@ -48,8 +50,11 @@ def build(target: Path, quick: bool = False, pictures: Path | None = None) -> No
     Raises
     ------
     RuntimeError
-        If Sphinx warns of anything, or an example fails; what it was stands on stderr.
+        If the code of a page fails, Sphinx warns of anything, or an example fails; what it was
+        stands on stderr.
     """
+    if not quick:
+        page_code.run_all(page_code.plain_pages())
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
         staging.stage(source)
@@ -129,7 +134,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=staging.ROOT / "site")
     parser.add_argument("--pictures", action="store_true", help="renew docs/images, too")
     parser.add_argument("--gallery", action="store_true", help="build the gallery, too")
-    parser.add_argument("--quick", action="store_true", help="run no examples")
+    parser.add_argument("--quick", action="store_true", help="run no code")
     chosen = parser.parse_args()
     if chosen.quick and chosen.pictures:
         parser.error("--pictures come from the examples, which --quick does not run")

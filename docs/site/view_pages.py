@@ -7,15 +7,13 @@ of that result with its caption, how the view is called, and a sheet of all of t
 from __future__ import annotations
 
 import inspect
-import io
 import re
 import textwrap
-from contextlib import chdir, redirect_stdout
+import warnings
 from pathlib import Path
-from typing import Any
 
 import commands
-import torch
+import page_code
 from pictures import write_webp
 
 import cnnviz
@@ -33,7 +31,6 @@ _GIVEN = {
 }
 _TOLD_ELSEWHERE = ("progress", "announce")
 _LINE = 84
-_EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def finish(folder: Path, quick: bool) -> None:
@@ -52,27 +49,25 @@ def finish(folder: Path, quick: bool) -> None:
         text = page.read_text("utf-8")
         if not quick:
             print(f"drawing {view.name}", flush=True)
-            found, printed = draw(text, folder / f"{view.name}.webp")
+            found, printed = draw(page, folder / f"{view.name}.webp")
             text = with_picture(text, view, found, printed)
         usage = commands.usage(view.command, called[view.command])
         page.write_text(f"{text}\n{how_to_call(view, usage)}", "utf-8")
     (folder / "index.md").write_text(sheet(quick), "utf-8")
 
 
-def draw(text: str, target: Path) -> tuple[Result, str]:
+def draw(page: Path, target: Path) -> tuple[Result, str]:
     """Run a page's example in an empty folder; draw its result, and return that and the output."""
-    names: dict[str, Any] = {}
     work = target.with_suffix(".work")
     work.mkdir()
-    printed = io.StringIO()
-    with chdir(work), redirect_stdout(printed), torch.random.fork_rng(devices=[]):
-        for code in _EXAMPLE.findall(text):
-            exec(compile(code, target.stem, "exec"), names)
-        found: Result = names["found"]
-        found.save("picture.png")
+    names, printed = page_code.run(page, work)
+    found: Result = names["found"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found.save(work / "picture.png")
     # Of a result of many pages the first.
     write_webp(min(work.glob("picture*.png")), target, widest=1600)
-    return found, printed.getvalue().strip()
+    return found, printed
 
 
 def with_picture(text: str, view: View, found: Result, printed: str) -> str:

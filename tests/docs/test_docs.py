@@ -4,6 +4,7 @@ import importlib
 import re
 import runpy
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,13 @@ def staging(monkeypatch):
 
 
 @pytest.fixture
+def page_code(staging):
+    """Import what runs the code of pages, beside it."""
+    yield importlib.import_module("page_code")
+    del sys.modules["page_code"]
+
+
+@pytest.fixture
 def run_as_script(tmp_path, monkeypatch):
     """Run code as a script in an empty folder; its seeds stay its own."""
     monkeypatch.chdir(tmp_path)
@@ -70,6 +78,32 @@ WITH_CODE = [
 @pytest.mark.parametrize("page", WITH_CODE, ids=_relative)
 def test_the_python_of_a_page_runs_from_top_to_bottom(page, run_as_script):
     run_as_script("\n".join(_blocks(page, "python")), _relative(page))
+
+
+def test_the_site_runs_the_python_of_the_same_pages_as_it_is_written(page_code):
+    assert page_code.plain_pages() == [ROOT / "README.md", *sorted(set(WITH_CODE) - {PAGES[0]})]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise ValueError('too short')", "ValueError: too short"),
+        ("import warnings\nwarnings.warn('old', DeprecationWarning)", "DeprecationWarning: old"),
+    ],
+    ids=["fails", "warns"],
+)
+def test_a_page_whose_code_fails_or_warns_is_named_with_its_line(page_code, tmp_path, code, said):
+    page = tmp_path / "example.md"
+    page.write_text(
+        f"# Title\n\n```python\nx = 1\n```\n\nText.\n\n```python\n{code}\n```\n", "utf-8"
+    )
+    line = 10 + code.count("\n")
+    told = rf'(?s)example\.md fails.*example\.py", line {line}, in <module>.*{said}'
+    # As where the site is built, and not as in the suite, whose warnings are errors anyway.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(RuntimeError, match=told):
+            page_code.run_all([page])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_relative)

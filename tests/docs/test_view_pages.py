@@ -31,7 +31,7 @@ def view_pages(monkeypatch):
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "site"))
     yield import_module("view_pages")
-    for name in ("view_pages", "commands", "pictures"):
+    for name in ("view_pages", "commands", "page_code", "pictures", "staging"):
         if name not in before:
             sys.modules.pop(name, None)
 
@@ -76,8 +76,9 @@ def test_the_site_adds_the_picture_and_how_the_view_is_called(view_pages, tmp_pa
     assert "--sections units`" in (tmp_path / "deconvnet.md").read_text("utf-8")
     sheet = (tmp_path / "index.md").read_text("utf-8")
     assert all(f"[{view.name}]({view.name}.md)" in sheet for view in VIEWS)
-    text = (FOLDER / "weight_sharing.md").read_text("utf-8")
-    found, printed = view_pages.draw(text, tmp_path / "drawn.webp")
+    written = FOLDER / "weight_sharing.md"
+    text = written.read_text("utf-8")
+    found, printed = view_pages.draw(written, tmp_path / "drawn.webp")
     assert printed == found.summary()
     shown = view_pages.with_picture(text, cam, found, printed)
     assert (tmp_path / "drawn.webp").read_bytes()[8:12] == b"WEBP"
