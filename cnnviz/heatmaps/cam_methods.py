@@ -45,18 +45,24 @@ def gradcam_plus_plus(activations: torch.Tensor, gradients: torch.Tensor) -> tor
     Chattopadhay et al. 2018, equations 10 and 19, for the exponential of the score: its powers
     cancel in the coefficients and leave one positive factor for the whole map, which is left out.
     """
-    squared, cubed = gradients.square(), gradients.pow(3)
-    below = 2.0 * squared + _total(activations) * cubed
-    # Where the gradient is zero so is the numerator, and the place has no weight.
-    coefficients = torch.where(below == 0.0, 0.0, squared / torch.where(below == 0.0, 1.0, below))
-    return _weighted(activations, (coefficients * gradients.relu()).flatten(2).sum(2))
+    # Equation 19 divided by the square of the gradient, whose powers leave the range of float32
+    # where a score is saturated; where the gradient is zero the place has no weight either way.
+    below = 2.0 + _total(activations) * gradients
+    shares = torch.where(below == 0.0, 0.0, gradients.relu() / below)
+    return _weighted(activations, shares.flatten(2).sum(2))
 
 
 def xgradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-    """Weigh each channel by its gradient averaged over its activation (Fu et al. 2020, eq. 7)."""
-    total = activations.flatten(2).sum(2)
+    """Weigh each channel by its gradient averaged over its activation (Fu et al. 2020, eq. 7).
+
+    A channel whose activations cancel, as behind an instance norm, has no such average, and no
+    weight.
+    """
+    places = activations.flatten(2)
+    total, sizes = places.sum(2), places.abs().sum(2)
+    cancels = total.abs() <= 64 * torch.finfo(activations.dtype).eps * sizes
     weights = (gradients * activations).flatten(2).sum(2)
-    shares: torch.Tensor = torch.where(total == 0.0, 0.0, weights / total)
+    shares: torch.Tensor = torch.where(cancels, 0.0, weights / torch.where(cancels, 1.0, total))
     return _weighted(activations, shares)
 
 
@@ -135,7 +141,7 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
     activations, images = capture.activation_maps(layer), capture.batch.tensor
     layout, given = capture.layout(layer), capture.activations[layer]
     at_once = rows_in_cache(capture.model, images)
-    tried = _varied_channels(activations)
+    tried = _chosen(activations.flatten(2).ne(0).any(2))
     trials = _TrialProgress(progress, layer, tried)
     weights = torch.zeros(activations.shape[:2], device=activations.device)
     for image, channels in enumerate(tried):
@@ -178,8 +184,12 @@ def _repeated(
 def _varied_channels(activations: torch.Tensor) -> list[torch.Tensor]:
     """Return for each image the channels that do not have one value everywhere."""
     places = activations.flatten(2)
-    varied = places.amax(2) > places.amin(2)
-    return [channels.nonzero()[:, 0] for channels in varied]
+    return _chosen(places.amax(2) > places.amin(2))
+
+
+def _chosen(wanted: torch.Tensor) -> list[torch.Tensor]:
+    """Return for each image the channels that are wanted, of [N, C]."""
+    return [channels.nonzero()[:, 0] for channels in wanted]
 
 
 class _TrialProgress:

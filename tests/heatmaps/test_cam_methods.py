@@ -1,10 +1,10 @@
-"""How maps of several layers become one, apart from any network."""
+"""Formulas of class activation maps, and how several maps become one, apart from any network."""
 
 from __future__ import annotations
 
 import torch
 
-from cnnviz.heatmaps.cam_methods import covered, fused
+from cnnviz.heatmaps.cam_methods import covered, fused, gradcam_plus_plus, xgradcam
 
 
 def test_each_image_is_scaled_by_its_own_maximum_and_one_without_evidence_is_zero() -> None:
@@ -22,3 +22,24 @@ def test_maps_of_one_place_cover_one_row_and_one_column() -> None:
     assert covered(torch.zeros(1, 1, 1), (0.0, 0.0, 1.0, 1.0)) == (1, 1)
     assert covered(torch.zeros(1, 3, 4), (0.0, 0.0, 8.0, 3.0)) == (1, 1)
     assert covered(torch.zeros(1, 3, 4), (0.0, 0.0, 0.5, 1.0)) == (3, 8)
+
+
+def drawn(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_gradient_of_a_saturated_score_makes_the_same_map_as_in_double_precision() -> None:
+    # Its square and cube are zero in float32.
+    activations, gradients = drawn(1, 4, 3, 3).relu(), 1e-25 * drawn(2, 4, 3, 3)[1:]
+    found = gradcam_plus_plus(activations, gradients)
+    wanted = gradcam_plus_plus(activations.double(), gradients.double())
+    assert float(wanted.abs().max()) > 0.0
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=0.0)
+
+
+def test_a_channel_whose_activations_cancel_has_no_weight_in_xgradcam() -> None:
+    activations, gradients = drawn(1, 2, 5, 5), drawn(2, 2, 5, 5)[1:]
+    # As behind an instance norm: the mean is zero but for rounding.
+    activations[:, 0] -= activations[:, 0].mean()
+    found = xgradcam(activations, gradients)
+    torch.testing.assert_close(found, xgradcam(activations[:, 1:], gradients[:, 1:]))

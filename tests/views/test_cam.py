@@ -153,6 +153,18 @@ def test_ablationcam_takes_every_channel_away(layer: str) -> None:
     assert steps[-1][0] == steps[-1][1] > 0
 
 
+def test_ablationcam_takes_away_a_channel_that_has_one_value_everywhere() -> None:
+    module = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)).eval()
+    images = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(5))
+    held = capture(module, images, layers="0", target=1)
+    with torch.no_grad():
+        falls = module[2].weight[1] * held.activations["0"].flatten() / held.scores.abs()
+        expected = (falls * held.activations["0"].flatten()).sum()
+    torch.testing.assert_close(
+        torch.from_numpy(cam(held, "0", "ablationcam").maps[0]).sum(), expected
+    )
+
+
 @pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
 def test_trying_channels_out_leaves_the_network_alone(method: str) -> None:
     module = tiny_network().train()
