@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -13,6 +14,8 @@ from cnnviz_gallery.scan import quantised_sums
 from cnnviz_gallery.scan.quantised_sums import BINS
 from cnnviz_gallery.scan.ranked_images import Ints, RankedImages, sampled, strongest
 
+_ROUNDED = 0.1
+"""The share of a variance from which on rounding counts."""
 _ADDED = (
     "histogram",
     "active_images",
@@ -91,31 +94,65 @@ class LayerResult:
     @property
     def unknown(self) -> NDArray[np.bool_]:
         """Whether a channel has no value that is a number in any image, [C]."""
-        return np.asarray(self.histogram.sum(1) == 0)
+        return np.asarray(self.counted == 0)
+
+    @property
+    def counted(self) -> Ints:
+        """In how many images a channel has a value that is a number, [C]."""
+        return np.asarray(self.histogram.sum(1))
 
     @property
     def activity(self) -> NDArray[np.float64]:
-        """The mean peak of each channel, [C]."""
-        return self.sums * self.unit / max(self.images, 1)
+        """The mean peak of each channel over the images in which it has one, [C].
+
+        NaN where there is none, or some are too large to be summed beside the first image's.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = self.sums * self.unit / self.counted
+        return np.where(self._beyond(quantised_sums.LIMIT), np.nan, mean)
 
     @property
     def sparsity(self) -> NDArray[np.float64]:
-        """The share of positions at which a channel is not above zero, [C]."""
-        return 1.0 - self.active_positions / max(self.positions, 1)
+        """The share of positions at which a channel is not above zero, [C]; NaN of none."""
+        positions = self.counted * (self.positions / max(self.images, 1))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(1.0 - self.active_positions / positions)
+
+    def _beyond(self, units: int) -> NDArray[np.bool_]:
+        """Whether a peak of a channel is further from zero than so many units, [C]."""
+        most = units * self.unit
+        return np.asarray((self.highest > most) | (self.lowest < -most))
 
     def group_means(self, counts: Ints) -> NDArray[np.float64]:
-        """Return the mean over each group of the peaks above zero, [C, K]; NaN without images."""
+        """Return the mean over each group of the peaks above zero, [C, K].
+
+        NaN without images, and where a channel is no number in some, whose groups are not kept, or
+        too large to be summed.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.group_sums * self.unit / np.asarray(counts, np.float64))
+            means = self.group_sums * self.unit / np.asarray(counts, np.float64)
+        lost = (self.counted < self.images) | self._beyond(quantised_sums.LIMIT)
+        return np.where(lost[:, None], np.nan, means)
 
     def group_variances(self, counts: Ints) -> NDArray[np.float64]:
-        """Return the variance of the peaks above zero in each group, [C, K]; NaN below 2 images."""
+        """Return the variance of the peaks above zero in each group, [C, K].
+
+        NaN below 2 images, and where a peak is too large for its square to be summed. Of peaks so
+        small that their squares are rounded, beside the first image's, it is the largest that the
+        rounding leaves open.
+        """
         images = np.asarray(counts, np.float64)
-        squares = self.group_squares * quantised_sums.square_unit(self.unit)
+        step = quantised_sums.square_unit(self.unit)
+        squares, means = self.group_squares * step, self.group_means(counts)
         with np.errstate(invalid="ignore", divide="ignore"):
-            spread = squares - images * np.square(self.group_means(counts))
-            found = np.maximum(spread, 0.0) / (images - 1.0)
-        return np.where(images > 1.0, found, np.nan)
+            spread = squares - images * np.square(means)
+            # Of a peak x it is x times the step at most, and half as much where x rounds to zero.
+            rounding = 1.5 * images * means * math.sqrt(step)
+            rounded = (spread != 0.0) & (rounding > _ROUNDED * spread)
+            found = np.maximum(spread, 0.0) + np.where(rounded, rounding, 0.0)
+            found = found / (images - 1.0)
+        lost = (images < 2.0) | self._beyond(quantised_sums.SQUARE_LIMIT)[:, None]
+        return np.where(lost, np.nan, found)
 
     def selectivity(self, counts: Ints) -> NDArray[np.float64]:
         """Return (m - o) / (m + o) of each channel, [C] (Morcos et al. 2018).

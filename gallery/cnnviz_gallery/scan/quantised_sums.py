@@ -21,9 +21,12 @@ BINS = 2 * _REACH + 1
 _SHIFT = 19
 _FIRST = (127 + LOWEST_OCTAVE) * PER_OCTAVE
 _PRECISION = 24
-_LIMIT = 2**40
+LIMIT = 2**40
+"""Units beyond which a value is not summed as it is."""
 _COARSE = 10
 _SQUARE_LIMIT = 2**20
+SQUARE_LIMIT = _SQUARE_LIMIT * 2**_COARSE
+"""Units beyond which the square of a value is not summed as it is."""
 
 
 def bin_of(values: torch.Tensor) -> torch.Tensor:
@@ -71,7 +74,7 @@ def in_units(values: torch.Tensor, unit: float | torch.Tensor) -> torch.Tensor:
 
     A value beyond 2 ** 40 units counts as that many, so that 2 ** 22 images cannot overflow.
     """
-    return (values.detach().double() / unit).round_().clamp_(-_LIMIT, _LIMIT).long()
+    return (values.detach().double() / unit).round_().clamp_(-LIMIT, LIMIT).long()
 
 
 def squares_of(units: NDArray[np.int64]) -> NDArray[np.int64]:

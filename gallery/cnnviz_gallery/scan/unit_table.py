@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cnnviz.results.table import Cell, Table
 from cnnviz_gallery.scan.class_contrast import class_contrast
 from cnnviz_gallery.scan.layer_result import LayerResult
@@ -38,8 +40,12 @@ def _rows(scan: ScanResult, layer: LayerResult) -> Iterator[list[Cell]]:
         beside = (contrast.selectivity, contrast.low, contrast.high)
         yield [
             *(layer.layer, channel),
-            *(float(each[channel]) if known else None for each in numbers),
+            *(_known(each[channel]) if known else None for each in numbers),
             groups[group] if group >= 0 else None,
-            *(float(each[channel]) if group >= 0 else None for each in beside),
+            *(_known(each[channel]) if group >= 0 else None for each in beside),
             bool(contrast.clear[channel]) if group >= 0 else None,
         ]
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -139,7 +139,7 @@ class UnitPage:
 
 @dataclass(frozen=True)
 class ChannelTile:
-    """A channel on its layer's page, with what the channels are sorted by."""
+    """A channel on its layer's page, with what the channels are sorted by; NaN is not known."""
 
     channel: int
     sheet: int

@@ -64,7 +64,8 @@ def shown(subject: SiteContext, layer: LayerResult) -> list[int]:
     Where too few images tell what is selective, they are the most active ones.
     """
     selective = np.nan_to_num(subject.contrasts[layer.layer].selectivity, nan=-1.0)
-    order = np.lexsort((np.arange(layer.channels), -layer.activity, -selective))
+    activity = np.nan_to_num(layer.activity, nan=-np.inf)
+    order = np.lexsort((np.arange(layer.channels), -activity, -selective))
     return sorted(int(channel) for channel in order[:STRIP])
 
 

@@ -167,7 +167,7 @@ def _facts(subject: SiteContext, layer: LayerResult, channel: int) -> tuple[cont
         content.Fact("Greatest value", number(float(layer.highest[channel]))),
         content.Fact(
             "Mean peak",
-            number(float(layer.activity[channel])),
+            _number_or_not(float(layer.activity[channel])),
             "Mean over the images of its greatest value in each",
         ),
         *_selectivity(subject, subject.contrasts[layer.layer], channel),
@@ -177,6 +177,10 @@ def _facts(subject: SiteContext, layer: LayerResult, channel: int) -> tuple[cont
             "Share of positions at which it is not above zero",
         ),
     )
+
+
+def _number_or_not(value: float) -> str:
+    return "not known" if np.isnan(value) else number(value)
 
 
 def _selectivity(
@@ -189,12 +193,13 @@ def _selectivity(
     found, low, high = (
         f"{values[channel]:z.2f}" for values in (contrast.selectivity, contrast.low, contrast.high)
     )
+    known = np.isfinite(contrast.low[channel])
     images = int(contrast.images[top])
     others = plural(len(contrast.classes) - 1, "other class", "other classes")
     return (
         content.Fact(
             "Selectivity",
-            f"{found} ({low} to {high})",
+            f"{found} ({low} to {high})" if known else f"{found} (interval not known)",
             f"(m - o) / (m + o): the mean of {_named(subject, top)} over "
             f"{plural(images, 'image')}, beside that of {others} "
             f"over {plural(contrast.seen - images, 'image')} (Morcos et al. 2018). The 95% "

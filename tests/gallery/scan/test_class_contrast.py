@@ -122,3 +122,28 @@ def test_squares_of_huge_values_do_not_overflow_and_small_ones_are_not_lost() ->
     units = quantised_sums.in_units(torch.tensor([0.01]), UNIT).numpy()
     found = quantised_sums.squares_of(units) * quantised_sums.square_unit(UNIT)
     assert found == pytest.approx(1e-4, rel=0.05)
+
+
+def test_rounding_of_small_peaks_makes_no_class_stand_out() -> None:
+    # All are less than a thousandth of the peaks that the unit was chosen for.
+    peaks, groups = drawn(0, 200, 10)
+    found = contrasted(peaks * 2e-5, groups)
+    exact = contrasted(peaks, groups)
+    assert exact.clear.mean() <= 0.1
+    assert found.clear.sum() <= exact.clear.sum()
+    np.testing.assert_array_less(exact.halves * 2e-5, found.halves)
+
+
+def test_of_peaks_too_large_to_be_summed_no_interval_and_no_mean_is_told() -> None:
+    peaks, groups = drawn(0, 3, 10)
+    scale = np.array([1.0, 2.0**10, 2.0**20])
+    found = counted(peaks * scale, groups, 5)
+    found.strongest.values[:, 0] = (peaks * scale).max(0)
+    counts = np.full(5, 10)
+    assert np.isnan(found.group_variances(counts)).all(1).tolist() == [False, True, True]
+    assert np.isnan(found.group_means(counts)).all(1).tolist() == [False, False, True]
+    assert np.isnan(found.activity).tolist()[2]
+    contrast = class_contrast(found, counts)
+    assert contrast.top[2] == -1
+    assert not contrast.clear[1:].any()
+    assert np.isnan(contrast.low[1])

@@ -161,6 +161,28 @@ def test_values_that_are_no_numbers_count_nowhere_and_are_told() -> None:
     assert any("spoil" in note and "finite" in note for note in found.notes)
     assert spoilt.unknown.tolist() == [True, False, False, False]
     assert not spoilt.silent[0]
+    # Not that of what can be summed of the infinite ones.
+    assert np.isnan(spoilt.activity).tolist() == [True, False, True, False]
+
+
+class SpoilSome(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.where(x[:, :1, :1, :1] > 0.0, torch.nan, x)
+
+
+def test_images_in_which_a_unit_is_no_number_do_not_count_in_its_means() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = as_model(nn.Sequential(nn.Conv2d(3, 4, 1), SpoilSome()).eval())
+    data = Generated(10)
+    found = scan(model, data, "0,1", settings=FEW).layers[1]
+    with torch.no_grad():
+        maps = model.module(model.prepare([data.read(at).image for at in range(10)]).tensor)
+    held = maps[maps.isfinite().all((1, 2, 3))]
+    assert 0 < len(held) < 10
+    np.testing.assert_allclose(found.activity, held.amax((2, 3)).mean(0), rtol=1e-5)
+    np.testing.assert_allclose(found.sparsity, 1.0 - (held > 0).float().mean((0, 2, 3)), atol=1e-6)
+    assert np.isnan(found.group_means(np.array([4, 3, 3]))).all()
 
 
 def test_the_network_is_left_as_it_was_and_surroundings_do_not_matter() -> None:

@@ -86,10 +86,12 @@
     const order = (kind) => {
       const place = kinds.indexOf(kind);
       const value = (item) => Number(item.dataset.v.split(" ")[place]);
-      const sorted = place < 0 ? items : [...items].sort((a, b) => value(b) - value(a));
+      // What is not known is no number, and comes last.
+      const rank = (item) => Number.isNaN(value(item)) ? -Infinity : value(item);
+      const sorted = place < 0 ? items : [...items].sort((a, b) => rank(b) - rank(a) || 0);
       for (const item of items) {
         const link = item.firstElementChild;
-        if (place < 0 || value(item) < 0 && kind === "selectivity") delete link.dataset.n;
+        if (place < 0 || Number.isNaN(value(item)) || value(item) < 0 && kind === "selectivity") delete link.dataset.n;
         else link.dataset.n = value(item).toPrecision(2);
       }
       list.replaceChildren(...sorted);
