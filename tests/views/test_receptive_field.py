@@ -14,6 +14,7 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.introspection.random_draws import own_generator
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import trace
+from cnnviz.results.drawing import new_figure
 from cnnviz.results.legibility import crowded
 from cnnviz.views.pictures.receptive_field import heat_of
 from cnnviz.views.receptive_field import SAMPLES, receptive_field
@@ -150,6 +151,20 @@ def test_every_text_can_be_read_where_the_title_takes_two_lines() -> None:
         figure = replace(found, layers=tuple(f"a.longer.name.{name}" for name in layers)).figure()
         assert "\n" in figure.get_suptitle()
         assert crowded(figure) == ""
+
+
+@pytest.mark.parametrize("layers", [["3"], ["0", "1", "3"], ["0", "1", "3", "4"]])
+def test_panels_fill_a_slide(layers) -> None:
+    found = receptive_field(tiny_network(), images(), layers=layers, draws=1)
+    figure = found.figure(figure=new_figure(12.0, 6.75))
+    figure.draw_without_rendering()
+    panels = [axes.bbox for axes in figure.axes if axes.get_aspect() != "auto"]
+    assert len(panels) == 1 + len(layers)
+    # The image comes first, no smaller than the others; four panels in a row fill a third.
+    assert panels[0].width >= 0.99 * max(panel.width for panel in panels)
+    share = sum(panel.width * panel.height for panel in panels)
+    assert share > 0.5 * figure.bbox.width * figure.bbox.height
+    assert crowded(figure) == ""
 
 
 def test_draws_are_shared_among_the_images() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,35 +26,83 @@ FLOOR = 0.01
 def draw(found: EffectiveFields, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw all frames on the image, and the gradient in the field of each layer."""
     count, title = 1 + len(found.layers), found.summary()
-    rows = -(-count // _ABREAST) if into is None else _rows_in(into, count)
-    columns = -(-count // rows)
-    wide = _PANEL * columns + _BESIDE
+    board = _Board(count, -(-count // _ABREAST)) if into is None else _largest_in(into, count)
+    wide = _PANEL * board.columns + _BESIDE
     # Without room to spare the layout leaves none for the key below the last row.
-    tall = (_PANEL + _TITLES) * rows + _BELOW + drawing.heading_height(title, wide)
+    tall = (_PANEL + _TITLES) * board.rows + _BELOW + drawing.heading_height(title, wide)
     figure = drawing.canvas(wide, tall, into)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    panels = board.panels(figure)
     _draw_all(panels[0], found)
-    for place, axes in enumerate(panels[1:count]):
+    for place, axes in enumerate(panels[1:]):
         _draw_one(axes, found, place)
-    for axes in panels[count:]:
-        axes.set_axis_off()
-    bar_beside(panels[columns - 1], found)
+    bar_beside(panels[board.corner], found)
     drawing.heading(figure, title)
     return figure
 
 
-def _rows_in(into: drawing.Canvas, count: int) -> int:
-    """Return in how many rows the panels are largest on a canvas of a shape that a caller gave."""
+@dataclass(frozen=True)
+class _Board:
+    """Where panels stand: in rows; with `across`, the image alone at the left of all of them.
+
+    Attributes
+    ----------
+    count, rows : int
+        The panels with that of the image, and the rows of those of layers.
+    across : float
+        How many times as wide as the others the panel of the image is that stands beside all rows;
+        0 where it is the first of the first row.
+    """
+
+    count: int
+    rows: int
+    across: float = 0.0
+
+    @property
+    def columns(self) -> int:
+        """The panels in a row, without that of an image beside all rows."""
+        return -(-(self.count - (self.across > 0.0)) // self.rows)
+
+    @property
+    def corner(self) -> int:
+        """Which panel stands at the upper right."""
+        return self.columns - (self.across == 0.0)
+
+    def panels(self, figure: drawing.Canvas) -> list[Axes]:
+        """Return the panels, that of the image first."""
+        if not self.across:
+            grid = figure.add_gridspec(self.rows, self.columns)
+            return [figure.add_subplot(grid[divmod(k, self.columns)]) for k in range(self.count)]
+        ratios = [self.across, *[1.0] * self.columns]
+        grid = figure.add_gridspec(self.rows, 1 + self.columns, width_ratios=ratios)
+        places = [divmod(k, self.columns) for k in range(self.count - 1)]
+        image = figure.add_subplot(grid[:, 0])
+        return [image, *(figure.add_subplot(grid[row, 1 + column]) for row, column in places)]
+
+
+def _largest_in(into: drawing.Canvas, count: int) -> _Board:
+    """Return how panels fill most of a canvas of a shape that a caller gave."""
     # The shape alone decides: on a small canvas letters would leave room for one row, far from
     # filling it, and the size of a slide is found by making letters as large as can be.
     wide = _PANEL * _ABREAST + _BESIDE
     tall = wide * float(into.bbox.height / into.bbox.width)
+    wide -= _BESIDE
 
-    def side(rows: int) -> float:
-        across = (wide - _BESIDE) / -(-count // rows)
-        return float(min(across, (tall - _BELOW) / rows - _TITLES))
+    def side(rows: int, columns: float) -> float:
+        return min(wide / columns, (tall - _BELOW) / rows - _TITLES)
 
-    return max(range(1, count + 1), key=side)
+    def in_rows(rows: int) -> tuple[float, _Board]:
+        return count * side(rows, -(-count // rows)) ** 2, _Board(count, rows)
+
+    def beside(rows: int) -> tuple[float, _Board]:
+        columns = -(-(count - 1) // rows)
+        # The image is large beside them, and no smaller than they are.
+        one = max(side(rows, columns + 1), 0.01)
+        large = max(one, min(wide - columns * one, tall - _BELOW - _TITLES))
+        return large**2 + (count - 1) * one**2, _Board(count, rows, large / one)
+
+    boards = [in_rows(rows) for rows in range(1, count + 1)]
+    boards += [beside(rows) for rows in range(2, count)]
+    return max(boards, key=lambda each: each[0])[1]
 
 
 def bar_beside(axes: Axes, found: EffectiveFields, inches: float | None = None) -> None:
