@@ -28,11 +28,11 @@ from tests.helpers.bad_input.case import Case, made, sentence  # noqa: E402
 
 HEAD = f"""# Bad input
 
-What is wrong with arguments, files or a network is said in one sentence, and what to do about it
-in a second. The exit code is 2, nothing is left half-written, and there is no traceback (`--debug`
-shows it). The tests run the {len(CASES)} cases below; what each met is written here by
-`python docs/bad_input.py`. In them `LONG` is a number of 5,000 digits, `NAME` a name of 5,000
-letters, of which both ends are told, and `NO_TEXT` a byte that is no text.
+If something is wrong with the arguments, a file or a network, the error has two sentences: what is
+wrong, and what to do about it. The exit code is 2, nothing is left half-written, and there is no
+traceback (`--debug` shows it). The tests run the {len(CASES)} cases below, and
+`python docs/bad_input.py` writes here what each said. In them, `LONG` is a number of 5,000 digits,
+`NAME` a name of 5,000 letters (errors show both ends), and `NO_TEXT` a byte that is not text.
 """
 
 

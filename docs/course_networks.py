@@ -205,15 +205,15 @@ def page(rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Every view on the networks of the course",
         "",
-        f"Each of {len(views)} views that look into a network was tried on each of the "
-        f"{len(CARDS)} networks that",
-        "`cnnviz networks` lists, with random weights, on a scene of `shapes`; its picture was",
-        "drawn and its numbers written. Random weights say nothing of what a trained network does;",
-        f"they tell whether every view finds its way through it. {_counted(counts, every)}",
-        f"Left out are {' and '.join(f'`{name}`' for name in TRAINED)}, which need a training.",
-        "Written by `python docs/course_networks.py` from `docs/course_networks.jsonl`, which has",
-        f"every cell. {_timed(rows)}",
-        "Memory is the most that the process had, with the libraries and the network.",
+        f"Each of the {len(views)} views that look into a network was tried on each of the "
+        f"{len(CARDS)} networks",
+        "that `cnnviz networks` lists, with random weights, on a scene of `shapes`: its picture",
+        "was drawn and its numbers were written. Random weights say nothing of a trained network;",
+        f"the table shows whether the views work with the architecture. {_counted(counts, every)}",
+        f"{' and '.join(f'`{name}`' for name in TRAINED)} are left out: they need a training.",
+        "`python docs/course_networks.py` writes this page from `docs/course_networks.jsonl`,",
+        f"which has every cell. {_timed(rows)}",
+        "Memory is the peak of the process, including libraries and the network.",
         "",
         "## By network",
         "",
@@ -223,7 +223,7 @@ def page(rows: list[dict[str, Any]]) -> str:
         "",
         "## By view",
         "",
-        "Views that take minutes were given less than their defaults.",
+        "Views that take minutes were run with smaller settings than their defaults.",
         "",
     ]
     lines += _by_view(rows)
@@ -248,14 +248,11 @@ def _counted(counts: Mapping[str, int], every: int) -> str:
 
 def _timed(rows: list[dict[str, Any]]) -> str:
     """Say what the seconds are of."""
-    said = "Seconds are of processor time, on one thread, computing and drawing"
+    said = "Seconds are processor time on one thread, for computing and drawing"
     clock = sum(row["timed"] != PROCESSOR for row in rows)
     if not clock:
         return f"{said}."
-    return (
-        f"{said};\nthose of {clock} cells are of the clock, on a core that others used as well, "
-        "which makes them longer."
-    )
+    return f"{said};\nfor {clock} cells they are wall-clock time on a shared core, which is longer."
 
 
 def _tried(rows: list[dict[str, Any]]) -> list[str]:

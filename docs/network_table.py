@@ -176,13 +176,14 @@ def page(rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Networks that were tried",
         "",
-        "Every network below was loaded with random weights and asked, at the defaults, for a",
-        "class activation map of one input (the layer it was made at, and its size before it is",
-        "stretched), for the verdict on its gradients, and a report. Random weights say nothing",
-        "of what a trained network does; they tell whether every view finds its way through it.",
-        "An empty map is one of zeros, as of a head that begins at zero.",
-        f"Of {cells} cells {cells - refused - failed} have an answer, {refused} are refused with",
-        f"the reason, and {failed} failed. Written by `python docs/network_table.py`.",
+        "Each network below was loaded with random weights. Three things were asked of it with",
+        "the default settings: a class activation map of one input (the table gives the layer and",
+        "the size of the map before it is resized), the verdict on its gradients, and a report.",
+        "Random weights say nothing about a trained network; the table shows whether the views",
+        "work with the architecture. A map is empty if it is zero everywhere, as with a head whose",
+        f"weights start at zero. Of the {cells} cells, {cells - refused - failed} have a result, "
+        f"{refused} are refused with",
+        f"a reason, and {failed} failed. `python docs/network_table.py` writes this page.",
     ]
     for group in dict.fromkeys(row["group"] for row in rows):
         lines += ["", f"## {group[0].upper()}{group[1:]}", ""]

@@ -69,9 +69,9 @@ def test_what_fails_and_what_takes_too_long_is_told(script: ModuleType) -> None:
     row = {"network": "alexnet", "view": "cam", **found}
     page = script.page([row])
     assert "- `cam` of alexnet: unfinished. after 3 s" in page
-    assert "Seconds are of processor time, on one thread, computing and drawing.\n" in page
+    assert "Seconds are processor time on one thread, for computing and drawing.\n" in page
     by_clock = script.page([row | {"timed": "clock"}])
-    assert "those of 1 cells are of the clock" in by_clock
+    assert "for 1 cells they are wall-clock time" in by_clock
     assert "Of 22 cells 0 work,\n0 are refused with a reason, 0 failed, and 22 were not" in page
 
 
