@@ -103,8 +103,8 @@ def main() -> None:
         work = f"Occlusion of {name}, 169 squares of 32 px"
         found = in_turns(ways, max(1, chosen.rounds))
         note = (
-            f"captum hides {best} squares at once, which is fastest here. The maps differ by "
-            f"{off:.1g} at most; the largest value is {np.abs(wanted).max():.2g}."
+            f"captum hides {best} square{'s' * (best > 1)} at once, which is fastest here. "
+            f"The maps differ by {off:.1g} at most; the largest value is {np.abs(wanted).max():.2g}."
         )
         print(f"{table(work, found)}\n{note}\n", flush=True)
         keep(chosen.json, work, found, [Goal("cnnviz", ("captum",), GOALS[name])], note=note)

@@ -163,12 +163,19 @@ def machine() -> dict[str, Any]:
     sizes = {(each / "level").read_text().strip(): each for each in caches}
     return {
         "processor": platform.machine(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "instructions": _instructions(),
         "cores": cores,
         "caches": {f"L{n}": (at / "size").read_text().strip() for n, at in sizes.items()},
         "system": platform.system(),
         "gpu": torch.cuda.is_available(),
     }
+
+
+def _instructions() -> str:
+    """Return which vectors torch computes with, and what multiplies in bfloat16."""
+    held = {"AVX512-BF16": "_is_avx512_bf16_supported", "AMX": "_is_amx_tile_supported"}
+    bf16 = [name for name, asked in held.items() if getattr(torch.cpu, asked, bool)()]
+    return ", ".join([torch.backends.cpu.get_cpu_capability(), *(bf16 or ["no bfloat16"])])
 
 
 def versions() -> dict[str, str]:
