@@ -104,7 +104,8 @@ def main() -> None:
         found = in_turns(ways, max(1, chosen.rounds))
         note = (
             f"captum hides {best} square{'s' * (best > 1)} at once, which is fastest here. "
-            f"The maps differ by {off:.1g} at most; the largest value is {np.abs(wanted).max():.2g}."
+            f"The maps differ by {off:.1g} at most; "
+            f"the largest value is {np.abs(wanted).max():.2g}."
         )
         print(f"{table(work, found)}\n{note}\n", flush=True)
         keep(chosen.json, work, found, [Goal("cnnviz", ("captum",), GOALS[name])], note=note)
