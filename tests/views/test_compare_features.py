@@ -15,6 +15,7 @@ import cnnviz
 from cnnviz.errors import CheckpointError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
+from cnnviz.results.legibility import crowded
 from cnnviz.views.compare import Comparison, compare
 from tests.helpers.state import state
 
@@ -135,6 +136,32 @@ def test_both_pictures_are_drawn_and_what_is_lacking_is_said(tmp_path: Path) -> 
     assert both.save(tmp_path / "one.png") == tmp_path / "one.png"
     with pytest.raises(UsageError, match="no picture 'maps'"):
         compare(model(module()), PHOTOS, picture="maps")
+
+
+@pytest.mark.parametrize("matched", [True, False])
+def test_the_picture_of_features_is_filled(matched: bool) -> None:
+    other = module(1, filters=24) if matched else nn.Sequential(module(1, filters=24)).eval()
+    layers = "1,4" if matched else "0.1,0.4"
+    found = compare(
+        model(module(filters=24)), PHOTOS, model(other), layers="1,4", other_layers=layers,
+        picture="features",
+    )  # fmt: skip
+    figure = found.figure()
+    assert crowded(figure) == ""
+    # Columns of the sheets in which nothing stands: photo and kernels above, maps below.
+    sheets = [axes.images[0].get_array()[..., :3] for axes in figure.axes]
+    assert len(sheets) == (3 if matched else 4)
+    for sheet in sheets:
+        drawn = (sheet < 255).any(2)
+        right = np.flatnonzero(drawn.any(0))[-1] / drawn.shape[1]
+        assert right > 0.9 or sheet is not sheets[0]
+    tops = sheets[:1] if matched else sheets[:2]
+    for sheet in tops:
+        side = sheet.shape[0] - 20
+        shown = sheet[:side, :side][:: side // 16, :: side // 16]
+        assert (shown < 255).any(2).mean() > 0.95, "the photo stands at the left, as high"
+    words = [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
+    assert sum("image 0" in text for text in words) == len(tops)
 
 
 def test_a_checkpoint_alone_is_the_same_network_with_other_weights(tmp_path: Path) -> None:

@@ -49,6 +49,16 @@ class TileSheet:
         ink = drawing.INK if strong else drawing.QUIET
         self._words.append((left, top, words, {"color": ink, "ha": across}))
 
+    def beside(self, other: TileSheet, apart: int) -> TileSheet:
+        """Return one sheet of both, with another so many pixels right of this one."""
+        (tall, wide), (high, across) = self.pixels.shape[:2], other.pixels.shape[:2]
+        whole = TileSheet(max(tall, high), wide + apart + across)
+        for sheet, left in ((self, 0), (other, wide + apart)):
+            height, width = sheet.pixels.shape[:2]
+            whole.pixels[:height, left : left + width] = sheet.pixels
+            whole._words += [(left + x, y, words, look) for x, y, words, look in sheet._words]
+        return whole
+
     def draw(self, axes: Axes, title: str, letters: int) -> None:
         """Show the picture with its words, below a title of so many letters at most."""
         drawing.show(axes, self.pixels)
