@@ -3,7 +3,8 @@
 A gradient hardly comes back through a softmax that is sure of itself, and nothing through one that
 is saturated; nor through an embedding of length 1 along itself. What is explained is therefore the
 score before it, which is noted as the network computes it: on the returned tensor itself, so that
-it goes wherever that goes.
+it goes wherever that goes. So is whether it comes out of a normalisation, as features do, with no
+layer after it that could make scores of classes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch.nn import functional as F
 
+from cnnviz.introspection import operations
 from cnnviz.introspection.function_calls import FunctionMode
 
 Softening = Literal["softmax", "log_softmax", "sigmoid", "normalisation"]
@@ -60,6 +62,15 @@ _LIMITS = frozenset(
     )
 )
 _MARK = "_cnnviz_softened"
+_FEATURES = "_cnnviz_features"
+# What makes new numbers of features by weights or by references: scores, where it comes last.
+_COMPUTING = frozenset(
+    (
+        *(operations.CONVOLUTION, operations.LINEAR, operations.PRODUCT),
+        *(operations.RECURRENT, operations.ATTENTION),
+    )
+)
+_DISTANCES = frozenset((torch.cdist, F.pairwise_distance, F.cosine_similarity))
 _FOLLOWED = _LAYOUTS | _LIMITS | _LOGARITHMS
 
 
@@ -91,11 +102,21 @@ def mark_softened(tensor: torch.Tensor, found: Softened) -> None:
     setattr(tensor, _MARK, found)
 
 
+def are_features(tensor: torch.Tensor) -> bool:
+    """Whether this very tensor comes out of a normalisation, and of no layer with weights since.
+
+    Activations, pooling, sums, gates and changes of the layout may lie between.
+    """
+    return bool(getattr(tensor, _FEATURES, False))
+
+
 def mapped_softened(
     function: Callable[[torch.Tensor], torch.Tensor], tensor: torch.Tensor, found: torch.Tensor
 ) -> torch.Tensor:
-    """Return `found`, which `function` made of `tensor`, with the note that `tensor` has."""
+    """Return `found`, which `function` made of `tensor`, with the notes that `tensor` has."""
     note = softened(tensor)
+    if are_features(tensor) and isinstance(found, torch.Tensor):
+        setattr(found, _FEATURES, True)
     if note is not None and isinstance(found, torch.Tensor):
         mark_softened(found, Softened(note.kind, function(note.before)))
     return found
@@ -109,6 +130,8 @@ class FinalActivation(FunctionMode):
         if func in _SOFTENINGS:
             return self._soften(func, args, named)
         result = func(*args, **named)
+        if isinstance(result, torch.Tensor) and _passes_features(func, args):
+            setattr(result, _FEATURES, True)
         if (before := _normalised(func, args, named)) is not None:
             earlier = softened(before)
             if earlier is not None and earlier.kind == "normalisation":
@@ -136,6 +159,16 @@ class FinalActivation(FunctionMode):
         if noted and isinstance(result, torch.Tensor):
             mark_softened(result, Softened(kind, kept))
         return result
+
+
+def _passes_features(func: Any, args: Sequence[Any]) -> bool:
+    what = operations.operation(func)
+    if what == operations.NORMALISATION:
+        return True
+    if what in _COMPUTING or func in _DISTANCES:
+        return False
+    given = args[0] if args and isinstance(args[0], (list, tuple)) else args
+    return any(isinstance(one, torch.Tensor) and are_features(one) for one in given)
 
 
 def _over_classes(

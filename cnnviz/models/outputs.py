@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cnnviz.errors import TargetError
-from cnnviz.introspection.final_activation import Softened, mapped_softened, softened
+from cnnviz.introspection.final_activation import (
+    Softened,
+    are_features,
+    mapped_softened,
+    softened,
+)
 from cnnviz.introspection.forward import check_plain
 from cnnviz.models.output_kinds import WORDS, OutputKind
 from cnnviz.models.output_members import chosen_member, describe, member_of, members
@@ -20,6 +25,10 @@ from cnnviz.results.text import plural
 if TYPE_CHECKING:
     from cnnviz.models.model import Model
 
+_AS_FEATURES = (
+    "; yet it comes out of a normalisation, as the features of an embedding do, and scores as a "
+    "rule of a layer with weights"
+)
 _SUITS: dict[str, tuple[OutputKind, ...]] = {
     "softmax": (OutputKind.CLASSES, OutputKind.CLASS_MAP),
     "log_softmax": (OutputKind.CLASSES, OutputKind.CLASS_MAP),
@@ -221,7 +230,20 @@ def _guess(
         return OutputKind.CLASSES, ""
     if has_length_one(given):
         return OutputKind.EMBEDDING, "its rows have the length 1"
-    return OutputKind.CLASSES, shape + _against(given)
+    features = are_features(given)
+    if features and (alike := _as_wide(model, int(given.shape[1]))) != 1:
+        wide = f"has the width of {alike} layers" if alike else "no layer has its width"
+        return OutputKind.EMBEDDING, (
+            f"it comes out of a normalisation, and {wide}, while classes have a layer of their own"
+        )
+    return OutputKind.CLASSES, shape + (_AS_FEATURES if features else _against(given))
+
+
+def _as_wide(model: Model, columns: int) -> int:
+    """Return how many layers have so many channels, by the weights that they hold."""
+    return sum(
+        weight.ndim > 1 and weight.shape[0] == columns for weight in model.module.parameters()
+    )
 
 
 def _lies_in_unit_range(given: torch.Tensor) -> bool:

@@ -11,7 +11,9 @@ AS_GIVEN = "as given"
 """What stands for an activation at the end that was not seen: the values are probabilities."""
 NORMALISED: Softening = "normalisation"
 """What an embedding ends in whose rows are divided by their length."""
-_SET_IT = "output= of Model and load, or --output, sets it"
+_SET_IT = (
+    "--output embedding, value, labels or classes sets it, in Python output= of Model and load"
+)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from cnnviz.introspection.stop_forward import run_to
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.introspection.tracing.operation import tensors
 from cnnviz.models import Model
-from cnnviz.models.outputs import given_of, returns_boxes
+from cnnviz.models.output_kinds import OutputKind
+from cnnviz.models.outputs import given_of, read_output, returns_boxes
 from cnnviz.passes.spatial_maps import UNTRACED, TracedOutput, also_of_image, traced_outputs
 from cnnviz.passes.stages import CallOrder, OrderedCall, Read
 
@@ -127,6 +128,8 @@ def _classes(
         return None
     # Of several heads the one that is explained, which need not come first.
     own_answer = _explained(model, output, answers)[0]
+    if own_answer.ndim == 2 and _embeds(model, output):
+        return None
     if not (own_answer.ndim == 2 or (own_answer.ndim > 2 and own_answer.shape[2:] == image)):
         return None
     classes = int(own_answer.shape[1])
@@ -138,6 +141,13 @@ def _classes(
     at_the_end = True not in own or all(own[own.index(True) :])
     alike = sum(each.ndim > 1 and each.shape[1] == classes for each in answers)
     return classes if at_the_end or computing <= alike else None
+
+
+def _embeds(model: Model, output: Any) -> bool:
+    try:
+        return read_output(model, output).kind == OutputKind.EMBEDDING
+    except TargetError:
+        return False
 
 
 def _explained(

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.errors import LayerError, UsageError
+from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import KINDS, named_layers, select
 from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.introspection.unit_names import Unit, check_channels, read_channels
 from cnnviz.models import Model
+from cnnviz.models.output_kinds import OutputKind
 from cnnviz.models.outputs import read_output
 from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
@@ -243,6 +244,7 @@ class _ObjectiveReader:
 
     def _class(self, label: str) -> Objective:
         if not self._order.classes:
+            self._refuse_embedding(label)
             raise LayerError(
                 f"{self._model.name} returns no row of class scores.", "Name a layer's channel."
             )
@@ -258,6 +260,17 @@ class _ObjectiveReader:
             raise UsageError(f"{label!r} is {what}.", "Name one class, or a channel of a layer.")
         name = resolved.class_index if self._model.categories is None else resolved.name
         return Objective(f"{_CLASS}{name}", "class", None, resolved.class_index)
+
+    def _refuse_embedding(self, label: str) -> None:
+        try:
+            embeds = self._reading.kind == OutputKind.EMBEDDING
+        except TargetError:
+            return
+        if embeds:
+            raise UsageError(
+                f"{label!r} is no class: the output is {self._reading.describe()}.",
+                "Name a channel of a layer.",
+            )
 
     @cached_property
     def _reading(self) -> Reading:

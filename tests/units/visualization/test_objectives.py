@@ -71,7 +71,7 @@ def test_what_means_nothing_is_a_sentence(written, error, message: str) -> None:
 def test_a_dimension_of_an_embedding_is_no_class() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     embedding = Model(module, output="embedding")
-    with pytest.raises(UsageError, match="'1' is no class but dimension 1"):
+    with pytest.raises(UsageError, match="'1' is no class: the output is an embedding"):
         read_objectives(embedding, "class:1")
 
 
@@ -88,7 +88,7 @@ class Normalised(nn.Module):
 
 def test_what_an_output_means_is_told_by_what_the_network_gives() -> None:
     embedding = Model(Normalised().eval())
-    with pytest.raises(UsageError, match="'1' is no class but dimension 1"):
+    with pytest.raises(UsageError, match="'1' is no class: the output is an embedding"):
         read_objectives(embedding, "class:1")
     seen = cnnviz.capture(embedding, torch.rand(1, 3, 8, 8), layers=(), gradients=False)
     assert seen.provenance.output.startswith("an embedding"), "what was read before leaves no trace"
