@@ -168,8 +168,8 @@ def _titles(found: Comparison) -> tuple[str, ...]:
     if not pair.unmatched:
         first, other = (shortened(name, 40) for name in found.names)
         return (
-            f"kernels of {pair.layers[0]}, {len(pair.shown)} of {counts[0]}, {pair.order}: the number "
-            f"of the filter, and how much it changed\nabove: {first}, below: {other}",
+            f"kernels of {pair.layers[0]}, {len(pair.shown)} of {counts[0]}, {pair.order}: the "
+            f"number of the filter, and how much it changed\nabove: {first}, below: {other}",
         )
     shown = len(pair.shown), len(pair.other_shown)
     sides = zip(pair.layers, found.names, shown, counts, strict=True)
