@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import cnnviz
 from cnnviz.errors import UsageError
@@ -114,6 +115,36 @@ def test_a_gradient_through_rectifiers_is_sent_back_from_the_network_s_own_value
     if gradients is True:
         assert apart(held.input_gradient, exact.input_gradient) < 2e-6
     assert held.coverage == exact.coverage
+
+
+class ByPlaces(nn.Module):
+    """A layer norm or attention over the channels of each place, between convolutions."""
+
+    def __init__(self, *, attends: bool) -> None:
+        super().__init__()
+        self.stem, self.last = nn.Conv2d(3, 8, 4, stride=4), nn.Conv2d(8, 5, 1)
+        self.norm = None if attends else nn.LayerNorm(8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        if self.norm is not None:
+            x = self.norm(x.movedim(1, -1)).movedim(-1, 1)
+        else:  # Two heads of four channels.
+            heads = x.unflatten(1, (2, 4)).flatten(3).transpose(2, 3)
+            heads = F.scaled_dot_product_attention(heads, heads, heads)
+            x = heads.transpose(2, 3).reshape(x.shape)
+        return self.last(x.relu()).mean((2, 3))
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("attends", [False, True])
+def test_what_a_derivative_takes_to_lie_as_it_did_lies_so(attends: bool) -> None:
+    module = ByPlaces(attends=attends).eval()
+    asked = partial(cnnviz.capture, layers=["stem"], target=1)
+    held, exact = asked(module, photos()), asked(cnnviz.load(module, exact=True), photos())
+    assert held.provenance.computed_on == SENT_BACK
+    assert apart(held.gradients["stem"], exact.gradients["stem"]) < 2e-6
+    assert apart(held.input_gradient, exact.input_gradient) < 2e-6
 
 
 class Pooled(Residual):
