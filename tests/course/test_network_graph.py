@@ -8,7 +8,7 @@ from torch import nn
 
 from cnnviz.course.network_graph import MOST, Diagram, network_graph
 from cnnviz.introspection.tracing import trace
-from tests.helpers.architectures import ARCHITECTURES, build
+from tests.helpers.architectures import ARCHITECTURES, build, thin
 
 
 def drawn(name: str) -> tuple[Diagram, tuple[Diagram, ...]]:
@@ -22,7 +22,7 @@ def inputs_of(diagram: Diagram, node: int) -> list[int]:
 
 @pytest.mark.parametrize("name", ["alexnet", "resnet152", "densenet121", "mobilenet_v3_small"])
 def test_every_layer_that_does_something_is_drawn_once(name: str) -> None:
-    model, side = build(name), ARCHITECTURES[name]
+    model, side = thin(name), ARCHITECTURES[name]
     found = trace(model.module, (model.channels, side, side))
     trunk, _ = network_graph(found, name)
     layers = [layer for node in trunk.nodes for layer in node.layers]

@@ -15,7 +15,7 @@ from cnnviz.gradients.graph import trunk
 from cnnviz.gradients.probe import probe
 from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
-from tests.helpers.architectures import build, small_input
+from tests.helpers.architectures import small_input, thin
 from tests.helpers.state import state
 
 
@@ -209,7 +209,7 @@ def test_a_head_of_zeros_and_a_softmax_do_not_stop_the_gradient() -> None:
 
 @pytest.mark.parametrize("name", ["lenet5", "squeezenet1_0", "mobilenet_v3_small", "densenet121"])
 def test_known_architectures_are_read_and_left_as_they_were(name: str) -> None:
-    model = build(name)
+    model = thin(name)
     model.module.train()
     try:
         before = state(model.module)

@@ -81,18 +81,29 @@ def drawn_anew(name: str, whole: bool = False) -> Model:
 
 
 @cache
+def thin(name: str) -> Model:
+    """Load a network as `build` does, with a quarter of the channels in each layer.
+
+    For what asks how layers follow one another, which is the same with fewer weights: a sixteenth.
+    """
+    with ExitStack() as patches:
+        _make_thin(name, patches)
+        return drawn_anew(name, whole=True)
+
+
+@cache
 def shallow(name: str) -> Model:
-    """Load a network as `build` does, with two of each block at most where one is repeated.
+    """Load a network as `thin` does, with two of each block at most where one is repeated.
 
     For what asks of every kind of block, and not of depth: DenseNet repeats one 58 times.
     """
     if name not in _REPEATS:
-        return build(name)
+        return thin(name)
     kind, argument, fewer = _REPEATS[name]
-    network = getattr(import_torchvision("torchvision.models"), kind)
-    init = _with_fewer(network.__init__, argument, fewer)
-    with patch.object(network, "__init__", init):
-        return drawn_anew(name)
+    with ExitStack() as patches:
+        _make_thin(name, patches)
+        _give(kind, argument, fewer, patches)
+        return drawn_anew(name, whole=True)
 
 
 def small_input(name: str, count: int = 1, seed: int = 0) -> torch.Tensor:
@@ -103,7 +114,7 @@ def small_input(name: str, count: int = 1, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, channels, side, side, generator=generator)
 
 
-_linear = nn.Linear.__init__
+_conv, _norm, _linear = nn.Conv2d.__init__, nn.BatchNorm2d.__init__, nn.Linear.__init__
 
 
 def _narrow_linear(layer: nn.Linear, in_features: int, out_features: int, **named: Any) -> None:
@@ -122,8 +133,49 @@ def _tiled(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
     return tensor
 
 
+def _make_thin(name: str, patches: ExitStack) -> None:
+    """Give the layers that are made from now on a part of the channels that they ask for."""
+    if name == "convnext_tiny":  # It scales channels by weights of its own, which no layer holds.
+        _give("ConvNeXt", "block_setting", _narrow, patches)
+    elif name != "lenet5":
+        # ShuffleNet parts its channels in halves.
+        times = 2 if name == "shufflenet_v2_x1_0" else 4
+        for kind, init in ((nn.Conv2d, _conv), (nn.BatchNorm2d, _norm), (nn.Linear, _linear)):
+            patches.enter_context(patch.object(kind, "__init__", _with_part(init, times)))
+
+
+def _with_part(init: Callable[..., None], times: int) -> Callable[..., None]:
+    def part(channels: int) -> int:
+        if channels in (3, 1000):  # of photos, and classes
+            return channels
+        return max(1, (_NARROW if channels == _WIDE else channels) // times)
+
+    @wraps(init)
+    def made(layer: nn.Module, *given: Any, **named: Any) -> None:
+        asked = inspect.signature(init).bind(layer, *given, **named)
+        found = asked.arguments
+        groups, channels = found.get("groups", 1), found.get("in_channels")
+        for each in ("in_channels", "out_channels", "num_features", "in_features", "out_features"):
+            if each in found:
+                found[each] = part(found[each])
+        if groups == channels:
+            found["groups"] = found["in_channels"]
+        elif groups % times == 0:
+            found["groups"] = groups // times
+        init(*asked.args, **asked.kwargs)
+
+    return made
+
+
 def _twice(counts: list[int]) -> list[int]:
     return [min(count, 2) for count in counts]
+
+
+def _narrow(settings: list[Any]) -> list[Any]:
+    for one in settings:
+        one.input_channels //= 4
+        one.out_channels = one.out_channels and one.out_channels // 4
+    return settings
 
 
 def _layers_twice(settings: list[Any]) -> list[Any]:
@@ -147,6 +199,14 @@ _REPEATS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
     "regnet_y_400mf": ("RegNet", "block_params", _depths_twice),
 }
 """Networks that repeat a block: their class, and which of its arguments says how often."""
+
+
+def _give(kind: str, argument: str, fewer: Callable[[Any], Any], patches: ExitStack) -> None:
+    """Let networks of a kind be made with less than they ask for in one argument."""
+    network = getattr(import_torchvision("torchvision.models"), kind)
+    patches.enter_context(
+        patch.object(network, "__init__", _with_fewer(network.__init__, argument, fewer))
+    )
 
 
 def _with_fewer(

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.introspection.backward_rules import Rule, backward_rule
-from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.architectures import small_input, thin, tiny_network
 from tests.helpers.state import state
 
 RULES: tuple[Rule, ...] = ("gradient", "deconvnet", "guided")
@@ -229,7 +229,7 @@ def test_relu6_is_a_rectifier(rule: Rule, inplace: bool) -> None:
     ],
 )
 def test_every_relu_of_real_networks_is_met_and_no_value_changes(name: str, count: int) -> None:
-    module = build(name).module
+    module = thin(name).module
     images = small_input(name)
     before = state(module)
     with torch.no_grad():

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 import cnnviz
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.introspection.residual_adds import additions, residual, shares
-from tests.helpers.architectures import build, small_input
+from tests.helpers.architectures import small_input, thin
 from tests.helpers.state import state
 
 
@@ -112,7 +112,7 @@ def test_each_way_carries_what_is_left_when_the_other_is_cut(form: str, project:
 def test_known_networks_have_their_blocks_and_the_ways_add_up(
     name: str, blocks: int, projections: int
 ) -> None:
-    model, x = build(name), small_input(name)
+    model, x = thin(name), small_input(name)
     found, parts = measured(model.module, x)
     assert len(found) == blocks
     assert sum(one.kind == "projection" for one in found) == projections

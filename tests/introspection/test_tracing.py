@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cnnviz.errors import LayerError, ModelError, UsageError
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import stages
-from tests.helpers.architectures import ARCHITECTURES, build, small_input, tiny_network
+from tests.helpers.architectures import ARCHITECTURES, build, small_input, thin, tiny_network
 from tests.helpers.state import state
 
 
@@ -41,7 +41,7 @@ def labels(found: Trace) -> list[str]:
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_costs_agree_with_torch_and_every_call_is_told(name: str) -> None:
-    module = build(name).module
+    module = thin(name).module
     image = small_input(name)
     found = trace(module, tuple(image.shape[1:]))
     assert found.unknown == ()

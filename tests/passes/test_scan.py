@@ -16,7 +16,7 @@ from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.scan import first_batch, scan, way_to_scan
-from tests.helpers.architectures import OF_OTHER_BLOCKS, build, shallow, small_input, tiny_network
+from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input, thin, tiny_network
 from tests.helpers.state import state
 
 
@@ -97,7 +97,7 @@ def test_a_layer_without_positions_has_one() -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_0", "mobilenet_v2", "vgg16_bn"])
 def test_in_even_batches_an_image_gives_the_same_to_the_bit(name: str) -> None:
-    model, data = build(name), small_input(name, 7)
+    model, data = thin(name), small_input(name, 7)
     layers = list(capture(model, data[:1], layers="stages", gradients=False).activations)
     # As processes that share a scan have it: each part would decide by its own first image.
     how = {"batch_size": 3, "even": True, "way": way_to_scan(model, open_dataset(data), layers)}

@@ -19,7 +19,7 @@ from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.results.text import number
 from cnnviz.views.cam import cam
-from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.architectures import small_input, thin, tiny_network
 from tests.helpers.state import state
 
 
@@ -211,7 +211,7 @@ def test_silent_layers_give_no_evidence_and_no_division_by_zero(method: str) -> 
 def test_values_equal_captum(name: str, layer: str) -> None:
     from captum.attr import LayerGradCam
 
-    model = build(name)
+    model = thin(name)
     images = small_input(name, count=2)
     found = cam(capture(model, images, layers=[layer], target=7), layer)
     # captum reads a layer's output after a later in-place ReLU wrote to it; so none is in-place.

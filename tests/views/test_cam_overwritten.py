@@ -12,7 +12,7 @@ from torch import nn
 from cnnviz.introspection.layers import select
 from cnnviz.passes.captures import capture
 from cnnviz.views.cam import cam
-from tests.helpers.architectures import build, small_input
+from tests.helpers.architectures import small_input, thin
 
 TARGET = 5
 
@@ -47,7 +47,7 @@ def test_the_map_is_that_of_the_layer_before_it_was_overwritten(
     name: str, kind: str, count: int, every: int
 ) -> None:
     # In double precision on both sides: max pooling turns rounding into other places.
-    module = copy.deepcopy(build(name).module).double()
+    module = copy.deepcopy(thin(name).module).double()
     images = small_input(name).double()
     held = capture(module, images, layers=kind, target=TARGET, gradients="layers")
     layers = [layer for layer in select(module, kind) if layer in held.activations]

@@ -13,7 +13,7 @@ from cnnviz.images.baselines import BASELINES, baseline_images
 from cnnviz.models import as_model
 from cnnviz.passes.targets import Contrast
 from cnnviz.views.occlusion import SAMPLES, occlusion
-from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.architectures import small_input, thin, tiny_network
 from tests.helpers.state import state
 
 
@@ -49,7 +49,7 @@ def test_maps_are_those_of_captum(fill, window: int, stride: int) -> None:
 
 @pytest.mark.parametrize("name", ["squeezenet1_0", "googlenet", "shufflenet_v2_x1_0"])
 def test_maps_of_known_networks_are_those_of_captum(name: str) -> None:
-    model, x = build(name), small_input(name)
+    model, x = thin(name), small_input(name)
     found = occlusion(model, x, 24, 16, target=2)
     with torch.no_grad():
         wanted = captums(model.module, x, 24, 16, 2, x.mean((2, 3), keepdim=True))

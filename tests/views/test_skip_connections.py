@@ -11,7 +11,7 @@ from torch import nn
 
 import cnnviz
 from cnnviz.views.skip_connections import skip_connections
-from tests.helpers.architectures import build, feed, small_input, tiny_network
+from tests.helpers.architectures import feed, small_input, thin, tiny_network
 from tests.helpers.state import state
 
 
@@ -67,7 +67,7 @@ def test_the_law_of_cosines_joins_the_norms(trained) -> None:
 
 @pytest.mark.parametrize(("name", "blocks"), [("resnet18", 8), ("resnet50", 16)])
 def test_known_networks(name: str, blocks: int) -> None:
-    found = skip_connections(build(name), small_input(name))
+    found = skip_connections(thin(name), small_input(name))
     assert len(found.blocks) == blocks
     assert found.blocks[0] == "layer1.0"
     assert bool((found.branch > 0.0).all())

@@ -19,7 +19,7 @@ from cnnviz.heatmaps.checks.randomisation import (
 from cnnviz.heatmaps.checks.stability import stability
 from cnnviz.heatmaps.checks.verdicts import AgainstRandomisation, similarity_limit
 from cnnviz.models import Model, load
-from tests.helpers.architectures import build, small_input
+from tests.helpers.architectures import small_input, thin
 from tests.helpers.explained import by_name
 from tests.helpers.state import state
 
@@ -156,7 +156,7 @@ def test_a_gain_for_each_channel_is_no_kernel_and_keeps_its_size():
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "convnext_tiny"])
 def test_any_network_can_be_randomised(name):
-    model = build(name)
+    model = thin(name)
     subject = ExplainedBatch.of(model, model.prepare(small_input(name)), (3,))
     found = randomised(subject, by_name("saliency"), stages=2)
     assert found.redrawn[-1] == found.layers
