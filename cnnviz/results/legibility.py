@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -252,13 +252,17 @@ def as_wide(
         If a text could not be read at that width, however high the picture.
     """
     own = draw(None).get_size_inches()
-    height, fault = width * own[1] / own[0], ""
-    for place, factor in enumerate(_TALLER):
-        figure = draw((width, max(LEAST[1], factor * height)))
-        found = crowded(figure)
-        if not found:
-            return _without_margins(draw, _filling(draw, figure, _TALLER[place + 1 :], height))
-        fault = fault or found
+    height = width * own[1] / own[0]
+
+    @cache
+    def tried(place: int) -> tuple[Figure, str]:
+        figure = draw((width, max(LEAST[1], _TALLER[place] * height)))
+        return figure, crowded(figure)
+
+    place = lowest(lambda place: not tried(place)[1], len(_TALLER))
+    if place is not None:
+        return _without_margins(draw, _filling(tried, place))
+    fault = tried(0)[1]
     least = _least(draw, (width, height), float(own[0] / width))
     if least is None:
         wider = f"Leave the width out: the picture takes {_both_units(own[0])}"
@@ -271,22 +275,33 @@ def as_wide(
     )
 
 
-def _filling(
-    draw: Callable[[tuple[float, float] | None], Figure],
-    figure: Figure,
-    factors: Sequence[float],
-    height: float,
-) -> Figure:
+def lowest(does: Callable[[int], bool], count: int) -> int | None:
+    """Return the first of so many places that does, where all after one that does do as well.
+
+    Where they do not, it is one that does and follows one that does not. A picture fits as it is or
+    has to become much taller, so that its own height is tried first.
+    """
+    if does(0):
+        return 0
+    low, high = 0, count
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if does(middle) else (middle, high)
+    return high if high < count else next(filter(does, range(count)), None)
+
+
+def _filling(tried: Callable[[int], tuple[Figure, str]], place: int) -> Figure:
     """Return a narrow picture as high as its panels of a set shape fill the width at.
 
     Where panels stand below each other that stand side by side in a wide picture, the shape of
     that leaves room beside them.
     """
-    for factor in factors if is_narrow(figure) else ():
-        taller = draw((float(figure.get_figwidth()), max(LEAST[1], factor * height)))
-        if crowded(taller) or _set_in_shape(taller) <= _GROWN * _set_in_shape(figure):
+    figure, _ = tried(place)
+    for taller in range(place + 1, len(_TALLER)) if is_narrow(figure) else ():
+        other, fault = tried(taller)
+        if fault or _set_in_shape(other) <= _GROWN * _set_in_shape(figure):
             break
-        figure = taller
+        figure = other
     return figure
 
 

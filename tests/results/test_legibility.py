@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from cnnviz.errors import UsageError
 from cnnviz.results.drawing import new_figure
-from cnnviz.results.legibility import crowded, legible
+from cnnviz.results.legibility import as_wide, crowded, legible, lowest
 
 
 def page(width: float = 4.0, height: float = 2.0) -> Figure:
@@ -110,3 +110,32 @@ def test_a_least_size_is_found_with_few_drawings() -> None:
     with pytest.raises(UsageError, match="Give"):
         legible(counted, (2.0, 1.0))
     assert len(drawn) <= 6
+
+
+@pytest.mark.parametrize("least", range(11))
+def test_the_first_that_does_is_found_with_few_tries(least: int) -> None:
+    tried = []
+
+    def does(place: int) -> bool:
+        tried.append(place)
+        return place >= least
+
+    assert lowest(does, 10) == (least if least < 10 else None)
+    if least < 10:
+        assert len(tried) <= 5
+    assert lowest(lambda place: place == 3, 10) == 3, "and the only one is found, too"
+
+
+def test_a_narrow_picture_is_as_high_as_it_needs_found_with_few_drawings() -> None:
+    drawn = []
+
+    def lines(size: tuple[float, float] | None) -> Figure:
+        drawn.append(size)
+        figure = new_figure(*(size or (6.0, 1.0)))
+        for place in range(10):
+            figure.text(0.1, 0.05 + 0.09 * place, "a line")
+        return figure
+
+    height = float(as_wide(lines, 3.0).get_figheight())
+    assert crowded(lines((3.0, 0.8 * height))) != ""
+    assert len(drawn) <= 8
