@@ -75,6 +75,14 @@ RUNS: dict[str, Callable[..., Any]] = {
     "top-activations": strongest,
     "visualize": visualized,
 }
+TOGETHER = {
+    "evaluate": 2,
+    "errors": 3,
+    "evaluate-classifier": 2,
+    "top-activations": 3,
+    "visualize": 3,
+}
+"""How many processes share each; those of the other number are killed first, or run a command."""
 KILLED = ("evaluate", "top-activations", "visualize")
 """Those that keep what they find in different ways: maps, shards, batches of pictures."""
 
@@ -85,12 +93,11 @@ def save(found: Any, folder: Path) -> None:
     found.save(folder / "found.npz")
 
 
-def same(folder: Path, run: Callable[..., Any]) -> None:
-    """Run with two and three processes, and once more; each saves what it has found."""
-    for count in (2, 3):
-        state = folder / f"state-{count}"
-        ended(*together(count, lambda rank: save(run(state), folder / f"{count}-{rank}")))  # noqa: B023
-    ended(forked(lambda: save(run(folder / "state-3"), folder / "1-0")))
+def same(folder: Path, run: Callable[..., Any], count: int) -> None:
+    """Run with so many processes, and then with one; each saves what it has found."""
+    state = folder / "state"
+    ended(*together(count, lambda rank: save(run(state), folder / f"{count}-{rank}")))
+    ended(forked(lambda: save(run(state), folder / "1-0")))
 
 
 def kill(folder: Path, run: Callable[..., Any], seconds: float) -> int:
@@ -227,9 +234,9 @@ if __name__ == "__main__":
         # What is imported at first use is there for every fork.
         save(run(None), folder / "alone")
         began = time.perf_counter()
-        same(folder, run)
+        same(folder, run, TOGETHER[name])
         if name in KILLED:
-            found["killed"] += kill(folder, run, (time.perf_counter() - began) / 3)
+            found["killed"] += kill(folder, run, (time.perf_counter() - began) / 2)
         if name in KILLED[:2]:
             found["failed"][name] = fail(folder, run)
     found["commands"] = commands(where / "commands")

@@ -9,8 +9,8 @@ import pytest
 
 from tests.helpers.drive import drive
 from tests.helpers.processes import needs_fork
+from tests.helpers.shared_runs import TOGETHER
 
-RUNS = ("evaluate", "errors", "evaluate-classifier", "top-activations", "visualize")
 pytestmark = needs_fork
 
 
@@ -34,12 +34,13 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", TOGETHER)
 def test_one_two_and_three_processes_find_the_same_to_the_last_byte(where, found, run) -> None:
     alone = files(where / run / "alone")
     assert "found.npz" in alone
     assert len(alone["found.json"]) > 500
-    for other in ("2-0", "2-1", "3-0", "3-1", "3-2", "1-0"):
+    count = TOGETHER[run]
+    for other in (*(f"{count}-{rank}" for rank in range(count)), "1-0"):
         assert files(where / run / other) == alone, other
 
 
