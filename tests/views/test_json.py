@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from torch import nn
 
 from cnnviz import GradientMonitor, Model, capture, predictions
@@ -49,6 +49,10 @@ BRIEF: dict[str, dict[str, Any]] = {
     "famous_networks": {"names": "LeNet-5,AlexNet,GoogLeNet,MobileNet v1"},
     "activation_functions": {"functions": "relu,tanh,maxout"},
     "explanations": {"methods": ["gradcam", "saliency"]},
+    "faithfulness": {"steps": 4, "stages": 2},
+    "invariance": {"steps": 5},
+    "loss_landscape": {"points": 5},
+    "challenges": {"steps": 3},
 }
 CHECKS = CheckSettings(groups=("curves", "drop"), steps=2, baselines=("mean",))
 
@@ -159,10 +163,34 @@ def script() -> Iterator[ModuleType]:
     sys.path.remove(str(path.parent))
 
 
+_BY_KIND = ({"$ref": "#/$defs/numbers"}, {"$ref": "#/$defs/booleans"})
+"""What lists of numbers hold: whether one of them may stand there, its kind alone tells."""
+
+
+def _items(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    """Look at one value of each kind in a list of numbers, and at all that any other list holds."""
+    if not isinstance(instance, list):
+        return
+    first = len(schema.get("prefixItems", ()))
+    places: Any = range(first, len(instance))
+    if items in _BY_KIND:
+        one_of_each = {type(instance[place]): place for place in places}
+        deeper = [place for place in places if isinstance(instance[place], (list, dict))]
+        places = sorted({*one_of_each.values(), *deeper})
+    for place in places:
+        yield from validator.descend(instance[place], items, path=place)
+
+
 @pytest.fixture(scope="module")
 def validator() -> Draft202012Validator:
-    text = (resources.files("cnnviz.results") / "schema.json").read_text("utf-8")
-    return Draft202012Validator(json.loads(text))
+    schema = json.loads((resources.files("cnnviz.results") / "schema.json").read_text("utf-8"))
+    assert schema["$defs"]["number"]["type"] == ["number", "null"]
+    for name, kind in (("numbers", {"$ref": "#/$defs/number"}), ("booleans", {"type": "boolean"})):
+        others = {"type": "array", "items": {"$ref": f"#/$defs/{name}"}}
+        assert schema["$defs"][name]["anyOf"] == [kind, others, {"$ref": "#/$defs/reference"}]
+    # Named in the schema, the draft would bring back the class that looks at every number.
+    assert schema.pop("$schema") == Draft202012Validator.META_SCHEMA["$id"]
+    return validators.extend(Draft202012Validator, {"items": _items})(schema)
 
 
 def read(path: Path) -> Any:
