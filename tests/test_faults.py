@@ -33,6 +33,10 @@ FAULTS: tuple[Callable[[], BaseException], ...] = (
 )
 BRIEF: dict[str, dict[str, Any]] = {
     "explanations": {"methods": ["gradcam", "saliency"]},
+    "faithfulness": {"steps": 2, "stages": 1},
+    "invariance": {"steps": 3},
+    "loss_landscape": {"points": 3},
+    "challenges": {"steps": 2},
     "feature_visualization": {"units": "3:0", "steps": 2, "size": 16},
 }
 TRAINS = ("transfer_learning",)

@@ -28,6 +28,10 @@ from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input
 
 BRIEF = {
     "explanations": {"methods": ["gradcam", "saliency"]},
+    "faithfulness": {"steps": 4, "stages": 2},
+    "invariance": {"steps": 5},
+    "loss_landscape": {"points": 5},
+    "challenges": {"steps": 3},
     "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
     "famous_networks": {"names": "LeNet-5,AlexNet,MobileNet v1"},
     "optimizers": {"optimizers": "gd,adam", "steps": 1},
