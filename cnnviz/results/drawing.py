@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -52,6 +53,8 @@ TITLE_INDENT = 0.012
 """Where a title begins, as a share of the width of its figure."""
 _TITLE_LETTERS = 9.5
 """How many letters of a title fit into an inch; a few more do where they are narrow."""
+_PLAIN_LETTERS = 115.0
+"""The same of plain letters of one point."""
 _HEADING_LINE = 0.19
 """Inches of a line of a title."""
 
@@ -61,6 +64,7 @@ _EDGE = 0.08
 Pixels = NDArray[np.uint8]
 
 _headings: ContextVar[bool] = ContextVar("headings", default=True)
+_shapes: WeakKeyDictionary[Canvas, float] = WeakKeyDictionary()
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -286,6 +290,23 @@ def width_of(figure: Canvas) -> float:
 def is_narrow(figure: Canvas) -> bool:
     """Whether a figure is as narrow as a column of a paper: panels stand one below the other."""
     return width_of(figure) < NARROW
+
+
+def wrapped(text: str, inches: float, points: float = SMALL_SIZE) -> str:
+    """Return a text in lines that take so many inches at letters of a size."""
+    letters = int(inches * _PLAIN_LETTERS / points)
+    return "\n".join(textwrap.wrap(text, max(20, letters), break_on_hyphens=False))
+
+
+def ask_for_height(figure: Canvas, inches: float) -> None:
+    """Say how high a figure should be at the width it has, where its height is free to choose."""
+    # As a share of the width, which is the same where letters are smaller.
+    _shapes[figure] = inches / width_of(figure)
+
+
+def shape_asked_for(figure: Canvas) -> float | None:
+    """Return that height over the width; None where a picture did not ask."""
+    return _shapes.get(figure)
 
 
 def heading(figure: Canvas, text: str) -> None:

@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.results.drawing import TITLE_INDENT, any_letter, is_narrow, take_literally
+from cnnviz.results.drawing import (
+    TITLE_INDENT,
+    any_letter,
+    is_narrow,
+    shape_asked_for,
+    take_literally,
+)
 from cnnviz.results.measured_once import measured_once
 from cnnviz.results.text import shortened
 
@@ -253,6 +259,9 @@ def as_wide(
     """
     own = draw(None).get_size_inches()
     height = width * own[1] / own[0]
+    shape = shape_asked_for(draw((width, max(LEAST[1], height))))
+    if shape is not None:
+        height = width * shape
 
     @cache
     def tried(place: int) -> tuple[Figure, str]:
@@ -261,7 +270,8 @@ def as_wide(
 
     place = lowest(lambda place: not tried(place)[1], len(_TALLER))
     if place is not None:
-        return _without_margins(draw, _filling(tried, place))
+        figure = tried(place)[0] if shape is not None else _filling(tried, place)
+        return _without_margins(draw, figure)
     fault = tried(0)[1]
     least = _least(draw, (width, height), float(own[0] / width))
     if least is None:

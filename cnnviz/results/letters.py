@@ -19,11 +19,12 @@ def scale_letters(figure: Figure, factor: float) -> None:
 
     numbers = set()
     for axis in _axes_of(figure):
-        numbers |= {id(text) for text in axis.findobj(Text)} - {id(axis.label), id(axis.offsetText)}
         for which, ticks in (("major", axis.get_major_ticks()), ("minor", axis.get_minor_ticks())):
             if ticks:
                 size = float(ticks[0].label1.get_fontsize()) * factor
                 axis.set_tick_params(which=which, labelsize=size)
+        # Only now an axis has all its numbers: it makes some when it is asked for them.
+        numbers |= {id(text) for text in axis.findobj(Text)} - {id(axis.label), id(axis.offsetText)}
     for text in figure.findobj(Text):
         if id(text) not in numbers:
             text.set_fontsize(float(text.get_fontsize()) * factor)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _CELL, _MOST_NUMBERS = 0.5, 14
 """Inches of a cell with its number, and up to how many of them in a row have one."""
+_NUMBER = 0.28
+"""Inches that a number takes; narrower cells have none."""
 _LEAST, _MOST = 3.2, 9.0
 _SAID, _SAID_LETTERS = 5.4, 68
 """Inches of a picture of answers alone, and letters of a line below them."""
@@ -25,6 +27,8 @@ _LETTERS = 18
 _LETTER = 0.075
 """Inches of a letter of a layer's name, with what is free between two names."""
 _GAP, _LABEL, _HEAD = 30, 44, 42
+_BESIDE = 2.0
+"""Inches that the names of layers and the bar take beside the matrix of a column."""
 _DARK = 0.6
 """Up to here the colours are dark, and a number on them is white."""
 
@@ -38,6 +42,9 @@ def draw(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
     sheet = 3.6
     tall = max(height + 1.6, 1.9 * len(found.examples))
     figure = drawing.canvas(width + sheet + 2.4, tall + 0.6, into)
+    if drawing.is_narrow(figure):
+        _in_a_column(found, figure, height)
+        return figure
     left, right = figure.subplots(1, 2, width_ratios=[width + 1.6, sheet])
     # The share of the figure that the matrix has, without its labels and its bar.
     across = drawing.width_of(figure) * (width + 1.6) / (width + 1.6 + sheet) - 1.9
@@ -45,6 +52,17 @@ def draw(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
     _answers(found, right)
     drawing.heading(figure, found.headline())
     return figure
+
+
+def _in_a_column(found: Comparison, figure: drawing.Canvas, height: float) -> None:
+    """Draw the matrix above the answers, each as wide as the column."""
+    examples = max(2.0, 1.9 * len(found.examples) + 0.4)
+    heights = [height + 0.9, examples]
+    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    _matrix(found, above.add_subplot(), drawing.width_of(figure) - _BESIDE)
+    _answers(found, below.add_subplot())
+    drawing.ask_for_height(figure, sum(heights) + drawing.heading_height(found.headline(), 4.0))
+    drawing.heading(figure, found.headline())
 
 
 def _answers_alone(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
@@ -62,7 +80,7 @@ def _matrix(found: Comparison, axes: Axes, across: float) -> None:
     scale = drawing.Scale(0.0, 1.0)
     axes.imshow(scale.paint(found.cka), interpolation="nearest", aspect="auto")
     rows, columns = found.cka.shape
-    if max(rows, columns) <= _MOST_NUMBERS:
+    if max(rows, columns) <= _MOST_NUMBERS and across > _NUMBER * columns:
         for row, column in np.ndindex(rows, columns):
             value = float(found.cka[row, column])
             known = np.isfinite(value)

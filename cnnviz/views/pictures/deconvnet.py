@@ -43,10 +43,14 @@ _PHOTO = 2.6
 """Inches that the photo is wide, where the picture has its own size."""
 _LETTER = 0.062
 """Inches of the width of a letter of a channel's number."""
+_SIDES, _BETWEEN = 0.2, 0.1
+"""Inches beside the tiles of a column, and between the labels of two tiles."""
 
 
 def draw(found: Projections, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw each patch beside its projection, or large ones on the photo; one photo as well."""
+    if into is not None and drawing.is_narrow(into):
+        return _in_a_column(found, into)
     alone = len(found.images) == 1
     across, grid = _grid(found)
     least = _PHOTO * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
@@ -58,6 +62,31 @@ def draw(found: Projections, into: drawing.Canvas | None = None) -> drawing.Canv
     _panel(axes[-1], found, grid)
     drawing.heading(figure, found.summary())
     return figure
+
+
+def _in_a_column(found: Projections, figure: drawing.Canvas) -> drawing.Canvas:
+    """Draw the tiles as wide as a column, as many in a row as leave room for their labels."""
+    alone = len(found.images) == 1
+    across = drawing.width_of(figure) - _SIDES
+    most = max(1, int(across / (_LETTER * _longest_line(found) + _BETWEEN)))
+    _, grid = _grid(found, across, most)
+    heights = [across * grid.pixels.shape[0] / grid.pixels.shape[1] + _LABEL]
+    if alone:
+        tall = _PHOTO * found.photos.shape[1] / found.photos.shape[2]
+        heights = [min(tall, _PHOTO) + _KEY, *heights]
+    panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    drawing.ask_for_height(figure, sum(heights) + 0.5)
+    if alone:
+        wide = min(tall, _PHOTO) * found.photos.shape[2] / found.photos.shape[1]
+        _places(panels[0], found, wide)
+        panels[0].set_anchor("NW")
+    _panel(panels[-1], found, grid)
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def _longest_line(found: Projections) -> int:
+    return max(len(line) for label in _labels(found) for line in label.split("\n"))
 
 
 def _photo_inches(figure: drawing.Canvas, found: Projections, across: float) -> float:
@@ -83,8 +112,11 @@ def _panel(axes: Axes, found: Projections, grid: mosaics.Mosaic) -> None:
         _name_columns(axes, grid, found)
 
 
-def _grid(found: Projections) -> tuple[float, mosaics.Mosaic]:
-    """Return how many inches wide the tiles are drawn, and the tiles."""
+def _grid(found: Projections, across: float = 0.0, most: int = 0) -> tuple[float, mosaics.Mosaic]:
+    """Return how many inches wide the tiles are drawn, and the tiles.
+
+    A column of a paper has a width, in inches, and at `most` so many tiles of a photo in a row.
+    """
     large = in_place(found)
     tile = _on_photo if large else _pair
     tiles = [tile(found, *each) for each in np.ndindex(found.activations.shape)]
@@ -93,12 +125,13 @@ def _grid(found: Projections) -> tuple[float, mosaics.Mosaic]:
     alone = columns == 1
     if alone:
         columns = mosaics.columns_for(len(tiles), height / width, wide=2.2)
+        columns = min(columns, most or columns)
     elif large:
         whole = [_sized(photo, _LEAST_PHOTO) for photo in found.photos]
         tiles = [*(np.asarray(upwards(each, found.axis_names)) for each in whole), *tiles]
-    if alone:
+    if not across and alone:
         across = min(8.2, 4.1 * columns) if large else 8.2
-    else:
+    elif not across:
         across = min(16.0, max(6.0, (1.8 if large else 2.4) * columns))
     room = round(_LABEL * columns / across * width)
     return across, mosaics.mosaic(np.stack(tiles), columns=columns, side=1, gap=10, labels=room)

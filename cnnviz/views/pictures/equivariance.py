@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cnnviz.views.equivariance import Equivariance
 
 _WIDE = 13.2
+_AXIS = 0.9
+"""Inches of a column beside a panel."""
 _MOST_ANSWERS = 8
 _MOST_NAMED, _ONE_COLUMN = 12, 8
 _IMAGES = (drawing.ACCENT, drawing.WARM, "#2f9e63", "#8a4fc4", "#c99a06", "#d1457f", "#1fa2b8")
@@ -53,6 +55,7 @@ def _in_a_column(figure: drawing.Canvas, found: Equivariance, bars: float) -> No
     heights = [1.0, 0.45 + 0.2 * named, 1.7, 1.7, 1.7, bars - 0.6]
     example = 1.6 * max(1, len(found.example_shifts))
     parts = figure.subfigures(7, 1, height_ratios=[*heights, example], squeeze=False)[:, 0]
+    drawing.ask_for_height(figure, sum(heights) + example + 0.5)
     _strip(parts[0].add_subplot(), found, between="\n")
     for part, draw_one in zip(parts[1:], (_key, _moved, _mismatch, _answers), strict=False):
         draw_one(part.add_subplot(), found)
@@ -94,6 +97,11 @@ def _strip(axes: Axes, found: Equivariance, *, between: str = " ") -> None:
 
 
 def _title(axes: Axes, text: str) -> None:
+    figure = axes.get_figure(root=False)
+    if figure is not None and drawing.is_narrow(figure):
+        lines = text.split("\n")
+        room = drawing.width_of(figure) - _AXIS
+        text = "\n".join(drawing.wrapped(line, room, drawing.TEXT_SIZE) for line in lines)
     axes.set_title(text, fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left")
 
 
@@ -239,7 +247,8 @@ def _example(figure: drawing.Canvas, found: Equivariance, *, stacked: bool = Fal
         style = {"fontsize": drawing.SMALL_SIZE, "color": drawing.QUIET}
         if stacked:
             # Below one of the panels it would take the width of the column for it.
-            figure.supxlabel(words, x=0.02, ha="left", **style)
+            lines = drawing.wrapped(words, drawing.width_of(figure) - 0.2)
+            figure.supxlabel(lines, x=0.02, ha="left", **style)
         else:
             panels[0].set_xlabel(words, loc="left", **style)
     colour_bars.colour_bar(panels[3 * rows - 1], difference, "difference")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,28 +23,36 @@ _RANDOM = "#9aa4b2"
 _BASELINE_STYLES = ("-", (0, (4, 1.6)), (0, (1, 1.2)), "-.")
 _PANEL = 3.6
 _ROW = 0.21
-_TABLE_SIZE = drawing.TEXT_SIZE - 1.0
+_VERDICT_SIZE = drawing.TEXT_SIZE - 0.5
+_VERDICTS, _LINE = 4.3, 0.19
+"""Inches of what is said beside the table, and of a line of it from top to bottom."""
+_LEAST, _NARROWEST = 0.95, 4.0
+"""The share of its own width below which the picture is laid out anew, and inches of a panel."""
+_ARROWS = {"low": "↓", "high": "↑"}
 
 
 def draw(found: Faithfulness, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the panels that were measured above the table of all measures."""
-    panels = ["table", "verdicts"]
-    if found.randomisation is not None:
-        panels.insert(0, "randomisation")
-    if found.curves is not None:
-        panels[:0] = ["deletion", "insertion"]
-    above = panels[:-2]
-    height = _ROW * (len(found.measures) + 2.5)
+    above = ["deletion", "insertion"] if found.curves is not None else []
+    above += ["randomisation"] if found.randomisation is not None else []
+    height = max(_ROW * (len(found.measures) + 2.5), 2.0)
     tall = 3.5 if above else 0.0
-    figure = drawing.canvas(max(3, len(above)) * _PANEL, tall + max(height, 2.0) + 0.5, into)
-    axes = _lay_out(figure, above, tall, max(height, 2.0))
+    own = max(3, len(above)) * _PANEL
+    figure = drawing.canvas(own, tall + height + 0.5, into)
+    inches = drawing.width_of(figure) - 0.4
+    narrow = inches + 0.4 < _LEAST * own
+    if narrow:
+        axes = _lay_out_narrow(figure, found, above)
+        height = _verdicts_height(found, inches)
+    else:
+        axes, inches = _lay_out(figure, above, tall, height), _VERDICTS
     if found.curves is not None:
-        _draw_curves(axes["deletion"], found, found.curves, "deletion")
-        _draw_curves(axes["insertion"], found, found.curves, "insertion")
+        _draw_curves(axes["deletion"], found, found.curves, "deletion", low=narrow)
+        _draw_curves(axes["insertion"], found, found.curves, "insertion", low=narrow)
     if found.randomisation is not None:
-        _draw_randomisation(axes["randomisation"], found.randomisation)
-    _draw_table(axes["table"], found.measures)
-    _draw_verdicts(axes["verdicts"], found)
+        _draw_randomisation(axes["randomisation"], found.randomisation, low=narrow)
+    _draw_table(axes["table"], found.measures, short=narrow)
+    _draw_verdicts(axes["verdicts"], found, inches, height)
     drawing.heading(figure, f"{found.title} at {found.layer}: {_subject(found)}")
     return figure
 
@@ -69,7 +77,29 @@ def _lay_out(figure: drawing.Canvas, above: list[str], tall: float, low: float) 
     }
 
 
-def _draw_curves(axes: Axes, found: Faithfulness, curves: Curves, which: str) -> None:
+def _lay_out_narrow(
+    figure: drawing.Canvas, found: Faithfulness, above: list[str]
+) -> dict[str, Axes]:
+    """Put as many panels into a row as there is room for, and the words below the table."""
+    width = drawing.width_of(figure)
+    across = max(1, min(len(above), int(width / _NARROWEST)))
+    rows = -(-len(above) // across)
+    heights = [2.6] * rows + [
+        _ROW * (len(found.measures) + 2.5),
+        _verdicts_height(found, width - 0.4),
+    ]
+    drawing.ask_for_height(figure, sum(heights) + 0.4)
+    # Parts of their own: beside the table there are no numbers of an axis to leave room for.
+    parts = figure.subfigures(rows + 2, 1, height_ratios=heights, squeeze=False)[:, 0]
+    axes = {}
+    for place, name in enumerate(above):
+        row, column = divmod(place, across)
+        axes[name] = parts[row].add_subplot(1, across, column + 1)
+    below = {"table": parts[rows], "verdicts": parts[rows + 1]}
+    return axes | {name: part.add_subplot() for name, part in below.items()}
+
+
+def _draw_curves(axes: Axes, found: Faithfulness, curves: Curves, which: str, *, low: bool) -> None:
     """Draw the mean curve for each baseline over the means of the random maps."""
     own: NDArray[np.float64] = getattr(curves, which)
     random: NDArray[np.float64] = getattr(curves, f"random_{which}")
@@ -101,10 +131,12 @@ def _draw_curves(axes: Axes, found: Faithfulness, curves: Curves, which: str) ->
         axes.set_ylim(0.0, 1.02)
     else:
         axes.set_ylabel(f"score (0 blank, 1 {found.space.shown})", fontsize=drawing.SMALL_SIZE)
-    _legend(axes)
+    _legend(axes, low=low)
 
 
-def _draw_randomisation(axes: Axes, found: Randomisation) -> None:
+def _draw_randomisation(axes: Axes, found: Randomisation, *, low: bool) -> None:
+    from matplotlib.ticker import MultipleLocator
+
     places = np.arange(len(found.stages) + 1)
     measured = (
         (found.correlation, found.random_correlation, drawing.INK, "o", "rank correlation"),
@@ -131,17 +163,19 @@ def _draw_randomisation(axes: Axes, found: Randomisation) -> None:
     axes.set_title(
         "Similarity to the trained network's map", fontsize=drawing.TEXT_SIZE, loc="left"
     )
-    low, _ = axes.get_ylim()
-    axes.set_ylim(min(-0.1, low), 1.04)
-    _legend(axes, columns=2)
+    least, _ = axes.get_ylim()
+    axes.set_ylim(min(-0.1, least), 1.04)
+    if low:  # Numbers that the height of the panel has no say in.
+        axes.yaxis.set_major_locator(MultipleLocator(0.5))
+    _legend(axes, 1 if low else 2, low=low)
 
 
-def _legend(axes: Axes, columns: int = 3) -> None:
-    """Put the legend below the plot, where it hides no curve."""
+def _legend(axes: Axes, columns: int = 3, *, low: bool) -> None:
+    """Put the legend below the plot, where it hides no curve; below a low plot further down."""
     drawing.plain_axes(axes)
     axes.legend(
         loc="upper center",
-        bbox_to_anchor=(0.48, -0.17),
+        bbox_to_anchor=(0.48, -0.3 if low else -0.17),
         ncols=columns,
         fontsize=drawing.SMALL_SIZE,
         frameon=False,
@@ -150,33 +184,44 @@ def _legend(axes: Axes, columns: int = 3) -> None:
     )
 
 
-def _draw_table(axes: Axes, measures: tuple[Measure, ...]) -> None:
-    """Write a row for each measure; bold where the map beats most of its random maps."""
+def _draw_table(axes: Axes, measures: tuple[Measure, ...], *, short: bool = False) -> None:
+    """Write a row for each measure; in short an arrow says which way is better."""
     drawing.hide_ticks(axes)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(len(measures) + 0.6, -0.9)
-    columns = (0.0, 0.56, 0.72, 0.86, 1.0)
+    columns = (0.0, 0.6, 0.735, 0.87, 1.0) if short else (0.0, 0.56, 0.72, 0.86, 1.0)
+    arrows = {one.better: _ARROWS[one.better] for one in measures if one.better}
+    if short and arrows:
+        said = ", ".join(f"{arrow} {WISHES[wish]}" for wish, arrow in arrows.items())
+        axes.set_xlabel(said, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
     heads = ("measure", "map", "random", "beaten", "chance")
+    write = partial(_write, axes, size=drawing.SMALL_SIZE if short else drawing.TEXT_SIZE - 1.0)
     for across, head in zip(columns, heads, strict=True):
-        _write(axes, across, -0.35, head, drawing.QUIET, left=across == 0.0)
+        write(across, -0.35, head, drawing.QUIET, left=across == 0.0)
     axes.axhline(0.1, color=drawing.FAINT, linewidth=0.8)
     for row, one in enumerate(measures):
         y = row + 0.6
         wish = f" ({WISHES[one.better]})" if one.better else ""
-        _write(axes, 0.0, y, f"{one.title}{wish}", drawing.INK, left=True)
+        wish = f" {_ARROWS[one.better]}" if one.better and short else wish
+        write(0.0, y, f"{one.title}{wish}", drawing.INK, left=True)
         cells = [_cell(one.mean), _cell(one.random_mean)]
         cells += [_percent(one.beaten), _chance(one.chance)] if one.better else ["", ""]
         for across, cell in zip(columns[1:], cells, strict=True):
-            _write(axes, across, y, cell, drawing.INK)
+            write(across, y, cell, drawing.INK)
 
 
 def _write(
-    axes: Axes, across: float, down: float, text: str, colour: str, left: bool = False
+    axes: Axes,
+    across: float,
+    down: float,
+    text: str,
+    colour: str,
+    *,
+    left: bool = False,
+    size: float,
 ) -> None:
     side = "left" if left else "right"
-    axes.text(
-        across, down, text, fontsize=drawing.TEXT_SIZE - 1, color=colour, ha=side, va="center"
-    )
+    axes.text(across, down, text, fontsize=size, color=colour, ha=side, va="center")
 
 
 def _cell(value: float) -> str:
@@ -193,25 +238,34 @@ def _percent(value: float) -> str:
     return "-" if not np.isfinite(value) else f"{100.0 * value:.0f}%"
 
 
-def _draw_verdicts(axes: Axes, found: Faithfulness) -> None:
+def _told(found: Faithfulness, inches: float) -> list[tuple[bool | None, str]]:
+    """Return what is said of the map, and what was left out, in lines of so many inches."""
+    told: list[tuple[bool | None, str]]
+    told = [(verdict.passed, verdict.sentence) for verdict in found.verdicts]
+    told += [(None, note) for note in found.notes]
+    return [(passed, drawing.wrapped(text, inches, _VERDICT_SIZE)) for passed, text in told]
+
+
+def _verdicts_height(found: Faithfulness, inches: float) -> float:
+    """Return the inches that this takes from top to bottom."""
+    return max(0.5, sum(_lines_of(text) for _, text in _told(found, inches)) * _LINE)
+
+
+def _lines_of(text: str) -> float:
+    """Return the lines of a paragraph, with the room after it."""
+    return text.count("\n") + 1.5
+
+
+def _draw_verdicts(axes: Axes, found: Faithfulness, inches: float, tall: float) -> None:
+    """Write what is said of the map into a panel of so many inches."""
     drawing.hide_ticks(axes)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.0)
     height = 1.0
-    line = 0.16 / max(_ROW * (len(found.measures) + 2.5), 2.0)
-    told: list[tuple[bool | None, str]]
-    told = [(verdict.passed, verdict.sentence) for verdict in found.verdicts]
-    told += [(None, note) for note in found.notes]
-    for passed, sentence in told:
-        colour = drawing.INK if passed is not False else drawing.WARM
-        rows = textwrap.wrap(sentence, 58)
+    for passed, text in _told(found, inches):
         axes.text(
-            0.04,
-            height,
-            "\n".join(rows),
-            fontsize=drawing.TEXT_SIZE - 0.5,
-            color=colour,
-            va="top",
+            0.0 if inches > _VERDICTS else 0.04, height, text, fontsize=_VERDICT_SIZE,
+            color=drawing.INK if passed is not False else drawing.WARM, va="top",
             linespacing=1.35,
-        )
-        height -= line * (len(rows) + 0.5) * 1.2
+        )  # fmt: skip
+        height -= _LINE / tall * _lines_of(text)

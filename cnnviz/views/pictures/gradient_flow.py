@@ -31,6 +31,8 @@ _NAMED = 14
 _MOST_ZEROS = 2
 """Points of several networks that are named as the zero of the axis."""
 _UNIT_LETTERS = 36
+_BESIDE = 1.3
+"""Inches beside the panels: the numbers of their axes, and the names of the bands."""
 _TRUNK = "trunk: every way to the answer goes through"
 _BRANCH = "branch: another way leads around it"
 
@@ -43,11 +45,17 @@ def draw(flow: GradientFlow, into: drawing.Canvas | None = None) -> drawing.Canv
     shown = [one for one in flow.remedies if alone and math.isfinite(one.after)]
     heights = [3.0, 1.5] + ([0.42 * len(shown) + 0.5] if shown else [])
     figure = drawing.canvas(9.0, sum(heights) + 0.8, into)
+    across = drawing.width_of(figure) - _BESIDE
+    narrow = drawing.is_narrow(figure)
+    if narrow:
+        heights = [2.2, 1.1] + ([0.62 * len(shown)] if shown else [])
+        entries = 2 if alone else len(flows) + 1
+        drawing.ask_for_height(figure, sum(heights) + 2.3 + 0.2 * entries + 0.6 * bool(shown))
     panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    _gradients(panels[0], flows)
-    _activations(panels[1], flows)
+    _gradients(panels[0], flows, across, narrow=narrow)
+    _activations(panels[1], flows, narrow=narrow)
     if shown:
-        _remedies(panels[2], flow, shown)
+        _remedies(panels[2], flow, shown, across)
     panels[1].set_xlim(panels[0].get_xlim())
     drawing.heading(figure, _title(flows))
     return figure
@@ -79,7 +87,7 @@ def _unit(flows: tuple[GradientFlow, ...]) -> str:
     return shortened(listed(list(named), _MOST_ZEROS), _UNIT_LETTERS)
 
 
-def _gradients(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
+def _gradients(axes: Axes, flows: tuple[GradientFlow, ...], across: float, *, narrow: bool) -> None:
     alone = len(flows) == 1
     lines = [_decades(flow) for flow in flows]
     low, high = _limits(lines)
@@ -98,24 +106,30 @@ def _gradients(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
         axes.scatter([], [], s=9, facecolors="none", edgecolors=drawing.QUIET, label=_BRANCH)
     # A healthy gradient may be large right before the logits: the verdict is on one point alone.
     axes.set_title(
-        _reading(flows),
+        _reading(flows, across),
         loc="left", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
     )  # fmt: skip
     axes.set_ylim(low, high)
     label = f"gradient at each output, decades\nbeside that at {_unit(flows)}"
+    if narrow:
+        label = f"gradient at each output,\ndecades beside that at\n{_unit(flows)}"
     axes.set_ylabel(label, fontsize=drawing.SMALL_SIZE)
     axes.yaxis.label.set_color(drawing.QUIET)
     drawing.plain_axes(axes)
     axes.set_xticks([])
-    _entries(axes)
+    if narrow:  # Over its lines there is no room for their names.
+        _entries(axes, loc="upper left", bbox_to_anchor=(-0.02, -0.02), across=across)
+    else:
+        _entries(axes)
 
 
-def _reading(flows: tuple[GradientFlow, ...]) -> str:
-    """Say what D and its unit are, and whose bands are shaded."""
+def _reading(flows: tuple[GradientFlow, ...], across: float) -> str:
+    """Say what D and its unit are, and whose bands are shaded, over so many inches."""
     whose = f", and those of {flows[0].provenance.model}" if of_other_bands(flows) else ""
-    return (
+    return drawing.wrapped(
         "D is what the first layer has, in decades: -2 is a hundredth, +2 a hundred times as much. "
-        f"The bands are for D alone{whose}."
+        f"The bands are for D alone{whose}.",
+        across,
     )
 
 
@@ -208,7 +222,7 @@ def _mark_first(
         name_mark(axes, (place, float(decades[first])), "D", drawing.INK if alone else colour)
 
 
-def _activations(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
+def _activations(axes: Axes, flows: tuple[GradientFlow, ...], *, narrow: bool) -> None:
     alone = len(flows) == 1
     for place, flow in enumerate(flows):
         colour = COLOURS[place % len(COLOURS)]
@@ -220,7 +234,7 @@ def _activations(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
             places[branch], values[branch], s=7, facecolors="none", edgecolors=colour, lw=0.6
         )
         if alone:
-            _shares(axes, flow, places)
+            _shares(axes, flow, places, narrow=narrow)
     if any(
         (np.isfinite(flow.activation_norms) & (flow.activation_norms > 0.0)).any() for flow in flows
     ):
@@ -265,7 +279,7 @@ def _few_ticks(axes: Axes) -> None:
     )
 
 
-def _shares(axes: Axes, flow: GradientFlow, places: NDArray[np.float64]) -> None:
+def _shares(axes: Axes, flow: GradientFlow, places: NDArray[np.float64], *, narrow: bool) -> None:
     """Draw the shares of dead channels and saturated positions on an axis of their own."""
     shares = {
         "dead channels": (flow.dead_fractions, drawing.WARM),
@@ -281,7 +295,10 @@ def _shares(axes: Axes, flow: GradientFlow, places: NDArray[np.float64]) -> None
     other.set_ylim(0.0, 100.0)
     other.set_ylabel("share of units (%)", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     drawing.plain_axes(other)
-    _entries(other)
+    if narrow:
+        _entries(other, loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=2)
+    else:
+        _entries(other)
 
 
 def _name_points(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
@@ -301,7 +318,7 @@ def _name_points(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
     axes.xaxis.label.set_color(drawing.QUIET)
 
 
-def _remedies(axes: Axes, flow: GradientFlow, shown: list[Any]) -> None:
+def _remedies(axes: Axes, flow: GradientFlow, shown: list[Any], across: float) -> None:
     edges = flow.verdict.edges
     ends = [value for one in shown for value in (one.before, one.after) if math.isfinite(value)]
     low, high = min(-3.0, *ends) - 0.4, max(3.0, *ends) + 0.4
@@ -314,7 +331,7 @@ def _remedies(axes: Axes, flow: GradientFlow, shown: list[Any]) -> None:
             axes.plot([before], [row], "o", ms=5, mfc="white", mec=drawing.QUIET, zorder=2)
         axes.plot([remedy.after], [row], "o", ms=6, color=colour, zorder=3)
         axes.annotate(
-            f"{remedy.name}: {remedy.after:+.1f}, {remedy.label}",
+            drawing.wrapped(f"{remedy.name}: {remedy.after:+.1f}, {remedy.label}", across + 0.6),
             (0.0, row),
             xycoords=axes.get_yaxis_transform(),
             xytext=(5, 5),
@@ -325,22 +342,21 @@ def _remedies(axes: Axes, flow: GradientFlow, shown: list[Any]) -> None:
     axes.set_yticks([])
     axes.set_ylim(len(shown) - 0.4, -0.8)
     axes.set_xlim(low, high)
-    axes.set_xlabel(
-        "D before (hollow) and after each remedy, tried alone on a copy, decades",
-        fontsize=drawing.SMALL_SIZE,
-    )
+    words = "D before (hollow) and after each remedy, tried alone on a copy, decades"
+    axes.set_xlabel(drawing.wrapped(words, across + 0.6), fontsize=drawing.SMALL_SIZE)
     axes.xaxis.label.set_color(drawing.QUIET)
     drawing.plain_axes(axes)
 
 
-def _entries(axes: Axes) -> None:
+def _entries(axes: Axes, across: float = math.inf, **where: Any) -> None:
+    """Say which line is which, in lines of so many inches."""
     handles, labels = axes.get_legend_handles_labels()
     if labels:
         axes.legend(
             handles,
-            labels,
+            [label if across == math.inf else drawing.wrapped(label, across) for label in labels],
             fontsize=drawing.SMALL_SIZE,
             frameon=False,
-            loc="best",
             labelcolor=drawing.INK,
+            **{"loc": "best", **where},
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.text import dimensions, percent, shortened
-from cnnviz.views.pictures.top_activations import block, label
+from cnnviz.views.pictures.top_activations import ABOVE, block, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,10 +26,20 @@ _GAP = 26
 _ABOVE = 0.5
 """Inches above a row for the labels of its channels."""
 _LETTERS = 30
+_LEAST = 0.9
+"""The share of its own width below which the picture is laid out anew."""
+_FIELD, _LETTER = 0.75, 0.06
+"""Inches of a receptive field in a column, and of a letter above a channel."""
+_KEY = (
+    "of each channel the left square: what each patch sent back to the pixels; the right one: "
+    "the patches, strongest first; above it the channel, and its activations"
+)
 
 
 def draw(found: Hierarchy, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw a row for each stage, from the shallowest to the deepest."""
+    if into is not None and drawing.width_of(into) < _LEAST * (_MARGIN + _ACROSS):
+        return _in_a_column(found, into)
     grids = [_row(one) for one in found.stages]
     heights = [
         min(_TALLEST, _ACROSS * grid.pixels.shape[0] / grid.pixels.shape[1]) for grid in grids
@@ -47,20 +57,47 @@ def draw(found: Hierarchy, into: drawing.Canvas | None = None) -> drawing.Canvas
     for place, (stage, grid) in enumerate(zip(found.stages, grids, strict=True)):
         _margin(panels[place][0], found, place)
         _patches(panels[place][1], stage, grid)
-    panels[-1][1].set_xlabel(
-        "of each channel the left square: what each patch sent back to the pixels; the right one: "
-        "the patches, strongest first; above it the channel, and its activations",
-        fontsize=drawing.SMALL_SIZE,
-        color=drawing.QUIET,
-        loc="left",
-    )
+    _say_below(panels[-1][1], _KEY)
     drawing.heading(figure, found.summary())
     return figure
 
 
-def _row(stage: TopActivations) -> mosaics.Mosaic:
+def _in_a_column(found: Hierarchy, figure: drawing.Canvas) -> drawing.Canvas:
+    """Draw the receptive field of a stage beside its name, and its channels below these."""
+    across = drawing.width_of(figure) - 0.3
+    letters = max(
+        len(label(stage, row)) for stage in found.stages for row in range(len(stage.shown))
+    )
+    most = max(1, int(across / (_LETTER * (letters + 2))))
+    grids = [_row(one, most, across) for one in found.stages]
+    heights = []
+    for grid in grids:
+        height, width = grid.pixels.shape[:2]
+        heights += [_FIELD, across * height / width + 0.3]
+    key = drawing.wrapped(_KEY, across)
+    heights[-1] += 0.16 * (key.count("\n") + 1)
+    parts = figure.subfigures(2 * len(grids), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for place, (stage, grid) in enumerate(zip(found.stages, grids, strict=True)):
+        field, told = parts[2 * place].subplots(1, 2, width_ratios=[_FIELD, across - _FIELD])
+        _margin(field, found, place, told)
+        _patches(parts[2 * place + 1].add_subplot(), stage, grid)
+    _say_below(parts[-1].axes[0], key)
+    drawing.ask_for_height(figure, sum(heights) + 0.8)
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def _say_below(axes: Axes, words: str) -> None:
+    axes.set_xlabel(words, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+
+
+def _row(stage: TopActivations, most: int = 0, across: float = 1.0) -> mosaics.Mosaic:
+    """Return the channels of a stage in one row, or with at most so many over so many inches."""
     blocks = np.stack([block(stage, row) for row in range(len(stage.shown))])
-    return mosaics.mosaic(blocks, columns=len(blocks), side=1, gap=_GAP)
+    rows = -(-len(blocks) // most) if most else 1
+    columns = -(-len(blocks) // rows)
+    header = round(ABOVE / across * columns * blocks.shape[2]) if rows > 1 else 0
+    return mosaics.mosaic(blocks, columns=columns, side=1, gap=_GAP, header=header)
 
 
 def _patches(axes: Axes, stage: TopActivations, grid: mosaics.Mosaic) -> None:
@@ -77,8 +114,8 @@ def _patches(axes: Axes, stage: TopActivations, grid: mosaics.Mosaic) -> None:
         )
 
 
-def _margin(axes: Axes, found: Hierarchy, place: int) -> None:
-    """Draw the receptive field as a square in the input, with its size below."""
+def _margin(axes: Axes, found: Hierarchy, place: int, told: Axes | None = None) -> None:
+    """Draw the receptive field as a square in the input, with its size below, or in `told`."""
     from matplotlib.patches import Rectangle
 
     stage = found.stages[place]
@@ -94,17 +131,20 @@ def _margin(axes: Axes, found: Hierarchy, place: int) -> None:
         tall, wide = min(rows, height), min(columns, width)
         corner = ((width - wide) / 2, (height - tall) / 2)
         axes.add_patch(Rectangle(corner, wide, tall, color=drawing.ACCENT, alpha=0.75, lw=0))
-    axes.set_title(
-        f"{place + 1}. {shortened(stage.layer, _LETTERS)}",
-        fontsize=drawing.TEXT_SIZE,
-        color=drawing.INK,
-        fontweight="bold",
-    )
-    axes.set_xlabel(
-        f"{_field_told(found, place)}\n{len(stage.shown)} of {len(stage.values)} channels",
-        fontsize=drawing.SMALL_SIZE,
-        color=drawing.QUIET,
-    )
+    name = f"{place + 1}. {shortened(stage.layer, _LETTERS)}"
+    said = f"{_field_told(found, place)}\n{len(stage.shown)} of {len(stage.values)} channels"
+    strong: dict[str, Any] = {
+        "fontsize": drawing.TEXT_SIZE, "color": drawing.INK, "fontweight": "bold"
+    }  # fmt: skip
+    quiet: dict[str, Any] = {"fontsize": drawing.SMALL_SIZE, "color": drawing.QUIET}
+    if told is None:
+        axes.set_title(name, **strong)
+        axes.set_xlabel(said, **quiet)
+        return
+    axes.set_anchor("NW")
+    drawing.hide_ticks(told)
+    told.text(0.0, 1.0, name, va="top", **strong)
+    told.text(0.0, 0.68, said, va="top", **quiet)
 
 
 def _field_told(found: Hierarchy, place: int) -> str:

@@ -31,7 +31,7 @@ _SEAM = 8
 _BLOCK = 20
 _INK = (90, 134, 205)
 _HEADER = 30
-_SENT = "sent back"
+_SENT, _PATCHES = "sent back", "patches"
 _ALIKE = 3
 """Steps of 255 by which pixels may differ and still look the same."""
 _RATIO = 1.5
@@ -40,6 +40,8 @@ _WIDEST, _AROUND = 13.0, 1.3
 """Inches of a page at most, and of what is above and below its blocks."""
 _LETTER = 0.062
 """Inches that a letter above the patches takes."""
+_SIDES, ABOVE = 0.2, 0.16
+"""Inches beside the blocks of a column, and of what stands above each."""
 
 __all__ = ["EMPTY", "PER_PAGE", "REACH", "TILE", "draw", "paint", "placed", "tile"]
 
@@ -66,12 +68,28 @@ def placed(pixels: drawing.Pixels, height: int, width: int) -> drawing.Pixels:
 
 def draw(found: TopActivations, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the page: the projections of each channel beside its patches."""
+    if into is not None and drawing.is_narrow(into):
+        return _in_a_column(found, into)
     ratio = _RATIO
     if into is not None:
         ratio = _WIDEST / (max(0.2, _WIDEST * float(into.bbox.height / into.bbox.width) - _AROUND))
     grid, (across, down) = _page(found, ratio)
     figure = drawing.canvas(across, down + 0.9, into)
-    _panel(figure.subplots(), found, grid, across)
+    _panel(figure.subplots(), found, grid, drawing.width_of(figure))
+    drawing.heading(figure, found.title())
+    return figure
+
+
+def _in_a_column(found: TopActivations, figure: drawing.Canvas) -> drawing.Canvas:
+    """Draw as many blocks in a row as leave room for what stands above each."""
+    across = drawing.width_of(figure) - _SIDES
+    longest = max(len(label(found, row)) for row in rows_of_page(found))
+    most = max(1, int(across / (_LETTER * (longest + len(_PATCHES) + 3))))
+    grid, (wide, down) = _page(found, 0.0, most, across)
+    sentences = _key(found).replace(",\n", ", ").replace("\n", "; ")
+    key = drawing.wrapped(sentences, across)
+    drawing.ask_for_height(figure, down * across / wide + 0.15 * key.count("\n") + 0.8)
+    _panel(figure.subplots(), found, grid, across, key)
     drawing.heading(figure, found.title())
     return figure
 
@@ -87,12 +105,19 @@ def rows_of_page(found: TopActivations) -> range:
     return range(end - PER_PAGE, min(end, len(found.shown)))
 
 
-def _page(found: TopActivations, ratio: float) -> tuple[mosaics.Mosaic, tuple[float, float]]:
-    """Return the blocks of one page as one picture, and its width and height in inches."""
+def _page(
+    found: TopActivations, ratio: float, columns: int = 0, across: float = 0.0
+) -> tuple[mosaics.Mosaic, tuple[float, float]]:
+    """Return the blocks of one page as one picture, and its width and height in inches.
+
+    In so many columns over so many inches, or else in as many as fill a page so many times as wide
+    as high.
+    """
     blocks = [block(found, row) for row in rows_of_page(found)]
     height, width = blocks[0].shape[:2]
-    columns = _columns(len(blocks), height, width, ratio)
-    grid = mosaics.mosaic(np.stack(blocks), columns=columns, side=1, gap=_BLOCK, header=_HEADER)
+    columns = min(columns, len(blocks)) or _columns(len(blocks), height, width, ratio)
+    header = round(ABOVE / across * columns * width) if across else _HEADER
+    grid = mosaics.mosaic(np.stack(blocks), columns=columns, side=1, gap=_BLOCK, header=header)
     across = min(_WIDEST, max(5.2, grid.pixels.shape[1] / 110.0))
     down = min(20.0, across * grid.pixels.shape[0] / grid.pixels.shape[1])
     return grid, (across, down)
@@ -107,7 +132,9 @@ def _columns(count: int, height: int, width: int, ratio: float) -> int:
     return max(range(1, count + 1), key=side)
 
 
-def _panel(axes: Axes, found: TopActivations, grid: mosaics.Mosaic, across: float) -> None:
+def _panel(
+    axes: Axes, found: TopActivations, grid: mosaics.Mosaic, across: float, key: str = ""
+) -> None:
     rows = rows_of_page(found)
     width = grid.side[1]
     drawing.show(axes, grid.pixels, smooth=True)
@@ -119,8 +146,10 @@ def _panel(axes: Axes, found: TopActivations, grid: mosaics.Mosaic, across: floa
             half = (width - _SEAM) // 2
             if (len(said) + len(_SENT) + 1) * _LETTER < half * across / grid.pixels.shape[1]:
                 _say(axes, left + half, top - 6, _SENT)
-            _say(axes, left + width, top - 6, "patches")
-    axes.set_xlabel(_key(found), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+            _say(axes, left + width, top - 6, _PATCHES)
+    axes.set_xlabel(
+        key or _key(found), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left"
+    )
 
 
 def _key(found: TopActivations) -> str:
