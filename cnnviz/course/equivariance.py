@@ -163,7 +163,8 @@ def found_shift(
     That is where the squared distance of the two, less the mean of each channel of the original,
     is least as a share of the sum of their squares. Only shifts that leave at least half of the
     positions, and two, to compare are tried. NaN where the shift of the image itself is none of
-    these, so that the best of the others would say nothing, or where a map is constant.
+    these, so that the best of the others would say nothing, or where no shift matches better than
+    another: a map is constant there, as that of a black image is.
     """
     whole = len(track.inside) if inside else track.count
 
@@ -176,15 +177,16 @@ def found_shift(
     if len(compared(shift)) < least_count:
         return math.nan
     products = _Products.of(original, shifted, round_=round_)
-    best, least = math.nan, math.inf
+    best, least, most = math.nan, math.inf, -math.inf
     for pixels in candidates:
         by, within = pixels / track.stride, compared(pixels)
         if len(within) < least_count:
             continue
         error = products.error(by, within)
+        most = max(most, error)
         if error < least:
             best, least = float(pixels), error
-    return best
+    return best if most - least > _SAME else math.nan
 
 
 @dataclass(frozen=True, eq=False)

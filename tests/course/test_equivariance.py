@@ -120,3 +120,11 @@ def test_consistency_counts_pairs() -> None:
     pairs = [(a, b) for i, a in enumerate(answers) for b in answers[i + 1 :]]
     assert consistency(answers) == sum(a == b for a, b in pairs) / len(pairs) == 0.5
     assert math.isnan(consistency([3]))
+
+
+def test_a_map_in_which_every_shift_matches_alike_tells_no_movement() -> None:
+    """As that of a black image, whose edges alone differ: rounding would choose among the shifts."""
+    torch.manual_seed(0)
+    rows = torch.randn(3, 8, 1).expand(3, 8, ROUND.count)
+    here, there = (rows + 1e-7 * torch.randn(3, 8, ROUND.count) for _ in range(2))
+    assert math.isnan(found_shift(here, there, ROUND, range(-3, 8), 2, inside=False))

@@ -58,7 +58,7 @@ def _in_a_column(found: Comparison, figure: drawing.Canvas, height: float) -> No
     """Draw the matrix above the answers, each as wide as the column."""
     examples = max(2.0, 1.9 * len(found.examples) + 0.4)
     heights = [height + 0.9, examples]
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
     _matrix(found, above.add_subplot(), drawing.width_of(figure) - _BESIDE)
     _answers(found, below.add_subplot())
     drawing.ask_for_height(figure, sum(heights) + drawing.heading_height(found.headline(), 4.0))
