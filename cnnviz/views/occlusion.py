@@ -23,6 +23,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
+from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.fast_model import check_sound, now_computed_on, on_fast_copy
@@ -36,6 +37,8 @@ from cnnviz.results.text import dimensions
 
 SAMPLES = 8
 """How many squares of each image an approximation is held against the exact scores at."""
+_MOST_COLOURS = 4
+"""Images whose colour is named."""
 Laid = Grid | BlockGrid
 Position = tuple[int, ...]
 _FILLS = {
@@ -176,6 +179,7 @@ def occlusion(
 
     drops, found = on_fast_copy(wrapped, inputs, hide, rows=len(inputs) * len(grid.positions))
     names = tuple(resolved.name for resolved in explained.resolved_targets)
+    notes += _colours_told(held, baselines) if fill == "mean" else []
     notes += overlaps_told(explained.resolved_targets, [one.name for one in held.batch.photos])
     return Occlusion(
         provenance=replace(
@@ -271,6 +275,24 @@ def _told(grid: Laid, fill: Baseline) -> str:
         f"({dimensions(grid.shape)}), hide the {space.noun} behind {_ARRAY_FILLS[fill]}; a "
         f"{space.place} has the mean drop of the score over those that hide it."
     )
+
+
+def _colours_told(held: Capture, baselines: torch.Tensor) -> list[str]:
+    """Say which colour the mean of each image is, where its channels are those of a picture."""
+    prepared = held.model.preprocessing
+    if prepared.space != IMAGE or prepared.channels not in (1, 3):
+        return []
+    colours = [prepared.invert(one[:, :1, :1].cpu())[0, 0].tolist() for one in baselines]
+    if prepared.channels == 1:
+        words = [f"grey {colour[0]}" for colour in colours]
+    else:
+        words = [f"RGB {', '.join(map(str, colour))}" for colour in colours]
+    if len(set(words)) > 1:
+        names = [photo.name for photo in held.batch.photos]
+        words = [f"{name} {word}" for name, word in zip(names, words, strict=True)]
+    told = "; ".join(dict.fromkeys(words[:_MOST_COLOURS]))
+    more = " …" if len(set(words)) > _MOST_COLOURS else ""
+    return [f"The mean colour of what the network saw, from 0 to 255: {told}{more}."]
 
 
 @dataclass(frozen=True)

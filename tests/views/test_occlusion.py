@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.images.baselines import BASELINES, baseline_images
-from cnnviz.models import as_model
+from cnnviz.models import as_model, load
 from cnnviz.passes.targets import Contrast
 from cnnviz.views.occlusion import SAMPLES, occlusion
 from tests.helpers.architectures import small_input, thin, tiny_network
@@ -206,3 +206,18 @@ def test_the_caption_tells_the_squares() -> None:
     caption = occlusion(tiny_network(), images(), 8, 4).caption()
     assert "Squares of 8 x 8 px, 4 px apart (5 x 5), hide the image behind its mean" in caption
     assert "Red is evidence for the target" in caption
+
+
+def test_the_colour_that_hides_is_told_of_what_the_network_saw() -> None:
+    # Left and right of the square in the middle are cut off, and not in its mean.
+    photo = np.full((96, 128, 3), 255, np.uint8)
+    photo[:, 16:112] = [[[10, 200, 30]]]
+    photo[:48, 16:112] = [[[20, 100, 30]]]
+    model = load()
+    (told,) = (note for note in occlusion(model, photo, 32, 32).notes if "mean colour of" in note)
+    assert told == "The mean colour of what the network saw, from 0 to 255: RGB 15, 150, 30."
+    two = occlusion(model, [photo, np.full_like(photo, 7)], 32, 32).notes[1]
+    assert two.endswith("255: image 0 RGB 15, 150, 30; image 1 RGB 7, 7, 7.")
+    assert not any(
+        "mean colour of" in note for note in occlusion(model, photo, 32, 32, "blur").notes
+    )
