@@ -125,10 +125,12 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 # Chromium heeds the last list of features alone. The first line is of what each new window would
 # load behind its address bar, which took more than half of a page's time, the second of processes
-# that are started for pages to come; the others are Playwright's.
+# that are started for pages to come, the third of what is made anew for a page that takes the place
+# of another; the others are Playwright's.
 _WITHOUT = (
     "WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,"
     "SpareRendererForSitePerProcess,"
+    "RenderDocument,InitialWebUI,"
     "AimEnabled,AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,"
     "HttpsFirstBalancedModeAutoEnable,LensOverlay,MediaRouter,NetworkTimeServiceQuerying,"
     "OptimizationHints,PaintHolding,PreconnectToSearch,ThirdPartyStoragePartitioning"
@@ -148,6 +150,10 @@ def _chromium() -> Iterator[Any]:
         "--disable-gpu",
         "--disable-quic",
         "--no-first-run",
+        # One process draws, and another runs the pages, of whatever site they are.
+        "--in-process-gpu",
+        "--disable-site-isolation-trials",
+        "--renderer-process-limit=1",
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
