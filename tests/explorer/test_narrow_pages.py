@@ -70,7 +70,7 @@ def test_nothing_is_wider_than_the_page(
         visit.page.evaluate(f"document.getElementById('{panel}').open = true")
     for width in widths:
         visit.becomes(width)
-        visit.page.wait_for_timeout(100)
+        visit.settles()
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width + 1
         assert visit.page.evaluate(_SCROLLED) == []
         if width >= 320:

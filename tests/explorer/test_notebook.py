@@ -1,27 +1,29 @@
-"""The explorer in a notebook: executed, converted to HTML, and opened in a browser."""
+"""The explorer in a notebook: shown as Jupyter does, converted to HTML, and opened in a browser."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
 from cnnviz.explorer.build import HEIGHT
 from tests.helpers.browser import Visit
+from tests.helpers.explorer_pages import page_of
 
 nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
 nbconvert = pytest.importorskip("nbconvert")
-pytest.importorskip("ipykernel")
-
-CODE = """\
-import cnnviz
-cnnviz.explore(cnnviz.load("shapes-plain"), cnnviz.Shapes()[3].image)"""
+formatters = pytest.importorskip("IPython.core.formatters")
 
 
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CODE)])
-    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbclient.NotebookClient(book, timeout=300).execute()
+    # What a kernel sends, through JSON as it does; a kernel of its own would import torch first.
+    _, _, made = page_of("shapes-residual")
+    data, metadata = json.loads(json.dumps(formatters.DisplayFormatter().format(made)))
+    shown = nbformat.v4.new_output("execute_result", data, metadata=metadata, execution_count=1)
+    cell = nbformat.v4.new_code_cell("cnnviz.explore(model, photo)", outputs=[shown])
+    book = nbformat.v4.new_notebook(cells=[cell])
+    nbformat.validate(book)
     text, _ = nbconvert.HTMLExporter().from_notebook_node(book)
     path = tmp_path_factory.mktemp("notebook") / "notebook.html"
     path.write_text(text, "utf-8")

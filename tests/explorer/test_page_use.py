@@ -53,7 +53,7 @@ def test_nothing_is_wider_than_the_page_with_every_panel_open(browser, tmp_path,
     for width in widths:
         for theme in ("light", "dark"):
             visit.becomes(width, theme)
-            visit.page.wait_for_timeout(100)
+            visit.settles()
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
     assert visit.complaints == []
     visit.leave()

@@ -24,6 +24,11 @@ _SCROLL = """async (pictures) => {
 }"""
 
 
+_FRAMES = """() => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
+})"""
+
+
 _FREE: dict[tuple[bool, bool, str], list[Page]] = {}
 """Windows that were left, by whether they run scripts and are touched, and what runs first."""
 
@@ -93,6 +98,10 @@ class Visit:
         self.wait_until(
             f"[...document.querySelectorAll('{pictures}')].every(image => image.complete)"
         )
+
+    def settles(self) -> None:
+        """Wait until what a change asks for with the next frames has been drawn."""
+        self.page.evaluate(_FRAMES)
 
     def wait_until(self, condition: str) -> None:
         # Not wait_for_function: it evaluates text inside the page, which the page's policy forbids.
