@@ -1,14 +1,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from cnnviz.reports import pictures
-from tests.helpers.processes import needs_fork
+from tests.helpers.processes import needs_fork, run_module
 
 RANDOM = ("--model", "shapes", "--weights", "random", "--sections", "photo,predictions")
 
@@ -92,15 +90,9 @@ def test_ctrl_c_half_way_leaves_nothing(run, tmp_path, monkeypatch, processes):
             os.waitpid(child, os.WNOHANG)
 
 
+@needs_fork
 def test_a_whole_process_keeps_stdout_clean_and_shows_no_bar_without_a_terminal(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "cnnviz_cli", "report", *RANDOM],
-        cwd=tmp_path,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_module("cnnviz_cli", "report", *RANDOM, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{Path('cnnviz-report') / 'report.html'}\n"
     remark, answer = done.stderr.splitlines()

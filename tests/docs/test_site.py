@@ -1,10 +1,7 @@
 """The documentation as a site: built without a warning, whole, and at home on the disk."""
 
 import importlib.util
-import os
 import re
-import subprocess
-import sys
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,22 +14,29 @@ from cnnviz import errors
 from cnnviz.views import VIEWS
 from cnnviz_cli.app import app
 from tests.helpers.browser import Visit
+from tests.helpers.processes import needs_fork, run_code
 
 ROOT = Path(__file__).resolve().parents[2]
 pytest.importorskip("furo", reason="the extra docs is not installed")
+pytestmark = needs_fork
+
+
+_BUILD = """
+import runpy, sys
+from pathlib import Path
+
+del sys.argv[0]
+sys.path.insert(0, str(Path(sys.argv[0]).parent))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """Build the pages without running the examples, which other tests do."""
     target = tmp_path_factory.mktemp("docs") / "site"
-    done = subprocess.run(
-        [sys.executable, ROOT / "docs" / "site" / "build.py", "--quick", target],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    program = str(ROOT / "docs" / "site" / "build.py")
+    done = run_code(_BUILD, program, "--quick", str(target))
     assert done.returncode == 0, done.stderr
     return target
 
