@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from cnnviz.results import picture_style
+from tests.helpers.architectures import drawn_from_tiles
 from tests.helpers.pages import Block, blocks
 from tests.helpers.quick_code import few_random_maps
 
@@ -26,12 +27,12 @@ READ_ONLY = ("fasterrcnn_resnet50_fpn", "doctor", "report", "lecture")
 
 @pytest.fixture(autouse=True)
 def own_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let code import the files of its page, and forget them afterwards; compare few maps."""
+    """Let code import the files of its page, and forget them; few maps, few weights."""
     monkeypatch.syspath_prepend(tmp_path)
     # Nothing here looks at pixels; how many there are is for tests of results to look at.
     monkeypatch.setattr(picture_style, "FILE_DPI", 40)
     before = set(sys.modules)
-    with torch.random.fork_rng(devices=[]), few_random_maps():
+    with torch.random.fork_rng(devices=[]), few_random_maps(), drawn_from_tiles():
         yield
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):

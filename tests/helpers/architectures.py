@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache, wraps
 from typing import Any
 from unittest.mock import patch
@@ -71,13 +71,20 @@ def build(name: str, whole: bool = False) -> Model:
 
 def drawn_anew(name: str, whole: bool = False) -> Model:
     """Load a network as `build` does, for a test that changes it."""
-    # Drawing the weights one by one would take seconds.
     with ExitStack() as patches:
         if not whole:
             patches.enter_context(patch.object(nn.Linear, "__init__", _narrow_linear))
+        patches.enter_context(drawn_from_tiles())
+        return load(name, "random", device="cpu")
+
+
+@contextmanager
+def drawn_from_tiles() -> Iterator[None]:
+    """Draw random weights from one tile: one by one, those of AlexNet would take a second."""
+    with ExitStack() as patches:
         for draw in _DRAWS:
             patches.enter_context(patch.object(nn.init, draw, _tiled))
-        return load(name, "random", device="cpu")
+        yield
 
 
 @cache
