@@ -35,12 +35,12 @@ from tests.helpers.gallery.tiny import tiny_model
 
 def gallery(folder: Path) -> None:
     """Scan and build, with every finished shard written at once."""
-    model, data = tiny_model(), open_dataset("shapes", 32)
+    model, data = tiny_model(), open_dataset("shapes", 16)
     found = scan(
         model,
         data,
         "first,head",
-        settings=ScanSettings(sample=20, batch_size=4),
+        settings=ScanSettings(kept=4, sample=8, batch_size=4),
         folder=folder / "state",
         shard=4,
         every=0.0,
@@ -100,7 +100,7 @@ def kill(folder: Path, wanted: int) -> dict[str, object]:
 
 def share(folder: Path, counts: list[int]) -> dict[str, object]:
     """Scan with several numbers of processes; each saves what it returns."""
-    data = Generated(90, broken=[3, 17, *range(48, 56)])
+    data = Generated(50, broken=[3, 17, *range(24, 32)])
     for count in counts:
         state = folder / f"state-{count}"
 
