@@ -116,25 +116,14 @@ def test_it_writes_a_page_a_notebook_and_slides(run, tmp_path):
     assert list((tmp_path / "course" / "slides").glob("*.svg"))
 
 
-def test_weights_are_told_in_calls_and_commands(run, tmp_path):
-    done = run(
-        *("lecture", "--chapters", "classification", "--weights", "random", "--out", "course")
-    )
-    assert done.code == 0
-    page = (tmp_path / "course" / "lecture.html").read_text("utf-8")
-    assert "--model shapes --weights random" in page
-    notebook = (tmp_path / "course" / "lecture.ipynb").read_text("utf-8")
-    assert "cnnviz.load('shapes', 'random')" in notebook
-
-
-def test_how_photos_are_prepared_is_told_in_calls_and_commands(run, tmp_path):
-    asked = ("--resize", "72", "--crop", "64")
+def test_weights_and_how_photos_are_prepared_are_told_in_calls_and_commands(run, tmp_path):
+    asked = ("--weights", "random", "--resize", "72", "--crop", "64")
     done = run("lecture", "--chapters", "classification", *asked, "--out", "course")
     assert done.code == 0, done.err
     page = (tmp_path / "course" / "lecture.html").read_text("utf-8")
-    assert "--model shapes --resize 72 --crop 64" in page
+    assert "--model shapes --weights random --resize 72 --crop 64" in page
     cells = json.loads((tmp_path / "course" / "lecture.ipynb").read_text("utf-8"))["cells"]
-    load = "cnnviz.load('shapes', preprocessing={'resize': '72', 'crop': '64'})"
+    load = "cnnviz.load('shapes', 'random', preprocessing={'resize': '72', 'crop': '64'})"
     assert load in "".join(cells[1]["source"])
 
 

@@ -10,7 +10,7 @@ import pytest
 import cnnviz
 from cnnviz.lectures.beginning import Loading, located_data
 from cnnviz.lectures.build import lecture
-from cnnviz.reports.own_files import NOTEBOOK
+from cnnviz.reports.own_files import NOTEBOOK, SLIDES
 from tests.helpers.notebooks import run_notebook
 from tests.helpers.report_model import small_model, write_photo
 
@@ -50,8 +50,11 @@ def _run(folder):
 def test_its_cells_run_and_give_the_pictures_of_the_page(tmp_path, photo):
     loading = Loading.of("shapes")
     made = lecture(cnnviz.load("shapes"), photo, "classification,filters", loading=loading)
-    made.save(tmp_path / "lecture")
-    names, shown = _run(tmp_path / "lecture")
+    # The notebook and its photo alone: pictures, page and slides have tests of their own.
+    for name, write in made.beside:
+        if name != SLIDES:
+            write(tmp_path / name)
+    names, shown = _run(tmp_path)
     pictures = [picture for section in made.sections for picture in section.pictures]
     assert len(pictures) == len(shown) == 5
     for picture, text in zip(pictures, shown, strict=True):

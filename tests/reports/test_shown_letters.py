@@ -26,11 +26,6 @@ def shipped() -> Report:
     return cnnviz.report(cnnviz.load(), photo, parts)
 
 
-@pytest.fixture(scope="module")
-def written(shipped: Report, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    return shipped.save(tmp_path_factory.mktemp("shipped") / "report")
-
-
 def test_each_is_large_enough_at_the_width_of_a_page(shipped: Report) -> None:
     found = dict(least_letters(shipped))
     assert len(found) == 15
@@ -51,9 +46,9 @@ def _too_small(found: dict[str, float]) -> dict[str, float]:
     return {name: share * NARROWEST for name, share in found.items() if share * NARROWEST < LEAST}
 
 
-def test_pages_are_as_wide(browser: object, written: Manifest) -> None:
+def test_pages_are_as_wide(browser: object, saved: Manifest) -> None:
     seen = Visit(browser, 1024, "light")  # type: ignore[arg-type]
-    seen.page.goto(written.page.as_uri())
+    seen.page.goto(saved.page.as_uri())
     for width in (1024, 1120, 1279, 1280, 1440, 2560):
         seen.becomes(width)
         wide = seen.page.evaluate(
@@ -64,9 +59,9 @@ def test_pages_are_as_wide(browser: object, written: Manifest) -> None:
     seen.leave()
 
 
-def test_on_a_phone_a_tap_shows_them_large_enough(browser: object, written: Manifest) -> None:
+def test_on_a_phone_a_tap_shows_them_large_enough(browser: object, saved: Manifest) -> None:
     seen = Visit(browser, 390, "light", touch=True)  # type: ignore[arg-type]
-    seen.page.goto(written.page.as_uri())
+    seen.page.goto(saved.page.as_uri())
     seen.page.locator("figure.wide a.enlarge").first.tap()
     seen.wait_until("document.getElementById('enlarged').complete")
     assert seen.page.evaluate("document.getElementById('enlarged').clientWidth") >= NARROWEST
