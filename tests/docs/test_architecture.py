@@ -20,7 +20,7 @@ from cnnviz_cli.app import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-WAY = "The way of a photo, from the command line to a picture"
+WAY = "From the command line to a picture"
 SOURCES = ("cnnviz/", "cli/", "gallery/")
 
 

@@ -360,6 +360,21 @@ def test_a_bias_is_no_cause_where_weighted_sums_never_rise_above_zero() -> None:
     assert "bias" not in cause.sentence
 
 
+def test_a_network_is_dead_from_three_quarters_of_its_channels_on() -> None:
+    """Three of four channels of its only activation: below what one layer may have, 95%."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = as_model(network.append(nn.Linear(4, 2)))
+    with torch.no_grad():
+        network[0].bias.copy_(torch.tensor([-50.0, -50.0, -50.0, 50.0]))
+    found = probe(model, images(4, 8))
+    assert [unit.dead_fraction for unit in found.units] == [0.75]
+    assert "dead" in judge(found).findings
+    with torch.no_grad():
+        network[0].bias[2] = 50.0
+    assert "dead" not in judge(probe(model, images(4, 8))).findings
+
+
 def test_depth_without_skips_is_mended_by_skips() -> None:
     model = as_model(depth_network("plain-56", width=8, input_size=(3, 8, 8)))
     found = probe(model, images(16, 8))
