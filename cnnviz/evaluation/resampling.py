@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results.intervals import LEVEL, t_reach, wilson
+from cnnviz.heatmaps.checks.measure_ends import Ends
+from cnnviz.results.intervals import LEVEL, mean_interval, wilson
 
 RESAMPLES = 2000
 ENOUGH_IMAGES = 10
@@ -13,12 +16,13 @@ ENOUGH_IMAGES = 10
 
 
 def intervals(
-    values: NDArray[np.float64], seed: int
+    values: NDArray[np.float64], seed: int, measured: Sequence[Ends] = ()
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the ends of the 95% interval of the mean over the last axis.
 
     Those of the bootstrap (Efron 1979); of fewer than `ENOUGH_IMAGES` values, of whose mean
-    resamples say too little, those of Student's t, NaN for one. Where all values are 0 or 1, and
+    resamples say too little, those of Student's t within the ends of the measure
+    (`mean_interval`), NaN for one. Where all values are 0 or 1, and
     the mean is a share, those of Wilson (1927): no resample of ones alone has a zero.
 
     Parameters
@@ -27,6 +31,8 @@ def intervals(
         [..., N]; NaN is passed over.
     seed : int
         The seed of the resamples.
+    measured : sequence of (float, float)
+        The ends of what is measured along the last axis but one; none without it.
     """
     low, high = ends(resampled_means(values, seed))
     for place in np.ndindex(*values.shape[:-1]):
@@ -34,8 +40,8 @@ def intervals(
         if len(held) and np.isin(held, (0.0, 1.0)).all():
             low[place], high[place] = wilson(int(held.sum()), len(held))
         elif 0 < len(held) < ENOUGH_IMAGES:
-            reach = t_reach(len(held)) * held.std(ddof=1) if len(held) > 1 else np.nan
-            low[place], high[place] = held.mean() - reach, held.mean() + reach
+            ends_here = measured[place[-1]] if measured else (-np.inf, np.inf)
+            low[place], high[place] = mean_interval(held, *ends_here)
     return low, high
 
 

@@ -17,6 +17,7 @@ from cnnviz.evaluation.data import EvaluationImage
 from cnnviz.evaluation.records import MapMeasurements, MeasureColumn
 from cnnviz.evaluation.resampling import ENOUGH_IMAGES, intervals
 from cnnviz.heatmaps.checks.localisation import ENOUGH
+from cnnviz.heatmaps.checks.measure_ends import ends_of
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
 from cnnviz.heatmaps.checks.verdicts import Check
@@ -84,7 +85,8 @@ class Evaluation(TableResult):
     low, high : ndarray of float
         The 95% interval of the mean over the images, [M, K]: percentiles of the means of 2000
         resamples of the images (Efron 1979), the same resamples for all methods; below ten images
-        Student's t, NaN for one; of shares that of Wilson (1927).
+        Student's t on a scale on which the measure has no ends, NaN for one; of shares that of
+        Wilson (1927).
     random_count : int
         How many random maps each map was compared with.
     settings : CheckSettings
@@ -210,7 +212,10 @@ class Evaluation(TableResult):
         if any(0 < n < ENOUGH_IMAGES for n in counts.values()):
             # In words: what a picture has in digits is a value of the result.
             few = "Intervals over fewer than ten images are those of Student's t"
-            told.append(f"{few}, as if values were normally distributed; of one there is none.")
+            told.append(
+                f"{few}, as if values were normally distributed, where a measure has ends on the "
+                "scale of its logit or logarithm; of one there is none."
+            )
         return tuple(told)
 
     def _boxes_told(self) -> str:
@@ -282,7 +287,7 @@ def summarised(
             for column, entry in zip(record.columns, record.entries, strict=True):
                 for name, array in held.items():
                     array[row, columns.index(column), image] = getattr(entry, name)
-    low, high = intervals(held["value"], settings.seed)
+    low, high = intervals(held["value"], settings.seed, [ends_of(column.key) for column in columns])
     best = best_threshold(columns, held, settings.seed)
     if best is not None:
         columns = [*columns, best.column]

@@ -1,8 +1,11 @@
-"""The interval of a share that was counted, for small counts too: the only formula of it."""
+"""Intervals of shares that were counted and of means, for small counts too: their only formulas."""
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
+from numpy.typing import NDArray
 
 LEVEL = 0.95
 """How often such an interval holds the true share."""
@@ -26,6 +29,8 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     return (low if hits else 0.0), (high if hits < count else 1.0)
 
 
+_FURTHEST = 600.0
+"""Steps of a logit beyond which a share is 0 or 1 to the last digit."""
 _T = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010)
 """Student's t at 97.5%, for 1 to 11 degrees of freedom."""
 
@@ -42,3 +47,64 @@ def t_reach(count: int) -> float:
 def mean_reach(count: int) -> float:
     """Return the same for any number of values above one; of many by the normal distribution."""
     return t_reach(count) if count <= len(_T) + 1 else Z / math.sqrt(count)
+
+
+def mean_interval(
+    values: NDArray[np.float64], least: float = -math.inf, most: float = math.inf
+) -> tuple[float, float]:
+    """Return the ends of the 95% interval of a mean by Student's t, `within` a measure's own ends.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        [N], all finite.
+    least, most : float
+        The ends of what is measured. Where a value lies beyond one, there are none.
+
+    Returns
+    -------
+    tuple of float
+        NaN for one value, of which nothing is known; the mean twice where all values are equal.
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    if not ((values >= least) & (values <= most)).all():
+        least, most = -math.inf, math.inf
+    reach = mean_reach(len(values)) * float(values.std(ddof=1))
+    low, high = within(np.array(values.mean()), np.array(reach), least, most)
+    return float(low), float(high)
+
+
+def within(
+    means: NDArray[np.float64], reaches: NDArray[np.float64], least: float, most: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of symmetric intervals as they are on a scale on which a measure has no ends.
+
+    That is the logit between two ends, as is usual for means that are shares (Korn and Graubard
+    1998, "Confidence intervals for proportions with small expected number of positive counts"),
+    which between -1 and 1 is Fisher's (1915), and the logarithm above one: the reach is carried
+    there by the delta method, and the ends back. So none has to be cut off. A mean at an end stays
+    there.
+
+    Parameters
+    ----------
+    means, reaches : ndarray of float
+        The middle of each interval and how far it reaches to either side, of one shape.
+    least, most : float
+        The ends of the measure; both infinite, or the upper one, where it has none.
+    """
+    if math.isinf(least):
+        return means - reaches, means + reaches
+    above = np.maximum(means - least, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        if math.isinf(most):
+            factor = np.exp(np.minimum(reaches / above, _FURTHEST))
+            low, high = least + above / factor, least + above * factor
+        else:
+            below, span = np.maximum(most - means, 0.0), most - least
+            step = np.exp(np.minimum(reaches * span / (above * below), _FURTHEST))
+            low = least + span * above / (above + below * step)
+            high = least + span * above / (above + below / step)
+    # Where nothing is spread, or the mean is an end, there is nothing to carry.
+    fixed = (reaches == 0.0) | (above == 0.0) | (means >= most)
+    return np.where(fixed, means, low), np.where(fixed, means, high)

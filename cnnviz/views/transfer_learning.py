@@ -21,7 +21,7 @@ from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.results import drawing
-from cnnviz.results.intervals import t_reach
+from cnnviz.results.intervals import t_reach, within
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.table import Table, TableColumn, TableResult
@@ -122,11 +122,10 @@ class TransferLearning(TableResult):
     def interval(self) -> NDArray[np.float64]:
         """The 95% interval of each mean over the seeds (Student's t), [M, N, 2]; NaN for one.
 
-        It is cut off at 0 and 1, which no share goes beyond.
+        Of the logit, so that it stays within 0 and 1, which no share goes beyond.
         """
         reach = t_reach(len(self.seeds)) * self.deviation
-        ends = [self.mean_accuracy - reach, self.mean_accuracy + reach]
-        return np.clip(np.stack(ends, axis=2), 0.0, 1.0)
+        return np.stack(within(self.mean_accuracy, reach, 0.0, 1.0), axis=2)
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:

@@ -123,7 +123,7 @@ def test_consistency_counts_pairs() -> None:
 
 
 def test_a_map_in_which_every_shift_matches_alike_tells_no_movement() -> None:
-    """As that of a black image, whose edges alone differ: rounding would choose among the shifts."""
+    """As that of a black image, whose edges alone differ: rounding would choose among shifts."""
     torch.manual_seed(0)
     rows = torch.randn(3, 8, 1).expand(3, 8, ROUND.count)
     here, there = (rows + 1e-7 * torch.randn(3, 8, ROUND.count) for _ in range(2))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from scipy.stats import binomtest
+import math
+from collections.abc import Callable
 
-from cnnviz.results.intervals import wilson
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from scipy.stats import binomtest
+from scipy.stats import t as student
+
+from cnnviz.results.intervals import mean_interval, wilson, within
 
 
 @pytest.mark.parametrize(
@@ -31,3 +38,59 @@ def test_the_ends_of_a_share_stay_within_it() -> None:
 def test_the_interval_is_that_of_scipy(hits: int, count: int) -> None:
     wanted = binomtest(hits, count).proportion_ci(0.95, method="wilson")
     assert wilson(hits, count) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
+
+
+INFINITE = (-math.inf, math.inf)
+
+
+def test_the_interval_of_a_mean_is_students_on_a_scale_without_ends() -> None:
+    values = np.array([0.9, 0.97, 0.99, 0.8])
+    mean, error = values.mean(), values.std(ddof=1) / 2.0
+    times = student.ppf(0.975, 3) * np.array([-1.0, 1.0])
+    assert mean_interval(values) == pytest.approx(mean + times * error, rel=1e-4)
+    assert mean_interval(values)[1] > 1.0
+    wanted = expit(logit(mean) + times * error / (mean * (1.0 - mean)))
+    assert mean_interval(values, 0.0, 1.0) == pytest.approx(wanted, rel=1e-4)
+    fisher = np.tanh(np.arctanh(mean) + times * error / (1.0 - mean**2))
+    assert mean_interval(values, -1.0, 1.0) == pytest.approx(fisher, rel=1e-4)
+    above = np.exp(np.log(mean) + times * error / mean)
+    assert mean_interval(values, 0.0, math.inf) == pytest.approx(above, rel=1e-4)
+
+
+def test_an_end_holds_only_where_no_value_passes_it_and_one_value_tells_nothing() -> None:
+    scores = np.array([-0.2, 0.4, 0.7])
+    assert mean_interval(scores, 0.0, 1.0) == mean_interval(scores)
+    assert np.isnan(mean_interval(scores[:1], 0.0, 1.0)).all()
+    assert mean_interval(np.ones(3), 0.0, 1.0) == (1.0, 1.0)
+    low, high = within(np.array([0.5, 1.0, np.nan]), np.array([9e9, 0.1, 0.1]), 0.0, 1.0)
+    assert low == pytest.approx([0.0, 1.0, np.nan], nan_ok=True)
+    assert high == pytest.approx([1.0, 1.0, np.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 9])
+@pytest.mark.parametrize(
+    ("draw", "ends"),
+    [
+        (lambda rng, shape: rng.beta(8.0, 2.0, shape), (0.0, 1.0)),
+        (lambda rng, shape: rng.beta(20.0, 1.0, shape), (0.0, 1.0)),
+        (lambda rng, shape: np.tanh(rng.normal(1.2, 0.4, shape)), (-1.0, 1.0)),
+        (lambda rng, shape: rng.lognormal(0.0, 0.6, shape), (0.0, math.inf)),
+    ],
+    ids=["shares", "shares near 1", "correlations", "ratios"],
+)
+def test_it_holds_the_mean_as_often_as_it_says_and_more_often_than_students(
+    draw: Callable[..., NDArray[np.float64]], ends: tuple[float, float], count: int
+) -> None:
+    rng = np.random.default_rng(0)
+    wanted = float(draw(rng, 1_000_000).mean())
+    several = draw(rng, (2000, count))
+
+    def held(low: float, high: float) -> float:
+        found = np.array([mean_interval(values, low, high) for values in several])
+        assert (found[:, 0] >= low).all()
+        assert (found[:, 1] <= high).all()
+        return float(((found[:, 0] <= wanted) & (found[:, 1] >= wanted)).mean())
+
+    share = held(*ends)
+    assert 0.91 < share < 0.97
+    assert share > held(*INFINITE)

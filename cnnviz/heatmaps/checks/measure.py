@@ -8,8 +8,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.heatmaps.checks.measure_ends import ends_of
 from cnnviz.heatmaps.checks.random_maps import p_value, shares_beaten
-from cnnviz.results.intervals import mean_reach
+from cnnviz.results.intervals import mean_interval
 
 Better = Literal["high", "low", ""]
 """Which direction speaks for a map; empty where neither does."""
@@ -68,17 +69,19 @@ class Measure:
     @property
     def low(self) -> float:
         """The low end of the 95% interval of the mean; of one image its own value."""
-        return self.mean - self._reach
+        return self._interval[0]
 
     @property
     def high(self) -> float:
         """The high end of it."""
-        return self.mean + self._reach
+        return self._interval[1]
 
     @property
-    def _reach(self) -> float:
+    def _interval(self) -> tuple[float, float]:
         held = self.values[self._counted]
-        return mean_reach(len(held)) * float(held.std(ddof=1)) if len(held) > 1 else 0.0
+        if len(held) < 2:
+            return self.mean, self.mean
+        return mean_interval(held, *ends_of(self.key))
 
     @property
     def random_mean(self) -> float:

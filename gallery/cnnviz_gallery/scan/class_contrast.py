@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results.intervals import LEVEL
+from cnnviz.results.intervals import LEVEL, within
 from cnnviz_gallery.intervals import ENOUGH, student
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.ranked_images import Ints
@@ -117,5 +117,5 @@ def _beside_others(
     silent = ~(m > 0.0)
     top = np.where(silent, -1, classes[place])
     lost = np.where(silent, np.nan, 1.0)
-    low, high = np.maximum(selectivity - half, -1.0), np.minimum(selectivity + half, 1.0)
+    low, high = within(selectivity, half, -1.0, 1.0)
     return top, selectivity * lost, low * lost, high * lost, clear & ~silent

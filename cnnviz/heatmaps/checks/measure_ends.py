@@ -1,0 +1,28 @@
+"""Between which ends each measure lies, which no interval of its mean may leave."""
+
+from __future__ import annotations
+
+import math
+
+Ends = tuple[float, float]
+
+_SHARE: Ends = (0.0, 1.0)
+_CORRELATION: Ends = (-1.0, 1.0)
+_ENDS: dict[str, Ends] = {
+    # Areas of scores, which may pass them, have none where one does.
+    "deletion": _SHARE, "insertion": _SHARE, "gain": _CORRELATION,
+    "average_drop": _SHARE, "increase": _SHARE, "brightness": _SHARE,
+    "pointing": _SHARE, "energy_inside": _SHARE, "box_overlap": _SHARE,
+    "similarity_kept": _CORRELATION, "gradient_similarity": _CORRELATION,
+    "randomised_correlation": _CORRELATION, "randomised_similarity": _CORRELATION,
+    "noise_correlation": _CORRELATION, "noise_change": (0.0, math.inf),
+}  # fmt: skip
+
+
+def ends_of(key: str) -> Ends:
+    """Return the least and the greatest value of a measure; infinite for one of your own.
+
+    >>> ends_of("noise_correlation"), ends_of("deletion_blur"), ends_of("gini")
+    ((-1.0, 1.0), (0.0, 1.0), (-inf, inf))
+    """
+    return _ENDS.get(key) or _ENDS.get(key.split("_")[0]) or (-math.inf, math.inf)
