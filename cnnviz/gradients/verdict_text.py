@@ -29,7 +29,7 @@ def pairs(verdict: GradientVerdict) -> str:
         return "D unknown"
     if math.isinf(verdict.decades):
         return "nothing arrives" if verdict.decades < 0 else "nothing to compare with"
-    return f"D = {verdict.decades:+.1f}"
+    return f"D = {_unsigned_zero(verdict.decades, 1)}"
 
 
 def learned(verdict: GradientVerdict) -> str:
@@ -75,16 +75,26 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
         if "zero-gradient" in verdict.findings and first != last:
             return f"{name}: {verdict.label}. {what} at any layer before {last}."
         return f"{name}: {verdict.label}. {what} at {first}{_break(verdict, points)}."
+    step = "" if math.isnan(verdict.per_layer) else _unsigned_zero(verdict.per_layer, 2)
+    slope = f", {step} a step" if step else ""
+    told = f"(D = {_unsigned_zero(verdict.decades, 1)} decades{slope}){_break(verdict, points)}."
     factor = 10.0 ** abs(verdict.decades)
+    if factor < 1.05:
+        return f"{name}: {verdict.label}. The gradient at {first} is as large as at {last} {told}"
     size = (
         f"{factor:.1f}" if factor < 100.0 else f"{factor:,.0f}" if factor < 1e6 else f"{factor:.0e}"
     )
     way = "larger" if verdict.decades > 0 else "smaller"
-    slope = "" if math.isnan(verdict.per_layer) else f", {verdict.per_layer:+.2f} a step"
     return (
         f"{name}: {verdict.label}. The gradient at {first} is {size} times {way} than at {last} "
-        f"(D = {verdict.decades:+.1f} decades{slope}){_break(verdict, points)}."
+        f"{told}"
     )
+
+
+def _unsigned_zero(value: float, places: int) -> str:
+    """Return a number with its sign, where there is anything left of it."""
+    said = f"{value:+.{places}f}"
+    return said if float(said) else said[1:]
 
 
 def without_gradient(verdict: GradientVerdict, points: Sequence[str]) -> str:

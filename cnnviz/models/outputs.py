@@ -154,8 +154,13 @@ def _read(
 
 
 def _is_map(model: Model, given: torch.Tensor) -> bool:
-    """Whether an output has scores for every place: of a signal it has one axis."""
-    return given.ndim >= 4 or (given.ndim == 3 and model.space == SIGNAL)
+    """Whether an output has scores for every place: of a signal it has one axis.
+
+    More axes than an image has are no places of it: anchors, or boxes of each place.
+    """
+    return 4 <= given.ndim <= max(4, 2 + model.space.axes) or (
+        given.ndim == 3 and model.space == SIGNAL
+    )
 
 
 def _check_declared(model: Model, kind: OutputKind, given: torch.Tensor) -> None:

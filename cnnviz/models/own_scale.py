@@ -164,6 +164,7 @@ class _Follower(FunctionMode):
     def __init__(self, image: torch.Tensor, learned: Set[int]) -> None:
         super().__init__()
         self._image, self._learned = image, learned
+        self._rounds = False
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Compute a call, and keep the image where that is what came of it."""
@@ -194,6 +195,8 @@ class _Follower(FunctionMode):
 
     def _unless_an_image(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Return what is asked of an image, such as its size; its values end the pass."""
+        # What is rounded next was scaled to the steps of a quantiser, which scales it back.
+        self._rounds = getattr(func, "__name__", "").strip("_") in _ROUNDINGS
         if not args or getattr(func, "__name__", "") not in _ASKED:
             raise StopForward
         return func(*args, **named)
@@ -201,7 +204,12 @@ class _Follower(FunctionMode):
     def scale(self, channels: int) -> OwnScale | None:
         """Return what was done to the image so far, or None where that is nothing."""
         kept_form = self._image.ndim > 2 and self._image.shape[:2] == (1, channels)
-        if not kept_form or self._image.is_complex() or self._image[0, 0].numel() < 2:
+        if (
+            self._rounds
+            or not kept_form
+            or self._image.is_complex()
+            or self._image[0, 0].numel() < 2
+        ):
             return None
         columns = self._image.detach().double().reshape(channels, -1)[:, :2].tolist()
         slopes = [one - zero for zero, one in columns]
@@ -213,6 +221,10 @@ class _Follower(FunctionMode):
         return None if plain else OwnScale(mean, std)
 
 
+_ROUNDINGS = frozenset(
+    {"round", "floor", "ceil", "trunc", "fix", "floor_divide", "quantize_per_tensor"}
+    | {"fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"}
+)
 _ASKED = frozenset(
     {"__get__", "size", "dim", "ndimension", "numel", "nelement", "element_size", "stride"}
     | {"is_floating_point", "is_contiguous", "is_complex", "get_device", "__len__", "is_cuda"}

@@ -11,9 +11,13 @@ AS_GIVEN = "as given"
 """What stands for an activation at the end that was not seen: the values are probabilities."""
 NORMALISED: Softening = "normalisation"
 """What an embedding ends in whose rows are divided by their length."""
-_SET_IT = (
-    "--output embedding, value, labels or classes sets it, in Python output= of Model and load"
-)
+_OTHERS = {
+    OutputKind.CLASSES: "embedding, value or labels",
+    OutputKind.EMBEDDING: "classes, value or labels",
+    OutputKind.VALUE: "logit or class-map",
+    OutputKind.CLASS_MAP: "value",
+}
+"""What else an output may be that is taken for one of a kind."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,11 @@ class Reading:
     @property
     def guess(self) -> str:
         """That the kind is a guess, in words; empty where it is none."""
-        return f"a guess: {self.why}; {_SET_IT}" if self.why else ""
+        if not self.why:
+            return ""
+        other = _OTHERS.get(self.kind) if self.kind else None
+        such = f" (such as {other})" if other else ""
+        return f"a guess: {self.why}; --output{such} sets it, in Python output= of Model and load"
 
     def describe(self) -> str:
         """Say what the output means, whether that is a guess, and what it ends in."""

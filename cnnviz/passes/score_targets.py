@@ -28,6 +28,7 @@ from cnnviz.passes.target_types import (
     Value,
     parts_of_name,
 )
+from cnnviz.results.text import percent
 
 _ANSWERS = 3
 """How many of its answers are told where a class is asked for that there is not."""
@@ -272,5 +273,5 @@ def _most_frequent(reading: Reading, answer: torch.Tensor) -> tuple[int, str]:
         counts[0] = 0
     index = int(counts.argmax())
     share = int(counts[index]) / answer.numel()
-    said = f", what it finds most of ({share:.1%} of the map)"
+    said = f", what it finds most of ({percent(share)} of the map)"
     return index, f"{said[:-1]}; class 0 taken as the background)" if names is None else said

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import cnnviz
+from cnnviz.errors import TargetError
 
 
 class _Block(nn.Module):
@@ -89,3 +90,22 @@ def test_a_width_of_its_own_behind_a_normalisation_is_left_open() -> None:
     assert (
         "guess" not in cnnviz.capture(named, torch.rand(1, 3, 16, 16), layers=()).provenance.output
     )
+
+
+def test_more_axes_than_an_image_has_are_no_map_of_classes() -> None:
+    def anchors(maps: torch.Tensor) -> torch.Tensor:
+        return maps.unflatten(1, (3, 4)).permute(0, 1, 3, 4, 2)
+
+    with pytest.raises(TargetError, match=r"\[1, 3, 4, 4, 4\] for 1 image, not \[N, classes\]"):
+        cnnviz.capture(cnnviz.Model(_Net(anchors).eval()), torch.rand(1, 3, 16, 16), layers="conv")
+
+
+def test_a_class_on_few_places_of_a_map_is_not_on_none() -> None:
+    def maps(x: torch.Tensor) -> torch.Tensor:
+        found = torch.zeros(1, 2, 64, 64) + 0 * x.mean()
+        found[:, 0] = 1.0
+        found[:, 1, 5, 5] = 2.0 + x.mean()
+        return found
+
+    held = cnnviz.capture(cnnviz.Model(_Net(maps).eval()), torch.rand(1, 3, 16, 16), layers="conv")
+    assert "(< 0.1% of the map" in held.targets[0]

@@ -70,6 +70,9 @@ def test_what_is_subtracted_and_divided_by_is_read_off_the_pass(
         lambda x: x * x.mean(),
         lambda x: (x * x - 0.5) / 0.5,
         lambda x: torch.mul(input=x, other=x) * 2 - 1,
+        # Steps of a quantiser, which scales back what it has rounded.
+        lambda x: torch.round(x * 16) / 16,
+        lambda x: x + ((x * 255 + 0.5).floor() / 255 - x).detach(),
     ],
 )
 def test_what_is_no_scaling_by_constants_is_not_taken_for_one(
