@@ -93,8 +93,7 @@ def thin(name: str) -> Model:
 
     For what asks how layers follow one another, which is the same with fewer weights: a sixteenth.
     """
-    with ExitStack() as patches:
-        _make_thin(name, patches)
+    with thin_layers(name):
         return drawn_anew(name, whole=True)
 
 
@@ -107,8 +106,7 @@ def shallow(name: str) -> Model:
     if name not in _REPEATS:
         return thin(name)
     kind, argument, fewer = _REPEATS[name]
-    with ExitStack() as patches:
-        _make_thin(name, patches)
+    with thin_layers(name), ExitStack() as patches:
         _give(kind, argument, fewer, patches)
         return drawn_anew(name, whole=True)
 
@@ -140,8 +138,16 @@ def _tiled(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
     return tensor
 
 
+@contextmanager
+def thin_layers(name: str) -> Iterator[None]:
+    """Give the layers that are made in the context a part of the channels that they ask for."""
+    with ExitStack() as patches:
+        _make_thin(name, patches)
+        yield
+
+
 def _make_thin(name: str, patches: ExitStack) -> None:
-    """Give the layers that are made from now on a part of the channels that they ask for."""
+    """Do so as long as the patches hold."""
     if name == "convnext_tiny":  # It scales channels by weights of its own, which no layer holds.
         _give("ConvNeXt", "block_setting", _narrow, patches)
     elif name != "lenet5":

@@ -3,6 +3,7 @@
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from cnnviz.errors import CheckpointError, InstallationError, ModelError, UsageE
 from cnnviz.images import IMAGENET, Preprocessing
 from cnnviz.models import load, torchvision_models
 from cnnviz.models.torchvision_import import import_torchvision
-from tests.helpers.architectures import ARCHITECTURES, build, small_input
+from tests.helpers.architectures import ARCHITECTURES, build, small_input, thin_layers
 from tests.helpers.trap import Trap
 
 models = import_torchvision("torchvision.models")
@@ -79,6 +80,13 @@ def test_the_shared_photos_are_answered_as_their_description_says(
     assert sum(right) == 24
 
 
+@pytest.fixture
+def thin_layers_of(name: str) -> Iterator[None]:
+    with thin_layers(name):
+        yield
+
+
+@pytest.mark.usefixtures("thin_layers_of")
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3", "densenet121", "mnasnet0_5"])
 def test_published_files_load_as_torchvision_loads_them(empty_cache: Path, name: str) -> None:
     # These builders rename keys, drop heads or transform the input of their own weights.
