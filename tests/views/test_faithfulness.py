@@ -391,7 +391,6 @@ def test_on_the_shipped_network_guided_backpropagation_is_caught_and_grad_cam_pa
             measures=["curves", "randomisation", "localisation"],
             baselines=["mean"],
             steps=5,
-            stages=2,
             random=2,
         )
         judged[method] = [verdict.passed for verdict in held.verdicts]
