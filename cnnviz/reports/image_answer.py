@@ -15,7 +15,7 @@ from cnnviz.reports.content import ImageAnswer, Picture, PredictedClass
 from cnnviz.reports.context import ReportImage
 from cnnviz.reports.sections.cam import explainable, main_map
 from cnnviz.results import drawing
-from cnnviz.results.text import dimensions, joined, percent
+from cnnviz.results.text import dimensions, joined, layer_said, percent
 from cnnviz.views.predictions import predictions
 
 LARGE = 960
@@ -98,8 +98,9 @@ def _overlay(subject: ReportImage) -> Picture | None:
         name=f"{subject.slug}-overlay",
         title=f"Grad-CAM for {heatmap.targets[0]}",
         caption=(
-            f"Where it looked for {heatmap.targets[0]}: {reading} (Grad-CAM at {where}, "
-            f"{dimensions(heatmap.maps[0].shape[1:])} values, 0 to {max(peak, 0.0):.2g})."
+            f"Where it looked for {heatmap.targets[0]}: {reading} (Grad-CAM at "
+            f"{layer_said(where)}, {dimensions(heatmap.maps[0].shape[1:])} values, "
+            f"0 to {max(peak, 0.0):.2g})."
         ),
         alt=_where(heatmap.on_photo(), subject, heatmap.targets[0]),
         draw=partial(_heat, heatmap),

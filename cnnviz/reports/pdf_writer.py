@@ -26,6 +26,10 @@ _NARROWEST = 7.0
 """A column that is wrapped stays wide enough for a few letters."""
 _NUMBER = 10.0
 """The room for the number of a page."""
+_SHRUNK = 0.8
+"""How much smaller a picture may become before it moves to a page of its own."""
+_WORTHWHILE = 0.2
+"""What must be left of a page for a table to be put before a picture."""
 _LONGEST_CELL = 600
 """A cell must fit on a page. Only a name that nobody reads to its end is longer."""
 
@@ -255,26 +259,49 @@ class _Book(PdfPages):
         opening += [(text, BODY) for text in (*section.lead, *section.notes)]
         needed = sum(self._height(text, style) for text, style in opening)
         if section.pictures:
-            needed += min(100.0, self.epw * self._ratio(section.pictures[0])) + 13
+            # As low as it may become: it would shrink rather than leave half a page empty.
+            first = _SHRUNK * min(100.0, self.epw * self._ratio(section.pictures[0])) + 13
+            floats = section.tables[:1] if not section.pictures[0].before else ()
+            needed += min(first, *map(self._whole, floats), first)
         if needed > self._room:
             self._turn()
         self._mark(section.title, section.anchor, 1 if answer else 0)
         for text, style in opening:
             self._write(text, style)
+        tables = list(section.tables)
         for picture in section.every_picture:
+            # A table may stand in the room that a picture overleaf would leave empty.
+            while tables and not picture.before and self._leaves_room(picture, tables[0]):
+                self._write_table(tables.pop(0))
             self._write_picture(picture)
-        for table in section.tables:
+        for table in tables:
             self._write_table(table)
         self.ln(6)
+
+    def _needed(self, picture: Picture) -> tuple[float, float, float]:
+        """Return the width of a picture, the height below it, and the least height of both."""
+        under = self._height(_words(picture), CAPTION) + 3
+        width = self.epw if picture.wide else self.epw * 0.75
+        return width, under, _SHRUNK * width * self._ratio(picture) + under
+
+    def _leaves_room(self, picture: Picture, table: Table) -> bool:
+        """Whether a picture goes to the next page, and a table fits before it or fills the page."""
+        if self._needed(picture)[2] <= self._room or self._room < _WORTHWHILE * self.eph:
+            return False
+        whole = self._whole(table)
+        return whole <= self._room or whole > self.eph / 2
+
+    def _whole(self, table: Table) -> float:
+        """Return about how high a table is, with its words and headings of two lines."""
+        row = LARGEST_TYPE * LEADING * POINT + 0.8
+        return self._height(_words(table), SMALL_CAPTION) + (2 + len(table.rows)) * row + 7.5
 
     def _write_picture(self, picture: Picture) -> None:
         for text in picture.before:
             self._write(text, BODY)
-        words = f"{picture.title}. {picture.caption}"
-        under = self._height(words, CAPTION) + 3
-        width = self.epw if picture.wide else self.epw * 0.75
-        # A picture may shrink by a fifth before it moves to a page of its own.
-        if 0.8 * width * self._ratio(picture) + under > self._room:
+        words = _words(picture)
+        width, under, needed = self._needed(picture)
+        if needed > self._room:
             self._turn()
         height = self._place(picture, MARGIN, width, self._room - under)
         self.set_xy(MARGIN, self.y + height + 3)
@@ -289,7 +316,7 @@ class _Book(PdfPages):
         headings = self._cells([column.heading for column in table.columns])
         rows, total = [self._cells(row) for row in table.rows], self._cells(table.total)
         widths, size = self._columns(headings, rows, total)
-        words = f"{table.title}. {table.caption}"
+        words = _words(table)
         if self._height(words, SMALL_CAPTION) + 6 * size * LEADING * POINT > self._room:
             self._turn()
         self._write(words, SMALL_CAPTION)
@@ -356,3 +383,7 @@ class _Book(PdfPages):
                 strict=True,
             )
         ]
+
+
+def _words(shown: Picture | Table) -> str:
+    return f"{shown.title}. {shown.caption}"

@@ -5,16 +5,19 @@ import re
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 from fpdf.fonts import TTFFont
+from matplotlib.figure import Figure
 from PIL import Image
 
 from cnnviz.reports import pdf_pages, pdf_writer
-from cnnviz.reports.content import Section, Table, TableColumn
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.html_writer import Chapter, ContentsLine
 from cnnviz.reports.layout import layout
+from cnnviz.reports.pictures import DrawnPicture
 
 CREATED = datetime(2026, 1, 2, tzinfo=UTC)
 STRANGE = (
@@ -186,6 +189,28 @@ def test_a_very_wide_table_wraps_its_widest_column(book):
 def test_a_long_table_goes_on_below_its_headings_on_the_next_page(book):
     book._write_table(table(*[("a", "1", "2")] * 200))
     assert book.page_no() > 2
+
+
+@pytest.mark.parametrize("before", [(), ("It is told in order.",)])
+def test_a_table_stands_in_the_room_that_a_picture_overleaf_would_leave_empty(before, tmp_path):
+    Image.new("RGB", (100, 90), "red").save(tmp_path / "one.png")
+    shown = Picture("one", "a picture", "caption", "red", draw=Figure, provenance=None)
+    shown = replace(shown, before=before)
+    drawn = {"one": DrawnPicture(shown, "one.png", 100, 90)}
+    with closing(pdf_writer._Book(drawn, tmp_path)) as book:
+        placed = []
+        for name in ("_write_table", "_place"):
+            setattr(book, name, partial(_told, placed, name, getattr(book, name), book))
+        book.set_y(150)
+        section = Section("a", "part", "at", ("lead",), (shown,), (table(("a", "1", "2")),))
+        book._write_section(section, None)
+    filled = [("_write_table", 1), ("_place", 2)]
+    assert placed == (filled if not before else [("_place", 2), ("_write_table", 2)])
+
+
+def _told(placed, name, write, book, *arguments):
+    placed.append((name, book.page_no()))
+    return write(*arguments)
 
 
 def test_the_last_lines_of_the_contents_get_no_page_of_their_own(book, brief):
