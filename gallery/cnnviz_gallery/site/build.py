@@ -25,6 +25,7 @@ from cnnviz_gallery.site.patches import FACED, PatchCutter, choose
 from cnnviz_gallery.site.publish import publish
 from cnnviz_gallery.site.site_folder import SiteFolder
 from cnnviz_gallery.site.sprites import FACE, read_sheet, webp
+from cnnviz_gallery.site.visualizations import peak_of
 
 CHUNK = 96
 """Channels whose pictures are made together."""
@@ -251,8 +252,10 @@ def _draw_units(
     return drawn
 
 
-def _draw_visualizations(subject: SiteContext, layer: LayerResult) -> dict[int, tuple[int, int]]:
-    """Write what is given; return the sizes of these and of those that an earlier build wrote.
+def _draw_visualizations(
+    subject: SiteContext, layer: LayerResult
+) -> dict[int, tuple[int, int, float | None]]:
+    """Write what is given; return sizes and peaks of these and of those of an earlier build.
 
     Hours may have gone into one, so that they stay as long as the weights are the same.
     """
@@ -262,13 +265,15 @@ def _draw_visualizations(subject: SiteContext, layer: LayerResult) -> dict[int, 
     known = state.get("visualized", {}) if state.get("visualized_of") == weights else {}
     for channel, pixels in subject.visualizations.get(layer.layer, {}).items():
         site.write(f"{folder}/{channel}-fv.webp", webp(pixels, 6000))
-        known[str(channel)] = [*pixels.shape[:2]]
+        peak = peak_of(subject.model, layer.layer, channel, pixels)
+        known[str(channel)] = [*pixels.shape[:2], peak]
     if known:
         state |= {"visualized_of": weights, "visualized": known}
         site.write_json(f"{folder}/{STATE}", state)
     return {
-        int(channel): (height, width)
-        for channel, (height, width) in known.items()
+        # Of a picture of an earlier build that was not measured the peak is not known.
+        int(channel): (height, width, peak[0] if peak else None)
+        for channel, (height, width, *peak) in known.items()
         if site.has(f"{folder}/{channel}-fv.webp")
     }
 

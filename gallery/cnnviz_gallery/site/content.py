@@ -133,6 +133,7 @@ class UnitPage:
     outputs: tuple[Connection, ...]
     inputs_told: bool
     visualization: Sheet | None
+    visualization_told: str
     previous: str
     next: str
 

@@ -49,9 +49,9 @@ class SiteContext:
         Those to be written.
     faces : dict of str to list of Pixels
         For each layer whose tiles are made, the tile of each channel.
-    visualized : dict of str to dict of int to tuple of int
-        For each layer whose pictures are made, height and width of the feature visualizations that
-        the site has.
+    visualized : dict of str to dict of int to (int, int, float or None)
+        For each layer whose pictures are made, height, width and measured peak of the feature
+        visualizations that the site has.
     """
 
     scan: ScanResult
@@ -68,7 +68,7 @@ class SiteContext:
     contrasts: Mapping[str, ClassContrast]
     visualizations: Visualizations
     faces: dict[str, list[Pixels]] = field(default_factory=dict)
-    visualized: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    visualized: dict[str, dict[int, tuple[int, int, float | None]]] = field(default_factory=dict)
 
     @cached_property
     def categories(self) -> tuple[str, ...]:

@@ -128,6 +128,7 @@ def page(
         ),
         inputs_told=subject.weights.told(layer.layer),
         visualization=_visualization(subject, unit),
+        visualization_told=_visualization_told(subject, layer, unit),
         previous=f"{channel - 1}.html" if channel else "",
         next=f"{channel + 1}.html" if channel + 1 < layer.channels else "",
     )
@@ -230,6 +231,20 @@ def _histogram(
 def _visualization(subject: SiteContext, unit: Unit) -> content.Sheet | None:
     size = subject.visualized[unit.layer].get(unit.channel)
     return None if size is None else content.Sheet(f"{unit.channel}-fv.webp", size[1], size[0])
+
+
+def _visualization_told(subject: SiteContext, layer: LayerResult, unit: Unit) -> str:
+    """Say how strongly the unit responds to the picture, beside the strongest image of the data."""
+    size = subject.visualized[unit.layer].get(unit.channel)
+    if size is None:
+        return ""
+    if size[2] is None:
+        return "How strongly it does was not measured."
+    made, best = to_one_place([size[2], float(layer.highest[unit.channel])])
+    return (
+        f"Its highest activation is {made}; that of the strongest image of the data is {best}. "
+        "Measured by a forward pass of the picture as it is, before it was compressed."
+    )
 
 
 def _passed_on(subject: SiteContext, unit: Unit) -> tuple[content.Link, ...]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
-from cnnviz.errors import UsageError
+import numpy as np
+import torch
+
+from cnnviz.errors import CnnvizError, UsageError
 from cnnviz.introspection.unit_names import read_units
 from cnnviz.models import Model
+from cnnviz.passes.captures import capture
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.progress import Progress, silent
 from cnnviz.units.visualization import Announce
@@ -82,3 +87,25 @@ def visualize(
         (unit,) = read_units(name)
         found.setdefault(unit.layer, {})[unit.channel] = pixels(pictures[0])
     return found
+
+
+def peak_of(model: Model, layer: str, channel: int, picture: Pixels) -> float | None:
+    """Return the highest activation of a channel in a picture, by a forward pass of its pixels.
+
+    At the size that it has, without any resizing. None where the network takes no such picture, as
+    one of another number of channels than grey or RGB.
+    """
+    channels = model.preprocessing.channels
+    if channels not in (1, 3):
+        return None
+    values = torch.from_numpy(picture[..., :channels].astype(np.float32) / 255.0).permute(2, 0, 1)
+    mean, std = (
+        torch.tensor(numbers)[:, None, None]
+        for numbers in (model.preprocessing.mean, model.preprocessing.std)
+    )
+    try:
+        found = capture(model, ((values - mean) / std)[None], layers=[layer], gradients=False)
+        peak = float(found.activations[layer][0, channel].max())
+    except (CnnvizError, KeyError):
+        return None
+    return peak if math.isfinite(peak) else None

@@ -1,5 +1,6 @@
 """The site as files: whole, small, escaped, and made anew only where something changed."""
 
+import copy
 import errno
 import re
 import shutil
@@ -456,7 +457,17 @@ def test_visualizations_are_shown_where_they_were_made(tiny, tiny_data, tiny_sca
     only = replace(tiny_scan, layers=tiny_scan.layers[:1])
     made = {"first": {3: picture}}
     site = build(only, tiny, tiny_data, tmp_path / "site", visualizations=made).home.parent
-    assert "3-fv.webp" in (site / "models/tiny/first/3.html").read_text("utf-8")
+    page = (site / "models/tiny/first/3.html").read_text("utf-8")
+    assert "3-fv.webp" in page
+    module = copy.deepcopy(tiny.module).double().eval()
+    held = {}
+    module.get_submodule("first").register_forward_hook(lambda *seen: held.update(seen=seen[2]))
+    mean, std = (np.array(of) for of in (tiny.preprocessing.mean, tiny.preprocessing.std))
+    module(torch.from_numpy((picture / 255.0 - mean) / std).permute(2, 0, 1)[None])
+    told = re.search(r"Its highest activation is ([−\-\d.]+); that of the strongest", page)
+    assert told is not None
+    wanted = float(held["seen"][0, 3].detach().max())
+    assert float(told[1].replace("−", "-")) == pytest.approx(wanted, rel=0.01, abs=0.01)
     assert "-fv.webp" not in (site / "models/tiny/first/4.html").read_text("utf-8")
 
 
