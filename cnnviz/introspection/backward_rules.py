@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import change_gradient
-from cnnviz.introspection.rectifiers import read_rectifier
+from cnnviz.introspection.rectifiers import note_signs, read_rectifier
 
 Rule = Literal["gradient", "deconvnet", "guided"]
 
@@ -170,7 +170,9 @@ class backward_rule(FunctionMode):  # noqa: N801
         if call is None:
             if func in _OTHERS:
                 self.others[_OTHERS[func]] += 1
-            return func(*args, **named)
+            found = func(*args, **named)
+            note_signs(func, args, found)
+            return found
         self.met += 1
         if self.rule == "gradient":
             return func(*args, **named)

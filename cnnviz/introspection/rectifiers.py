@@ -187,9 +187,32 @@ def _is_mask(mask: Any, values: torch.Tensor) -> bool:
         and mask.shape == values.shape
         and not mask.requires_grad
         and not mask.is_complex()
-        # A mask of ones over what is positive anyway, such as one of padding, rectifies nothing.
-        and bool((values < 0).any())
+        # A mask of ones over what is positive anyway, such as one of padding, rectifies nothing
+        # unless it was made of signs.
+        and (getattr(mask, _OF_SIGNS, False) or bool((values < 0).any()))
     )
+
+
+_OF_SIGNS = "_cnnviz_of_signs"
+_COMPARES = frozenset(
+    f"{before}{name}{before}"
+    for before in ("", "__")
+    for name in ["gt", "ge", "lt", "le", "greater", "greater_equal", "less", "less_equal"]
+)
+_CASTS = frozenset(["to", "type", "type_as", "float", "double", "half", "bfloat16"])
+
+
+def note_signs(func: Any, args: Sequence[Any], result: Any) -> None:
+    """Mark what a call returns as a mask of signs, where it compares with zero or casts one.
+
+    Of values that are nowhere below zero only that tells a rectifier from another mask.
+    """
+    if not args or not isinstance(result, torch.Tensor):
+        return
+    name = getattr(func, "__name__", "")
+    compares = name in _COMPARES and len(args) == 2 and _is_zero(args[1])
+    if compares or (name in _CASTS and getattr(args[0], _OF_SIGNS, False)):
+        setattr(result, _OF_SIGNS, True)
 
 
 def _same(mask: torch.Tensor, wanted: torch.Tensor) -> bool:

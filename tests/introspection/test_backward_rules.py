@@ -331,3 +331,27 @@ def test_the_rule_ends_with_its_context() -> None:
         raise KeyboardInterrupt
     (found,) = torch.autograd.grad(F.relu(values), values, torch.tensor([-2.0]))
     assert found.item() == -2.0
+
+
+@pytest.mark.parametrize(
+    "rectify",
+    [
+        lambda x: x * (x > 0),
+        lambda x: x * (x >= 0.0).to(x.dtype),
+        lambda x: torch.where(x > 0, x, 0.0),
+        lambda x: x.masked_fill(x < 0, 0.0),
+    ],
+)
+def test_a_mask_of_signs_rectifies_values_that_are_nowhere_below_zero_as_well(
+    rectify: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    values = torch.tensor([[0.5, 2.0]], requires_grad=True)
+    with backward_rule("guided") as rule:
+        score = (rectify(values * 1.0) * torch.tensor([-1.0, 1.0])).sum()
+    assert rule.met == 1
+    (found,) = torch.autograd.grad(score, values)
+    assert found.tolist() == [[0.0, 1.0]]
+    # One of padding is none.
+    with backward_rule("guided") as rule:
+        assert (values * torch.ones(1, 2)).sum() > 0
+    assert rule.met == 0
