@@ -4,9 +4,9 @@
 
 Warnings of Sphinx and of the code of pages are errors, and so is an example that fails. With
 --gallery the gallery of the shipped networks is a part of the site; with --pictures `docs/images`
-is renewed: what the README shows of the examples, and a photograph of a report, for which
-playwright (the test extra) and chromium must be there. With --quick no code is run, to look at
-pages while writing them.
+is renewed: what the README shows of the examples, and photographs of a report and of the explorer,
+for which playwright (the test extra) and chromium must be there. With --quick no code is run, to
+look at pages while writing them.
 """
 
 from __future__ import annotations
@@ -112,18 +112,24 @@ def build_explorer(target: Path) -> None:
 
 def photograph_report(target: Path) -> None:
     """Write a picture of the top of the shipped report to `target`, as WebP."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "cnnviz_cli", "report", "--out", f"{folder}/report"]
+        subprocess.run(command, check=True)
+        photograph(Path(folder) / "report" / "report.html", target)
+
+
+def photograph(page: Path, target: Path) -> None:
+    """Write a picture of the top of a page to `target`, as WebP."""
     from playwright.sync_api import sync_playwright
 
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        command = [sys.executable, "-m", "cnnviz_cli", "report", "--out", f"{folder}/report"]
-        subprocess.run(command, check=True)
+    with sync_playwright() as playwright:
         # A sandbox of its own is refused to root, as in containers.
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1280, "height": 820}, device_scale_factor=1)
-        page.goto((Path(folder) / "report" / "report.html").as_uri())
-        page.wait_for_load_state("networkidle")
-        picture = Image.open(io.BytesIO(page.screenshot()))
+        shown = chromium.new_page(viewport={"width": 1280, "height": 820}, device_scale_factor=1)
+        shown.goto(page.resolve().as_uri())
+        shown.wait_for_load_state("networkidle")
+        picture = Image.open(io.BytesIO(shown.screenshot()))
         picture.convert("RGB").save(target, quality=88, method=6)
         chromium.close()
 
@@ -155,6 +161,7 @@ def main() -> None:
         build_explorer(chosen.folder)
     if chosen.pictures:
         photograph_report(images / "report.webp")
+        photograph(chosen.folder / EXPLORER, images / "explorer.webp")
     print(chosen.folder / "index.html")
 
 
