@@ -26,13 +26,14 @@ def remarks(trace: Trace) -> tuple[str, ...]:
 
 def asides(trace: Trace) -> tuple[str, ...]:
     """Return sentences on what looks amiss in the arithmetic and costs nothing."""
-    padded = [call.label for call in trace.calls if call.uneven and not _misses(call)]
-    if not padded:
-        return ()
-    return (
+    uneven = [call for call in trace.calls if call.uneven and not _misses(call)]
+    padded = [call.label for call in uneven if not _overhangs(call)]
+    told = [
         f"The stride does not divide evenly in {_named(padded)}: only padding is left over there, "
-        "and no pixel is lost.",
-    )
+        "and no pixel is lost."
+    ]
+    beyond = [f"{call.label}: {call.uneven}" for call in uneven if _overhangs(call)]
+    return (*(told if padded else ()), *beyond)
 
 
 def _named(names: Sequence[str]) -> str:
@@ -44,9 +45,13 @@ def _misfits(calls: Sequence[LayerCall]) -> list[str]:
 
 
 def _misses(call: LayerCall) -> bool:
-    """Return whether windows leave out positions, or reach beyond the border."""
-    windows = call.windows
-    return windows is not None and (any(windows.leftover) or any(windows.overhang))
+    """Return whether windows leave out positions."""
+    return call.windows is not None and any(call.windows.leftover)
+
+
+def _overhangs(call: LayerCall) -> bool:
+    """Return whether windows reach beyond the border, which leaves nothing out."""
+    return call.windows is not None and any(call.windows.overhang)
 
 
 def _gaps(calls: Sequence[LayerCall]) -> list[str]:

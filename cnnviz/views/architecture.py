@@ -107,7 +107,7 @@ class Architecture(TableResult):
         return remarks(self.trace)
 
     def asides(self) -> tuple[str, ...]:
-        """Return what is good to know and changes nothing: strides that leave padding over."""
+        """Return what is good to know and changes nothing, as strides that leave padding over."""
         return asides(self.trace)
 
     def sums(self) -> dict[str, int]:
