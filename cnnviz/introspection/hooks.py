@@ -272,19 +272,33 @@ def _evaluate(modules: Sequence[nn.Module], *, by_itself: bool) -> None:
     root = modules[0]
     if by_itself:
         # What its owner leaves in training mode has a reason to be.
-        try:
-            root.eval()
-        except Exception as error:
-            raise ModelError(
-                f"{type(root).__name__} cannot be put into eval mode: "
-                f"{type(error).__name__}: {error}.",
-                "Mend its eval and train, or put it into eval mode yourself before.",
-            ) from error
+        put_into_eval_mode(root)
         _EVALUATED.update(modules)
     elif root not in _EVALUATED:
         for child in modules:
             if child.training:
                 child.training = False
+
+
+def put_into_eval_mode(root: nn.Module) -> nn.Module:
+    """Do as `torch.nn.Module.eval` and return the module.
+
+    That of an exported program has no modes: it computes what it did when it was exported.
+
+    Raises
+    ------
+    ModelError
+        Its own eval or train fails.
+    """
+    try:
+        return root.eval()
+    except Exception as error:
+        if isinstance(root, torch.fx.GraphModule) and isinstance(error, NotImplementedError):
+            return root
+        raise ModelError(
+            f"{type(root).__name__} cannot be put into eval mode: {type(error).__name__}: {error}.",
+            "Mend its eval and train, or put it into eval mode yourself before.",
+        ) from error
 
 
 def _freeze(parameters: Sequence[nn.Parameter]) -> None:

@@ -16,6 +16,7 @@ from torch import nn
 from cnnviz.errors import ModelError, did_you_mean
 from cnnviz.foreign_code import MODULE, RAISED, told
 from cnnviz.images.paths import expand
+from cnnviz.introspection.hooks import put_into_eval_mode
 from cnnviz.introspection.signatures import required_arguments
 from cnnviz.models.called_network import by_arguments
 from cnnviz.models.checkpoints import load_state, not_finite, read_state
@@ -108,9 +109,8 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
         raise ModelError(
             f"{where} has no weights called {weights!r}.", "Give the path of a checkpoint."
         )
-    model = Model(
-        made.eval(), name=_name(made, path, factory), weights=origin, **_arguments(module)
-    )
+    put_into_eval_mode(made)
+    model = Model(made, name=_name(made, path, factory), weights=origin, **_arguments(module))
     # Of a detector whose output is not yet boxes, the file may define what makes boxes of it.
     decode = getattr(module, "decode", None)
     if callable(decode):

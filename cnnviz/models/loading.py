@@ -11,6 +11,7 @@ from torch import nn
 from cnnviz.errors import ModelError, UsageError, did_you_mean
 from cnnviz.images import Preprocessing
 from cnnviz.images.paths import expand
+from cnnviz.introspection.hooks import put_into_eval_mode
 from cnnviz.models.categories import Categories, check_count, read_categories
 from cnnviz.models.checkpoints import SUFFIXES, class_names
 from cnnviz.models.model import Decode, Model, as_model
@@ -121,7 +122,7 @@ def load(
         model = _by_name(os.fspath(source), chosen)
         if isinstance(chosen, Path):
             beside_model(model, chosen, class_names(chosen))
-        model.module.eval()
+        put_into_eval_mode(model.module)
         model.module.to(target)
     if names is not None:
         if model.categories is not None:

@@ -88,3 +88,15 @@ def test_no_code_in_a_program_runs(network: nn.Module, tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         cnnviz.load(tmp_path / "evil.pt2")
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_module_of_a_program_is_taken_from_a_factory_as_in_python(
+    network: nn.Module, tmp_path: Path
+) -> None:
+    saved, file = _export(network, tmp_path / "mine.pt2"), tmp_path / "net.py"
+    file.write_text(
+        f"import torch\ndef make():\n    return torch.export.load({str(saved)!r}).module()\n"
+    )
+    image = torch.rand(1, 3, 16, 16)
+    seen = cnnviz.capture(cnnviz.load(f"{file}:make"), image, layers=())
+    assert torch.allclose(seen.logits, network(image).detach(), atol=1e-6)
