@@ -14,19 +14,19 @@ BOTH = pytest.mark.parametrize("opened", ["shapes-residual", "small"], indirect=
 
 
 @BOTH
-@pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam"])
-def test_every_map_is_that_of_python_to_within_its_steps(opened, method: str) -> None:
+def test_every_map_is_that_of_python_to_within_its_steps(opened) -> None:
     classes = [0, 3, 7] if opened.made.exact else opened.asks("app.data.layers[0].classes")[:3]
     for place, layer in enumerate(opened.made.layers):
         for index in classes:
             seen = cnnviz.capture(opened.model, opened.photo, layers=[layer], target=index)
-            wanted = cnnviz.cam(seen, layer, method).maps[0][0]
-            found = opened.asks(
-                "[...arithmetic.classMap(app.data.layers[given.shift()], ...given, new Map())]",
-                [place, index, method],
-            )
-            off = np.abs(np.reshape(found, wanted.shape) - wanted).max()
-            assert off <= 0.02 * np.abs(wanted).max(), (layer, index)
+            for method in ("gradcam", "hirescam", "layercam"):
+                wanted = cnnviz.cam(seen, layer, method).maps[0][0]
+                found = opened.asks(
+                    "[...arithmetic.classMap(app.data.layers[given.shift()], ...given, new Map())]",
+                    [place, index, method],
+                )
+                off = np.abs(np.reshape(found, wanted.shape) - wanted).max()
+                assert off <= 0.02 * np.abs(wanted).max(), (layer, index, method)
 
 
 @BOTH
