@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -11,7 +10,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import kept
 import sidebar
 import staging
-from jupyter_client.connect import ConnectionFileMixin
 from sphinx.application import Sphinx
 
 import cnnviz
@@ -43,9 +41,6 @@ nb_execution_mode = "off"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 1200
-# Kernels warn of TCP, which others on the machine could listen to.
-if os.name == "posix":
-    ConnectionFileMixin.transport.default_value = "ipc"
 
 # Docstrings
 default_role = "py:obj"
