@@ -147,6 +147,7 @@ def _run(values: dict[str, Any]) -> None:
             models = [guesses.of(model) for model in _models(values)]
             for model in models:
                 check_precision(values["precision"], model)
+            _check_layers(models, values["layers"])
             if values["visualized"]:
                 for model in models:
                     check_visualized(model, values["visualized"], values["budget"])
@@ -179,6 +180,20 @@ def _check(values: dict[str, Any]) -> None:
         )
     if values["budget"] is not None and values["visualized"] is None:
         raise UsageError("There is a budget and nothing to spend it on.", "Give --visualize UNITS.")
+
+
+def _check_layers(models: list[Model], layers: Any) -> None:
+    """Refuse layers that one of several networks lacks, before the first is scanned."""
+    from cnnviz.errors import CnnvizError, UsageError
+    from cnnviz_gallery.scan.scan import scannable
+
+    for model in models if len(models) > 1 else ():
+        try:
+            scannable(model, layers)
+        except CnnvizError as error:
+            raise UsageError(
+                f"{model.name}: {error.what}", f"{error.option} Or name one network with --model."
+            ) from error
 
 
 def _models(values: dict[str, Any]) -> list[Model]:

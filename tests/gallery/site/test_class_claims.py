@@ -66,7 +66,10 @@ def test_claims_of_classes_stand_with_their_counts_and_intervals(many_site):
         assert {len(one.partition(".")[2]) for pair in below for one in pair} == {places}, below
         assert "with its 95% interval (Student's t)" in html.unescape(page)
     for path in ("head/0.html", "head/index.html"):
-        assert "(Morcos et al. 2018). In brackets its 95% interval" in text_of(folder / path)
+        assert (
+            "theirs is that of the means over the positions of a map. In brackets its 95% interval"
+            in text_of(folder / path)
+        )
     tiles = (folder / "head/index.html").read_text("utf-8")
     assert 'data-sort="selectivity"' in tiles
     assert "over 120 images of 10 classes with 10 or more" in tiles

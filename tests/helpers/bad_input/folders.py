@@ -30,6 +30,7 @@ predictions to-itself | to-itself: there is no such file
 gallery shapes-plain --data nowhere | There is no folder 'nowhere'
 gallery shapes-plain --data empty | There is no image in 'empty'
 gallery nowhere | There is no network called 'nowhere'
+gallery --count 9 --layers features.6 | shapes-residual: The network has no layer 'features.6'
 gallery --out photo.png | photo.png' is a file
 gallery --out full | full' is not empty and is not a cnnviz gallery
 report photo.png --out full | full' is not empty and is not a cnnviz report
