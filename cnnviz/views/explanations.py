@@ -89,8 +89,8 @@ class Explanations(Result):
         """Say how to compare the maps, and what the numbers are."""
         said = (
             f"Where the evidence for {self.target} lies, by {plural(len(self.heatmaps), 'method')}."
-            " All maps are drawn on one scale, from nothing to each map's own end, since the "
-            "methods measure in units of their own."
+            " Each map has a scale of its own, from nothing to its end, since the methods measure "
+            "in units of their own: compare where maps are bright, not how bright they are."
             f"{spectrograms_told(self.heatmaps[0])}{darker_told(self.heatmaps[0])}"
         )
         if not self.checks:
@@ -124,7 +124,7 @@ class Explanations(Result):
         }
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
-        """Draw the maps in a grid, on one scale, each with its checks below.
+        """Draw the maps in a grid, each on a scale of its own, with its checks below.
 
         Those of a signal or a volume stand one below the other, each with its checks above it.
         """
