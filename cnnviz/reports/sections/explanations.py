@@ -9,7 +9,7 @@ from cnnviz.views.explanations import Explanations, explanations
 
 
 def build(context: Context) -> Section:
-    """Show the maps of many methods, each on a scale of its own, and name those that fail a check."""
+    """Show maps of many methods, each on a scale of its own, and name those that fail a check."""
     subject = context.image
     target = subject.capture.resolved_targets[0].asked
     batch = subject.capture.batch
