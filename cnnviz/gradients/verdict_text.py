@@ -50,10 +50,11 @@ def learned(verdict: GradientVerdict) -> str:
 def in_words(point: str) -> str:
     """Return the name of a point for a sentence: a join with what it lies in.
 
-    >>> in_words("layer1.0: add"), in_words("layer1.0.conv1"), in_words("37")
-    ('the add in layer1.0', 'layer1.0.conv1', 'layer 37')
+    >>> in_words("layer1.0: add"), in_words("features.3: cat"), in_words("37")
+    ('the add in layer1.0', 'the concatenation in features.3', 'layer 37')
     """
     place, of, join = point.partition(": ")
+    join = "concatenation" if join == "cat" else join
     return f"the {join} in {layer_said(place)}" if of else layer_said(point)
 
 

@@ -31,11 +31,20 @@ def title(found: TopActivations) -> str:
     return f"{_searched(found)}{place}"
 
 
+def strongest(count: int) -> str:
+    """Return what so many patches of a channel are.
+
+    >>> strongest(1), strongest(9)
+    ('strongest patch', '9 strongest patches')
+    """
+    return "strongest patch" if count == 1 else f"{count} strongest patches"
+
+
 def _searched(found: TopActivations) -> str:
     count, k = found.values.shape
     below = int(found.never_above_zero.sum())
     return (
-        f"{found.layer}: the {k} strongest patches of {count} channels in "
+        f"{found.layer}: the {strongest(k)} of {count} channels in "
         f"{plural(found.seen, found.space.noun)}" + (f"; {below} never above zero" if below else "")
     )
 

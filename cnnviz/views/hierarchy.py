@@ -27,6 +27,7 @@ from cnnviz.results.result import Result
 from cnnviz.results.text import joined, plural
 from cnnviz.units.projection import PartialForward
 from cnnviz.views._channel_order import check_settings
+from cnnviz.views._top_activations_text import strongest
 from cnnviz.views.deconvnet import RULES
 from cnnviz.views.top_activations import TopActivations, found_patches
 from cnnviz.views.top_activations_search import Search, Tiles, run_together
@@ -77,7 +78,7 @@ class Hierarchy(Result):
         first = self.stages[0]
         return (
             f"{self.provenance.model}, {plural(len(self.stages), 'stage')} from {first.layer} to "
-            f"{self.stages[-1].layer}: the {first.values.shape[1]} strongest patches of the "
+            f"{self.stages[-1].layer}: the {strongest(first.values.shape[1])} of the "
             f"channels in {plural(first.seen, 'image')}"
         )
 

@@ -26,6 +26,8 @@ _ROW = 0.21
 _VERDICT_SIZE = drawing.TEXT_SIZE - 0.5
 _VERDICTS, _LINE = 4.3, 0.19
 """Inches of what is said beside the table, and of a line of it from top to bottom."""
+_CURVES, _LEGEND = 2.6, 0.45
+"""Inches of a row of panels in a column, and what the longer legend below one takes more."""
 _LEAST, _NARROWEST = 0.95, 4.0
 """The share of its own width below which the picture is laid out anew, and inches of a panel."""
 _ARROWS = {"low": "↓", "high": "↑"}
@@ -84,7 +86,11 @@ def _lay_out_narrow(
     width = drawing.width_of(figure)
     across = max(1, min(len(above), int(width / _NARROWEST)))
     rows = -(-len(above) // across)
-    heights = [2.6] * rows + [
+    heights = [_CURVES] * rows
+    if "randomisation" in above:
+        # The axes stay as high as the others: its legend has a line for each curve.
+        heights[above.index("randomisation") // across] += _LEGEND
+    heights += [
         _ROW * (len(found.measures) + 2.5),
         _verdicts_height(found, width - 0.4),
     ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.space import IMAGE
-from cnnviz.results.text import number
+from cnnviz.results.text import to_one_place
 from cnnviz.views.pictures.deconvnet import REACH, paint
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def label(found: TopActivations, row: int) -> str:
     values = found.values[channel][found.drawn[row]]
     if not len(values):
         return f"{channel}"
-    highest, lowest = number(float(values[0])), number(float(values[-1]))
+    highest, lowest = to_one_place((float(values[0]), float(values[-1])))
     return f"{channel}:  {highest}" + (f" to {lowest}" if len(values) > 1 else "")
 
 
