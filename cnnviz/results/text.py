@@ -226,25 +226,31 @@ def with_spread(mean: float, deviation: float) -> str:
     return f"{mean:z.{places}f} ± {deviation:.{places}f}"
 
 
-def spreads_to_one_place(
-    means: Iterable[float], deviations: Iterable[float]
-) -> list[tuple[str, str]]:
-    """Return means and deviations that stand below each other, all to one place.
+def intervals_to_one_place(
+    values: Iterable[float], lows: Iterable[float], highs: Iterable[float]
+) -> list[tuple[str, str, str]]:
+    """Return values with the ends of their intervals that stand below each other, to one place.
 
-    It is the second figure of the largest deviation, or the first of the smallest where that is
-    finer, so that none but a zero is written as zero.
+    It is the second figure of half the widest interval, or the first of the finest half or end
+    where that is finer, so that none but a zero is written as zero.
 
-    >>> spreads_to_one_place([1.554, 1.312], [0.1204, 0.0987])
-    [('1.55', '0.12'), ('1.31', '0.10')]
-    >>> spreads_to_one_place([1.554, 1.312], [0.1204, 0.0031])
-    [('1.554', '0.120'), ('1.312', '0.003')]
+    >>> intervals_to_one_place([1.554, 1.312], [1.44, 1.218], [1.68, 1.413])
+    [('1.55', '1.44', '1.68'), ('1.31', '1.22', '1.41')]
+    >>> intervals_to_one_place([1.554, 0.021], [1.44, 0.0041], [1.68, 0.107])
+    [('1.554', '1.440', '1.680'), ('0.021', '0.004', '0.107')]
     """
-    pairs = list(zip(means, deviations, strict=True))
-    known = [one for _, one in pairs if math.isfinite(one) and one >= _FINEST_SPREAD]
+    several = list(zip(values, lows, highs, strict=True))
+    halves = [(high - low) / 2.0 for _, low, high in several]
+    known = [one for one in halves if math.isfinite(one) and one >= _FINEST_SPREAD]
     if not known:
-        return [(number(mean), number(deviation)) for mean, deviation in pairs]
-    places = max(0, 1 - _order(max(known), 1), -_order(min(known), 0))
-    return [(f"{mean:z.{places}f}", f"{deviation:.{places}f}") for mean, deviation in pairs]
+        return [(number(one), number(low), number(high)) for one, low, high in several]
+    ends = [abs(low) for _, low, _ in several if math.isfinite(low)]
+    finest = min(one for one in (*known, *ends) if one >= _FINEST_SPREAD)
+    places = max(0, 1 - _order(max(known), 1), -_order(finest, 0))
+    return [
+        (f"{one:z.{places}f}", f"{low:z.{places}f}", f"{high:z.{places}f}")
+        for one, low, high in several
+    ]
 
 
 def _order(value: float, figures: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,9 +31,9 @@ class ClassContrast:
         The groups that have enough images, [G].
     images : ndarray of int64
         How many images each group has, [K].
-    means, halves : ndarray of float64
-        The mean of each group, [C, K], and half the width of its 95% interval (Student's t): NaN
-        for a group that has not enough images.
+    means, least, most : ndarray of float64
+        The mean of each group, [C, K], and the ends of its 95% interval (Student's t), which are
+        `within` zero and above, as the peaks are: NaN for a group that has not enough images.
     top : ndarray of int64
         The group with the greatest mean, [C]; -1 for a silent channel, and with fewer than two
         classes.
@@ -45,7 +46,8 @@ class ClassContrast:
     classes: Ints
     images: Ints
     means: Numbers
-    halves: Numbers
+    least: Numbers
+    most: Numbers
     top: Ints
     selectivity: Numbers
     low: Numbers
@@ -80,14 +82,15 @@ def class_contrast(layer: LayerResult, counts: Ints) -> ClassContrast:
     means[:, classes] = layer.group_means(counts)[:, classes]
     variances = layer.group_variances(counts)[:, classes]
     errors[:, classes] = variances / counts[classes]
-    halves = np.full(means.shape, np.nan)
-    halves[:, classes] = student(counts[classes] - 1.0) * np.sqrt(errors[:, classes])
+    least, most = np.full(means.shape, np.nan), np.full(means.shape, np.nan)
+    reaches = student(counts[classes] - 1.0) * np.sqrt(errors[:, classes])
+    least[:, classes], most[:, classes] = within(means[:, classes], reaches, 0.0, math.inf)
     nobody = np.full(layer.channels, np.nan)
     if len(classes) < 2:
         none = np.full(layer.channels, -1), nobody, nobody, nobody, np.isfinite(nobody)
-        return ClassContrast(classes, counts, means, halves, *none)
+        return ClassContrast(classes, counts, means, least, most, *none)
     return ClassContrast(
-        classes, counts, means, halves, *_beside_others(means, errors, counts, classes)
+        classes, counts, means, least, most, *_beside_others(means, errors, counts, classes)
     )
 
 

@@ -73,13 +73,13 @@ class Histogram:
 class Share:
     """A line of a bar chart: a name, its value, and the length of its bar, from 0 to 100.
 
-    `half` is half the width of the value's interval, and `images` how many it is the mean of.
+    `interval` is that of the value, and `images` how many it is the mean of.
     """
 
     name: str
     href: str
     value: str
-    half: str
+    interval: str
     images: int
     length: float
 

@@ -9,7 +9,14 @@ import numpy as np
 
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.results.drawing import Pixels
-from cnnviz.results.text import joined, number, percent, plural, spreads_to_one_place, to_one_place
+from cnnviz.results.text import (
+    intervals_to_one_place,
+    joined,
+    number,
+    percent,
+    plural,
+    to_one_place,
+)
 from cnnviz_gallery.intervals import ENOUGH
 from cnnviz_gallery.scan.class_contrast import ClassContrast
 from cnnviz_gallery.scan.layer_result import LayerResult
@@ -302,18 +309,19 @@ def _named(subject: SiteContext, place: int) -> str:
 def _groups(subject: SiteContext, contrast: ClassContrast, channel: int) -> list[content.Share]:
     """Return the groups of images that excite a unit most, the most first."""
     order = _ordered(contrast, channel)[:GROUPS] if contrast.known else []
-    means, halves = contrast.means[channel], contrast.halves[channel]
-    spreads = spreads_to_one_place(means[order].tolist(), halves[order].tolist())
+    means = contrast.means[channel]
+    ends = (contrast.least[channel], contrast.most[channel])
+    told = intervals_to_one_place(*(each[order].tolist() for each in (means, *ends)))
     return [
         content.Share(
             name=_named(subject, place),
             href=f"../classes/{page}" if (page := _group_page(subject, place)) else "",
             value=value,
-            half=half,
+            interval=f"{low} to {high}",
             images=int(contrast.images[place]),
             length=round(100.0 * float(means[place] / means[order[0]]), 1),
         )
-        for place, (value, half) in zip(order, spreads, strict=True)
+        for place, (value, low, high) in zip(order, told, strict=True)
     ]
 
 
@@ -337,8 +345,8 @@ def _groups_told(subject: SiteContext, contrast: ClassContrast, shown: bool) -> 
         else ""
     )
     return (
-        f"Mean of its peaks above zero over the images {which}, with its 95% interval "
-        f"(Student's t).{left}"
+        f"Mean of its peaks above zero over the images {which}, and in brackets its 95% interval "
+        f"(Student's t, carried over to the logarithm: no such mean is below zero).{left}"
     )
 
 

@@ -48,7 +48,10 @@ def test_means_variances_and_selectivity_are_those_of_the_peaks() -> None:
     means = np.array([each.mean(axis=0) for each in of_class]).T
     np.testing.assert_allclose(found.means, means, rtol=1e-6)
     halves = [2.201 * each.std(axis=0, ddof=1) / np.sqrt(12) for each in of_class]
-    np.testing.assert_allclose(found.halves, np.array(halves).T, rtol=1e-3)
+    # On a logarithmic scale, on which the ends lie as far above as below.
+    factor = np.exp(np.array(halves).T / means)
+    np.testing.assert_allclose(found.least, means / factor, rtol=1e-3)
+    np.testing.assert_allclose(found.most, means * factor, rtol=1e-3)
     assert found.top.tolist() == [2, 2, 2]
     m, o = means[:, 2], means[:, [0, 1, 3, 4]].mean(axis=1)
     np.testing.assert_allclose(found.selectivity, (m - o) / (m + o), rtol=1e-6)
@@ -72,6 +75,22 @@ def test_where_no_class_stands_out_one_in_twenty_is_named_at_most(images: int) -
     assert (found.selectivity > 0.0).all()
 
 
+@pytest.mark.parametrize("active", [0, 1, 3, 40])
+def test_no_interval_of_a_mean_reaches_below_zero_where_few_images_excite_a_unit(
+    active: int,
+) -> None:
+    peaks, groups = drawn(6, 1, 40)
+    peaks[groups == 1] = -1.0
+    peaks[np.flatnonzero(groups == 1)[:active]] = 3.0
+    found = contrasted(peaks, groups)
+    mean, least, most = found.means[0, 1], found.least[0, 1], found.most[0, 1]
+    assert mean == pytest.approx(3.0 * active / 40, rel=1e-6)
+    if active in (0, 40):
+        assert least == mean == most
+    else:
+        assert 0.0 < least < mean < most
+
+
 @pytest.mark.parametrize("images", [10, 40])
 def test_the_interval_holds_the_selectivity_of_endless_images(images: int) -> None:
     found = contrasted(*drawn(3, 1000, images, lead=2.0))
@@ -88,7 +107,7 @@ def test_a_class_with_few_images_counts_nowhere() -> None:
     assert found.classes.tolist() == [0, 1, 2, 3, 4]
     assert 5 not in found.top
     assert np.isnan(found.means[:, 5]).all()
-    assert np.isnan(found.halves[:, 5]).all()
+    assert np.isnan([found.least[:, 5], found.most[:, 5]]).all()
     assert found.seen == 100
     assert found.images[5] == ENOUGH - 1
 
@@ -131,7 +150,7 @@ def test_rounding_of_small_peaks_makes_no_class_stand_out() -> None:
     exact = contrasted(peaks, groups)
     assert exact.clear.mean() <= 0.1
     assert found.clear.sum() <= exact.clear.sum()
-    np.testing.assert_array_less(exact.halves * 2e-5, found.halves)
+    np.testing.assert_array_less(exact.most / exact.least, found.most / found.least)
 
 
 def test_of_peaks_too_large_to_be_summed_no_interval_and_no_mean_is_told() -> None:

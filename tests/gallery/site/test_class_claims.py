@@ -58,13 +58,15 @@ def test_claims_of_classes_stand_with_their_counts_and_intervals(many_site):
         one, low, high = (f"{values[channel]:.2f}" for values in numbers)
         assert f"Selectivity {one} ({low} to {high})" in page
         top = int(contrast.top[channel])
-        said = re.findall(rf"{found.groups[top]} 12 images (\S+) ± (\S+)", page)[0]
+        told = r"12 images (\S+) \((\S+) to (\S+)\)"
+        said = re.findall(rf"{found.groups[top]} {told}", page)[0]
         places = len(said[1].partition(".")[2])
-        numbers = (contrast.means, contrast.halves)
+        numbers = (contrast.means, contrast.least, contrast.most)
         assert said == tuple(f"{float(values[channel, top]):.{places}f}" for values in numbers)
-        below = re.findall(r"12 images (\S+) ± (\S+)", page)
-        assert {len(one.partition(".")[2]) for pair in below for one in pair} == {places}, below
-        assert "with its 95% interval (Student's t)" in html.unescape(page)
+        below = re.findall(told, page)
+        assert {len(one.partition(".")[2]) for several in below for one in several} == {places}
+        assert not any(float(low) < 0.0 for _, low, _ in below), below
+        assert "its 95% interval (Student's t, carried over to the logarithm" in html.unescape(page)
     for path in ("head/0.html", "head/index.html"):
         assert (
             "theirs is that of the means over the positions of a map. In brackets its 95% interval"
