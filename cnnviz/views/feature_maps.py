@@ -17,7 +17,7 @@ from cnnviz.results.array_pictures import upwards, upwards_told
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import listed, number
+from cnnviz.results.text import listed, number, to_one_place
 from cnnviz.views.pictures import array_feature_maps
 from cnnviz.views.pictures.feature_maps import MOST_ON_SHEET, draw_feature_maps, sheet_layout
 
@@ -232,10 +232,14 @@ class FeatureMaps(TableResult):
         )
 
     def label(self, channel: int) -> str:
-        """Say which channel it is, and the largest value of its map."""
-        return (
-            f"{channel} none" if self.dead[channel] else f"{channel}  {number(self.peak[channel])}"
-        )
+        """Say which channel it is, and the largest value of its map: of all shown to one place."""
+        if self.dead[channel]:
+            return f"{channel} none"
+        value = float(self.peak[channel])
+        largest = float(np.abs(self.peak[list(self.shown)]).max()) if self.shown else value
+        said = to_one_place([value, largest])[0]
+        # What is not zero is not written as one beside much larger values.
+        return f"{channel}  {said if value == 0.0 or said.strip('0.') else number(value)}"
 
     def _grid(self) -> mosaics.Mosaic:
         labelled = len(self.shown) <= _MOST_LABELLED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -169,7 +171,7 @@ def test_several_photos_show_the_same_channels_one_below_the_other(held: Capture
     (axes,) = found.figure().axes
     texts = [text.get_text() for text in axes.texts]
     assert texts.count("image 1") == 1
-    assert "3  10" in texts
+    assert "3  10.0" in texts
     assert "2 of 5 channels, the same on all photos" in found.caption()
 
 
@@ -180,3 +182,11 @@ def test_many_photos_go_onto_several_pages() -> None:
     assert len(parts) > 1
     assert [one.image for part in parts for one in part.every] == [f"image {n}" for n in range(14)]
     assert parts[-1].figure()._suptitle.get_text().endswith("of 14")
+
+
+def test_the_largest_values_below_the_maps_stand_to_one_place(held: Capture) -> None:
+    found = feature_maps(held, "maps", image=0, order="index")
+    peaks = np.array([7.96, 5.3, 4.0, 0.0004, 0.0])
+    found = replace(found, peak=peaks, dead=np.zeros(5, bool))
+    labels = [found.label(channel) for channel in found.shown]
+    assert labels == ["0  7.96", "1  5.30", "2  4.00", "3  4.0e-04", "4  0.00"]
