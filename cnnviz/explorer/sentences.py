@@ -56,5 +56,6 @@ SENTENCES = {
     "over all places and channels, with the bias, it is the score of {0}.",
     "adds guessed": "“Adds”: activation times the mean gradient of the score of {0}, at this "
     "place; an estimate, as Grad-CAM makes it.",
-    "adds": " “Without it”: the probability with the channel muted in the whole photo.",
+    "adds": " “Without it”: the probability with the channel muted in the whole photo. "
+    "An underlined activation leads to the convolution that computes it.",
 }

@@ -105,3 +105,30 @@ def test_a_muted_channel_is_told_to_be_one_and_the_photo_alone_has_no_colours(
     visit.page.tap("#map-off")
     assert not visit.page.locator("#scale-bar").is_visible()
     visit.leave()
+
+
+_LINED_UP = """() => {
+  const lefts = (all) => new Set(all.map((one) => Math.round(one.getBoundingClientRect().left)));
+  const planes = [...document.querySelectorAll(".plane")];
+  const tables = planes.map((one) => one.querySelectorAll("table"));
+  return [0, 1, 2].map((k) => lefts(tables.map((one) => one[k])).size);
+}"""
+_SIGNS_APART = """() => [...document.querySelectorAll(".sign")].filter((one) => {
+  const [sign, table] = [one, one.nextElementSibling].map((part) => part.getBoundingClientRect());
+  return sign.top > table.bottom || sign.bottom < table.top || sign.right > table.left;
+}).length"""
+
+
+def test_the_numbers_of_a_convolution_line_up_and_keep_their_signs(
+    browser: object, tmp_path: Path
+) -> None:
+    visit = _visit(browser, tmp_path, 1280, "", "shapes-residual")
+    visit.page.evaluate("document.getElementById('convolution').open = true")
+    visit.settles()
+    assert visit.page.locator(".plane").count() > 2
+    assert visit.page.evaluate(_LINED_UP) == [1, 1, 1]
+    for width in (390, 320):
+        visit.becomes(width)
+        visit.settles()
+        assert visit.page.evaluate(_SIGNS_APART) == 0
+    visit.leave()

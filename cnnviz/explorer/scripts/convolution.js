@@ -136,9 +136,9 @@ export function convolution(app) {
     app.byId("planes").replaceChildren(...shown.map((k) => found.planes[k]).map((plane) =>
       made("div", { class: "plane" }, [
         made("h2", { text: step.first && found.planes.length === 3 ? ["red", "green", "blue"][plane.channel] : `channel ${plane.channel}` }),
-        grid("patch", plane.patch, columns), made("span", { class: "sign", text: "\u00d7" }),
-        grid("kernel", plane.kernel, columns), made("span", { class: "sign", text: "=" }),
-        grid("products", plane.products, columns), made("span", { class: "aside", text: `sum ${written(plane.sum)}` }),
+        grid("patch", plane.patch, columns),
+        term("\u00d7", grid("kernel", plane.kernel, columns)),
+        term("=", grid("products", plane.products, columns), made("span", { class: "aside", text: `sum ${written(plane.sum)}` })),
       ])));
     app.byId("worked").replaceChildren(...lines(app, step, held, found, shown).map((text) => made("li", { text })));
   };
@@ -172,6 +172,15 @@ function lines(app, step, held, found, shown) {
   else if (step.activation) said.push(`${step.activation} follows.`);
   if (!step.own) said.push(app.words("rounded", written(step.error), step.normalised ? `, here ${written(step.error * Math.abs(step.scale.values[held]))} after the normalisation` : ""));
   return said;
+}
+
+/**
+ * Keep a sign beside what it belongs to where a line breaks.
+ * @param {string} sign
+ * @param {...any} parts
+ */
+function term(sign, ...parts) {
+  return made("div", { class: "term" }, [made("span", { class: "sign", text: sign }), ...parts]);
 }
 
 /** @param {string} what @param {number[]} values @param {number} columns */
