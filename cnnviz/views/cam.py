@@ -253,11 +253,10 @@ def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> 
             f"{capture.model.space.noun}."
         ]
     for key in keys:
-        apart = capture.layout(key).apart
-        if apart:
-            said.append(
-                f"Set apart at {key[0]}: {plural(apart, 'token')} without a place in the image."
-            )
+        layout = capture.layout(key)
+        if layout.apart:
+            apart = plural(layout.apart, layout.noun)
+            said.append(f"Set apart at {key[0]}: {apart} without a place in the image.")
     return tuple(said)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils import parametrizations, parametrize
 
 from cnnviz.errors import LayerError
@@ -406,3 +409,51 @@ def test_the_map_of_the_classes_is_no_default(averaged: bool) -> None:
     assert cam(held, fuse=True, method="layercam").layers == ("first | second",)
     alone = capture(network, image, layers="classes")
     assert cam(alone).layers == ("classes",), "nothing else was captured"
+
+
+class Moved(nn.Module):
+    """Some channels are mirrored or rolled, before a layer that mixes channels."""
+
+    def __init__(self, move: Callable[[torch.Tensor], torch.Tensor], *, last: bool) -> None:
+        super().__init__()
+        self.conv, self.moved = nn.Conv2d(3, 6, 3, padding=1), nn.Identity()
+        self.mixed, self.head = nn.Linear(6, 8), nn.Linear(8, 5)
+        self.move, self.last = move, last
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        one, others = self.conv(x).split([1, 5], 1)
+        x = torch.cat([self.move(one), others], 1)
+        x = self.moved(x.permute(0, 2, 3, 1) if self.last else x)
+        x = self.mixed(x if self.last else x.permute(0, 2, 3, 1))
+        return self.head(x.relu().mean((1, 2)))
+
+
+MOVES = {
+    "mirrored": (lambda x: x.flip(3), True),
+    "upside down": (lambda x: x.flip(2), True),
+    "shifted down": (lambda x: functional.pad(x, (0, 0, 2, 0))[:, :, :-2], True),
+    "rolled": (lambda x: x.roll(3, 3), False),
+    "rolled down": (lambda x: x.roll(3, 2), False),
+}
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+@pytest.mark.parametrize("move", MOVES)
+def test_channels_that_are_moved_are_not_taken_for_rows_or_columns(move: str, last: bool) -> None:
+    change, is_map = MOVES[move]
+    held = capture(made.seeded(Moved(change, last=last)), images(), layers=["moved", "mixed"])
+    for layer, channels in (("moved", 6), ("mixed", 8)):
+        if is_map:
+            assert held.activation_maps(layer).shape == (2, channels, 16, 16)
+        else:
+            with pytest.raises(LayerError, match="no map of the image"):
+                held.activation_maps(layer)
+
+
+def test_cells_of_padding_are_not_called_tokens() -> None:
+    padded = nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 4, 1), nn.Flatten())
+    network = made.seeded(nn.Sequential(*padded, nn.Linear(4 * 18 * 18, 5)))
+    held = capture(network, images(), layers=["1"])
+    assert "Set apart at 1: 68 cells without a place in the image." in cam(held).notes
+    tokens = capture(made.seeded(made.Tokens()), images(), layers=["blocks.1"])
+    assert "Set apart at blocks.1: 3 tokens without a place in the image." in cam(tokens).notes

@@ -5,14 +5,13 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from cnnviz.introspection.tracing.field_union import hull
-from cnnviz.introspection.tracing.fields import NOTHING, Field, Shape
+from cnnviz.introspection.tracing.fields import NOTHING, Field, Pair, Shape
 from cnnviz.introspection.tracing.rules_position import varies
 from cnnviz.results.space import IMAGE, Space, space_of
 
@@ -71,10 +70,15 @@ class MapLayout:
 
     @property
     def apart(self) -> int:
-        """How many tokens are set apart: they stand for no place of the image."""
+        """How many positions are set apart: they stand for no place of the image."""
         if self.order is None:
             return 0
         return math.prod(self.shape[dim] for dim in self.dims) - len(self.order)
+
+    @property
+    def noun(self) -> str:
+        """What one position of the output is: a token of a sequence, or a cell of a map."""
+        return "token" if len(self.dims) < len(self.size) else "cell"
 
     @property
     def turned(self) -> bool:
@@ -133,7 +137,7 @@ class MapLayout:
         return spread.flatten(2)[:, :, order].reshape(images, channels, *self.size)
 
     def put(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-        """Return an output whose map is another; tokens set apart stay as they were."""
+        """Return an output whose map is another; positions set apart stay as they were."""
         if self.plain:
             return maps
         # The same way back: where every value of the map came from in the output.
@@ -196,11 +200,41 @@ def map_layout(field: Field) -> MapLayout | None:
     of rows and one of columns, in the order of the image. What was put where the images are, such
     as crops or mirrored copies, makes a grid only where each has a place of its own.
     """
-    for one in chain([field], (hull(field, [dim]) for dim in (1, -1) if len(field.shape) > 2)):
-        found = _upright(one) or _gathered(one) or _framed(one)
-        if found is not None and (0 not in found.dims or _apart(one, found.dims)):
+    found = _laid_out(field)
+    if found is not None or len(field.shape) < 3:
+        return found
+    united = [hull(field, [dim]) for dim in (1, -1)]
+    # Where some channels are mirrored or rolled, rows and columns unite to longer spans than they.
+    for one in sorted(united, key=_length):
+        found = _laid_out(one) if _tells_as_much(one, field) else None
+        if found is not None:
             return found
     return None
+
+
+def _laid_out(field: Field) -> MapLayout | None:
+    found = _upright(field) or _gathered(field) or _framed(field)
+    return found if found is None or 0 not in found.dims or _apart(field, found.dims) else None
+
+
+def _tells_as_much(united: Field, field: Field) -> bool:
+    """Whether elements still stand for different places along the axes along which they did."""
+    axes = range(len(field.spans))
+    return all(_differ(united.spans[axis].ends) for axis in axes if varies(field, axis))
+
+
+def _differ(pair: Pair) -> bool:
+    return any(bool((ends != ends.flat[0]).any()) for ends in pair)
+
+
+def _length(field: Field) -> float:
+    """Return how long the places are in the mean, over all axes; those of padding are left out."""
+    total = 0.0
+    for span in field.spans:
+        first, last = np.broadcast_arrays(*span.ends)
+        held = first < NOTHING
+        total += float((1.0 - last[held] - first[held]).mean()) if held.any() else 0.0
+    return total
 
 
 def _apart(field: Field, dims: tuple[int, ...]) -> bool:
