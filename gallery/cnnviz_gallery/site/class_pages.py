@@ -17,7 +17,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.intervals import wilson
-from cnnviz.results.text import listed, percent, plural, share_between, to_one_place
+from cnnviz.results.text import layer_said, listed, percent, plural, share_between, to_one_place
 from cnnviz.views.cam import cam
 from cnnviz_gallery.intervals import ENOUGH
 from cnnviz_gallery.scan.ranked_images import Ints
@@ -94,13 +94,16 @@ def _widened(pixels: Pixels, width: int) -> Pixels:
     return found
 
 
-def mean_map(subject: SiteContext, found: Members) -> bytes | None:
-    """Return the mean Grad-CAM of the images that are called by a name, over their mean."""
+def mean_map(subject: SiteContext, found: Members) -> tuple[bytes, str] | None:
+    """Return the mean Grad-CAM of the images that are called by a name, over their mean.
+
+    With the layer that it is of: the last stage of the network.
+    """
     places = [int(place) for place in found.called[:CALLED]]
     if not places:
         return None
     try:
-        heat = _heat(subject, places)
+        layer, heat = _heat(subject, places)
     except CnnvizError:  # a network without maps of features has none of where it looked
         return None
     if heat is None:
@@ -111,22 +114,21 @@ def mean_map(subject: SiteContext, found: Members) -> bytes | None:
     enlarged = cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC).clip(0.0)
     shown = np.asarray(cv2.resize(mean, size, interpolation=cv2.INTER_AREA), np.uint8)
     scale = drawing.Scale(0.0, float(enlarged.max()), drawing.HEAT)
-    return webp(drawing.overlay(shown, np.asarray(enlarged, np.float32), scale))
+    return webp(drawing.overlay(shown, np.asarray(enlarged, np.float32), scale)), layer
 
 
-def _heat(subject: SiteContext, places: Sequence[int]) -> NDArray[np.float32] | None:
+def _heat(subject: SiteContext, places: Sequence[int]) -> tuple[str, NDArray[np.float32] | None]:
     tensors = subject.images.tensors(places)
     stages = call_order(subject.model, tensors).stages()
     if not stages:
-        return None
+        return "", None
     batch: Batch = subject.model.prepare(tensors)
     # The answer of every image here is the class itself.
     seen = capture(subject.model, batch, layers=[stages[-1]], gradients="layers")
     maps = cam(seen).shown()
     greatest = maps.max(axis=(1, 2), keepdims=True)
-    return np.asarray(
-        np.divide(maps, greatest, out=np.zeros_like(maps), where=greatest > 0).mean(0), np.float32
-    )
+    scaled = np.divide(maps, greatest, out=np.zeros_like(maps), where=greatest > 0)
+    return stages[-1], np.asarray(scaled.mean(0), np.float32)
 
 
 def page(
@@ -137,11 +139,12 @@ def page(
     beside: tuple[str, str],
     votes: ClassVotes,
     *,
-    mapped: bool,
+    mapped: str,
 ) -> content.ClassPage:
     """Return what the page of a class says; `size` is that of its sheet in pixels.
 
-    `beside` has the pages before and after it.
+    `beside` has the pages before and after it, and `mapped` is the layer of its map, empty for
+    none.
     """
     name, _, others = subject.categories[index].partition(",")
     stem = subject.class_files[index].removesuffix(".html")
@@ -152,7 +155,6 @@ def page(
         tuple(_answered(subject, index, int(p), start + at) for at, p in enumerate(part[:count]))
         for (part, _), count, start in zip(_parts(found), counts, starts, strict=True)
     ]
-    shown_count = min(CALLED, len(found.called))
     return content.ClassPage(
         name=name,
         other_names=others.strip(),
@@ -166,14 +168,22 @@ def page(
         missed=shown[2],
         missed_in_all=len(found.missed),
         map=content.Sheet(f"{stem}-map.webp", MAP_SIDE, MAP_SIDE) if mapped else None,
-        map_words=f"Mean over {plural(shown_count, 'image')} of Grad-CAM, each map scaled to its "
-        "own greatest evidence, over the mean of the images: bright is where the network looks."
-        if shown_count > 1
-        else "Grad-CAM of the image: bright is where the network looks.",
+        map_words=_map_words(min(CALLED, len(found.called)), mapped),
         votes=_votes(subject, votes, sum(counts)),
         votes_words=_votes_words(subject, votes),
         previous=previous,
         next=following,
+    )
+
+
+def _map_words(images: int, layer: str) -> str:
+    """Say what the map of a class is: the mean over so many images, at a layer."""
+    where = f"at {layer_said(layer)}"
+    if images == 1:
+        return f"Grad-CAM of the image {where}: bright is where the network looks."
+    return (
+        f"Mean over {plural(images, 'image')} of Grad-CAM {where}, each map scaled to its own "
+        "greatest evidence, over the mean of the images: bright is where the network looks."
     )
 
 

@@ -91,7 +91,7 @@ def _write_classes(subject: SiteContext, key: str, report: Report) -> None:
         if entry is None or not all(site.has(f"{folder}/{name}") for name in entry["files"]):
             known[stem] = entry = _draw_class(subject, folder, stem, index, found)
         beside = class_pages.neighbours(subject, members, index)
-        mapped = f"{stem}-map.webp" in entry["files"]
+        mapped = entry["mapped"]
         votes = votes_of_json(entry["votes"])
         page = class_pages.page(subject, index, found, entry["size"], beside, votes, mapped=mapped)
         crumbs = [*above, Link("classes", "index.html"), Link(page.name, "")]
@@ -123,9 +123,10 @@ def _draw_class(
             size = [image.height, image.width]
     mapped = class_pages.mean_map(subject, found)
     if mapped is not None:
-        subject.site.write(f"{folder}/{stem}-map.webp", mapped)
+        subject.site.write(f"{folder}/{stem}-map.webp", mapped[0])
         files.append(f"{stem}-map.webp")
-    return {"files": files, "size": size, "votes": votes.to_json()}
+    layer = mapped[1] if mapped is not None else ""
+    return {"files": files, "size": size, "mapped": layer, "votes": votes.to_json()}
 
 
 def _disown(subject: SiteContext) -> None:

@@ -4,10 +4,12 @@ import html
 import re
 
 import pytest
+import torch
 
 from cnnviz.datasets import open_dataset
+from cnnviz.passes.call_order import call_order
 from cnnviz.results.intervals import wilson
-from cnnviz.results.text import share_between
+from cnnviz.results.text import layer_said, share_between
 from cnnviz_gallery.scan.class_contrast import class_contrast
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
@@ -86,6 +88,15 @@ def test_shares_of_a_class_stand_with_their_counts_and_intervals(many_site):
         text = text_of(path).replace("\u00a0", " ")
         assert f"Recall {share}" in text
         assert f"{right} of 12, of those with this label" in path.read_text("utf-8")
+
+
+def test_a_class_says_of_which_layer_its_map_is(many_site, tiny):
+    _, folder = many_site
+    last = call_order(tiny, torch.zeros(1, 3, 32, 32)).stages()[-1]
+    pages = [text_of(path) for path in (folder / "classes").glob("*-*.html")]
+    told = [page for page in pages if "Grad-CAM" in page]
+    assert told
+    assert all(f"Grad-CAM at {layer_said(last)}" in " ".join(page.split()) for page in told)
 
 
 def _place(path):
