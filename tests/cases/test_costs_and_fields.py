@@ -332,6 +332,29 @@ def test_a_spectral_network_is_measured_with_its_complex_weights() -> None:
     assert np.isfinite(found.weight_gradient_norms[1])
 
 
+class Complex(nn.Module):
+    """Complex layers, between a real one and the absolute values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 1)
+        self.conv = nn.Conv2d(4, 6, 3, padding=1, dtype=torch.cfloat)
+        self.mix, self.fc = nn.Linear(6, 7, dtype=torch.cfloat), nn.Linear(7, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        x = self.conv(torch.complex(x, x.roll(1, 1)))
+        return self.fc(self.mix(x.permute(0, 2, 3, 1)).abs().mean((1, 2)))
+
+
+def test_costs_of_complex_layers_are_told_in_real_multiplications() -> None:
+    found = {call.name: call.macs for call in cnnviz.architecture(Complex(), 8).layers}
+    # Three real convolutions, as torch computes it, and four real products for each complex one.
+    assert found["conv"] == 3 * 64 * 6 * 4 * 9
+    assert found["mix"] == 4 * 64 * 6 * 7
+    assert (found["stem"], found["fc"]) == (64 * 4 * 3, 7 * 5)
+
+
 class Flattened(nn.Module):
     """A convolution whose map is flattened, one behind it that is cut into windows, and tokens."""
 

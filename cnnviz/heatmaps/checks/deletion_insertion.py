@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -98,7 +99,7 @@ def deletion_insertion(
         depends on it, which is why there are two: blurring leaves colours, and the mean colour
         leaves the shape of what was removed.
     steps : int
-        In how many equal steps all pixels are exchanged.
+        In how many steps all pixels are exchanged, each as long as whole pixels allow.
     seed : int
         The seed of the order of pixels with equal values.
     """
@@ -126,16 +127,22 @@ def deletion_insertion(
     middle = middle.transpose(4, 3, 0, 1, 2)
     start = np.broadcast_to(subject.whole[None, :, None], (len(empty), len(maps), count))
     end = np.broadcast_to(ends[:, :, None], start.shape)
+    whole = math.prod(subject.size)
     deletion = np.concatenate([start[..., None], middle[0], end[..., None]], axis=-1)
     insertion = np.concatenate([end[..., None], middle[1], start[..., None]], axis=-1)
     return Curves(
         baselines=tuple(baselines),
-        shares=np.linspace(0.0, 1.0, steps + 1),
+        shares=np.array([_pixels(step, steps, whole) for step in range(steps + 1)]) / whole,
         deletion=deletion[:, :, 0],
         insertion=insertion[:, :, 0],
         random_deletion=deletion[:, :, 1:],
         random_insertion=insertion[:, :, 1:],
     )
+
+
+def _pixels(step: int, steps: int, whole: int) -> int:
+    """Return how many pixels have been exchanged after a step."""
+    return round(step * whole / steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +173,7 @@ def _answered(
     new: dict[Hashable, _Trial] = {}
     for order in orders:
         for step in range(1, steps):
-            pixels = round(step * order.size / steps)
+            pixels = _pixels(step, steps, order.size)
             sides = [_Trial(order, pixels, inserted, 0) for inserted in (False, True)]
             digests = [_digest(side.missing()) for side in sides]
             for place in range(len(empty)):

@@ -117,8 +117,15 @@ def common_name(operation: Operation, what: str) -> str:
 def multiply_accumulates(operation: Operation) -> int:
     """Return the multiply-accumulate operations of a convolution or matrix product, else 0.
 
-    Those of an operation that `is_uncounted` are not known.
+    They are those of real numbers. torch makes three real convolutions of a complex one, which are
+    met each by itself; a product of complex matrices takes four of each of its own. Those of an
+    operation that `is_uncounted` are not known.
     """
+    count = _of_its_numbers(operation)
+    return 4 * count if count and operation.outputs[0].is_complex() else count
+
+
+def _of_its_numbers(operation: Operation) -> int:
     name = operation.name
     if name == "torchvision::deform_conv2d":
         weight = operation["weight"].shape

@@ -60,6 +60,16 @@ def test_the_areas_are_means_on_the_way(subject, maps):
     assert measures["gain"].random.shape == (2, 2)
 
 
+def test_steps_that_do_not_divide_the_pixels_stand_where_they_were_measured(subject, maps):
+    # Of 192 pixels: 27, 55, 82, 110, 137 and 165, which are not sevenths.
+    found = deletion_insertion(subject, maps, random_maps(maps, 1, seed=1), steps=7)
+    pixels = [0, 27, 55, 82, 110, 137, 165, 192]
+    np.testing.assert_allclose(found.shares, np.array(pixels) / 192, rtol=1e-12)
+    area = np.trapezoid(found.insertion[1], np.array(pixels) / 192, axis=-1)
+    measures = {one.key: one for one in found.measures()}
+    np.testing.assert_allclose(measures["insertion_mean"].values, area, rtol=1e-12)
+
+
 def test_the_map_that_knows_the_network_beats_one_that_is_upside_down():
     """A network that looks at one corner: its own map must be the best there is."""
     from cnnviz.models import as_model
