@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -289,7 +290,11 @@ def _show(found: Evaluation, out: Path, *, as_json: bool) -> None:
 
 def _cell(found: Evaluation, method: str, key: str) -> str:
     cell = found.cell(method, key)
-    return f"{cell.mean:.2f} ({cell.low:.2f} to {cell.high:.2f})" if cell.images else "-"
+    if not cell.images:
+        return "-"
+    known = math.isfinite(cell.low) and math.isfinite(cell.high)
+    ends = f"{cell.low:.2f} to {cell.high:.2f}" if known else "not known"
+    return f"{cell.mean:.2f} ({ends})"
 
 
 def _random(found: Evaluation, key: str) -> str:

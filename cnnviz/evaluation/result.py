@@ -214,7 +214,8 @@ class Evaluation(TableResult):
             few = "Intervals over fewer than ten images are those of Student's t"
             told.append(
                 f"{few}, as if values were normally distributed, where a measure has ends on the "
-                "scale of its logit or logarithm; of one there is none."
+                "scale of its logit or logarithm; of one there is none"
+                + (", nor at a best threshold." if self.best_thresholds else ".")
             )
         return tuple(told)
 

@@ -30,6 +30,10 @@ def test_it_writes_the_table_and_ends_with_its_path(run, tmp_path):
     assert methods == {"gradcam", "saliency"}
     assert "Grad-CAM" in said.out
     assert "random maps" in said.out
+    # The best threshold of two images has no interval.
+    assert "(not known)" in said.out
+    assert "nan" not in said.out
+    assert "of one there is none, nor at a best threshold." in said.err
     assert "2 more maps take about" in said.err
     assert "2 methods on 2 images" in said.err
     refused = run(*QUICK, "--out", "table")
