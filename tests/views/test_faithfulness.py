@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from cnnviz.heatmaps.methods import method_names
 from cnnviz.images import PhotoBox
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.captures import capture
+from cnnviz.results import drawing
 from cnnviz.views._explainers import explainer
 from cnnviz.views._explainers import heatmap as make_heatmap
 from cnnviz.views.attribute import attribute
@@ -343,6 +345,18 @@ def test_the_picture_has_a_panel_for_what_was_measured(images, measures, panels)
     written = [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
     for one in found.measures:
         assert any(text.startswith(one.title) for text in written), one.title
+
+
+def test_on_a_flat_canvas_no_words_run_into_one_another(images):
+    found = faithfulness(tiny_network(), images, measures=["curves", "randomisation"], **QUICK)
+    figure = found.draw(drawing.new_figure(11.0, 5.0))
+    figure.draw_without_rendering()
+    for axes in figure.axes[:3]:
+        legend = axes.get_legend().get_window_extent()
+        assert legend.y1 <= axes.xaxis.label.get_window_extent().y0
+    told = [text.get_window_extent() for text in figure.axes[-1].texts]
+    assert len(told) > 1
+    assert all(below.y1 < above.y0 for above, below in itertools.pairwise(told))
 
 
 def test_the_curves_that_are_drawn_are_the_means(images):

@@ -13,6 +13,7 @@ import cnnviz
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
+from cnnviz.results import drawing
 
 PREPARED = Preprocessing(24, (24, 24), (0.0,) * 3, (1.0,) * 3)
 
@@ -86,6 +87,18 @@ def test_many_stages_are_evenly_chosen_and_the_others_named(images):
     assert (shown[0], shown[-1]) == (every[0], every[-1])
     assert set(found.left) == set(every) - set(shown)
     assert all(name in found.caption() for name in found.left)
+
+
+def test_on_a_flat_canvas_what_a_stage_sees_stands_below_its_name(model, images):
+    found = cnnviz.hierarchy(model, images, k=3, top=2)
+    figure = found.draw(drawing.new_figure(12.0, 7.0))
+    figure.draw_without_rendering()
+    texts = [axes.texts for axes in figure.axes if axes.texts]
+    rows = [found for found in texts if found[0].get_weight() == "bold"]
+    assert len(rows) == 3
+    for name, said in rows:
+        assert "channels" in said.get_text()
+        assert said.get_window_extent().y1 <= name.get_window_extent().y0
 
 
 def test_layers_by_name_pictures_and_arrays(model, images, tmp_path: Path):

@@ -28,6 +28,8 @@ _VERDICTS, _LINE = 4.3, 0.19
 """Inches of what is said beside the table, and of a line of it from top to bottom."""
 _CURVES, _LEGEND = 2.6, 0.45
 """Inches of a row of panels in a column, and what the longer legend below one takes more."""
+_BELOW_AXIS = 0.42
+"""Inches from a plot to the legend below it, with the numbers and the words of the axis."""
 _LEAST, _NARROWEST = 0.95, 4.0
 """The share of its own width below which the picture is laid out anew, and inches of a panel."""
 _ARROWS = {"low": "↓", "high": "↑"}
@@ -45,16 +47,15 @@ def draw(found: Faithfulness, into: drawing.Canvas | None = None) -> drawing.Can
     narrow = inches + 0.4 < _LEAST * own
     if narrow:
         axes = _lay_out_narrow(figure, found, above)
-        height = _verdicts_height(found, inches)
     else:
         axes, inches = _lay_out(figure, above, tall, height), _VERDICTS
     if found.curves is not None:
-        _draw_curves(axes["deletion"], found, found.curves, "deletion", low=narrow)
-        _draw_curves(axes["insertion"], found, found.curves, "insertion", low=narrow)
+        _draw_curves(axes["deletion"], found, found.curves, "deletion")
+        _draw_curves(axes["insertion"], found, found.curves, "insertion")
     if found.randomisation is not None:
         _draw_randomisation(axes["randomisation"], found.randomisation, low=narrow)
     _draw_table(axes["table"], found.measures, short=narrow)
-    _draw_verdicts(axes["verdicts"], found, inches, height)
+    _draw_verdicts(axes["verdicts"], found, inches)
     drawing.heading(figure, f"{found.title} at {found.layer}: {_subject(found)}")
     return figure
 
@@ -105,7 +106,7 @@ def _lay_out_narrow(
     return axes | {name: part.add_subplot() for name, part in below.items()}
 
 
-def _draw_curves(axes: Axes, found: Faithfulness, curves: Curves, which: str, *, low: bool) -> None:
+def _draw_curves(axes: Axes, found: Faithfulness, curves: Curves, which: str) -> None:
     """Draw the mean curve for each baseline over the means of the random maps."""
     own: NDArray[np.float64] = getattr(curves, which)
     random: NDArray[np.float64] = getattr(curves, f"random_{which}")
@@ -137,7 +138,7 @@ def _draw_curves(axes: Axes, found: Faithfulness, curves: Curves, which: str, *,
         axes.set_ylim(0.0, 1.02)
     else:
         axes.set_ylabel(f"score (0 blank, 1 {found.space.shown})", fontsize=drawing.SMALL_SIZE)
-    _legend(axes, low=low)
+    _legend(axes)
 
 
 def _draw_randomisation(axes: Axes, found: Randomisation, *, low: bool) -> None:
@@ -173,15 +174,20 @@ def _draw_randomisation(axes: Axes, found: Randomisation, *, low: bool) -> None:
     axes.set_ylim(min(-0.1, least), 1.04)
     if low:  # Numbers that the height of the panel has no say in.
         axes.yaxis.set_major_locator(MultipleLocator(0.5))
-    _legend(axes, 1 if low else 2, low=low)
+    _legend(axes, 1 if low else 2)
 
 
-def _legend(axes: Axes, columns: int = 3, *, low: bool) -> None:
-    """Put the legend below the plot, where it hides no curve; below a low plot further down."""
+def _legend(axes: Axes, columns: int = 3) -> None:
+    """Put the legend below the plot and what is said of its axis, where it hides no curve."""
+    from matplotlib.transforms import ScaledTranslation
+
     drawing.plain_axes(axes)
+    # In inches: a share of a low plot would put it onto the words of the axis.
+    down = ScaledTranslation(0.0, -_BELOW_AXIS, axes.figure.dpi_scale_trans)
     axes.legend(
         loc="upper center",
-        bbox_to_anchor=(0.48, -0.3 if low else -0.17),
+        bbox_to_anchor=(0.48, 0.0),
+        bbox_transform=axes.transAxes + down,
         ncols=columns,
         fontsize=drawing.SMALL_SIZE,
         frameon=False,
@@ -262,16 +268,18 @@ def _lines_of(text: str) -> float:
     return text.count("\n") + 1.5
 
 
-def _draw_verdicts(axes: Axes, found: Faithfulness, inches: float, tall: float) -> None:
+def _draw_verdicts(axes: Axes, found: Faithfulness, inches: float) -> None:
     """Write what is said of the map into a panel of so many inches."""
     drawing.hide_ticks(axes)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.0)
-    height = 1.0
+    down = 0.0
     for passed, text in _told(found, inches):
-        axes.text(
-            0.0 if inches > _VERDICTS else 0.04, height, text, fontsize=_VERDICT_SIZE,
+        # In letters: paragraphs of a low panel would run into one another as shares of it.
+        axes.annotate(
+            text, (0.0 if inches > _VERDICTS else 0.04, 1.0), xycoords="axes fraction",
+            xytext=(0.0, -down), textcoords="offset fontsize", fontsize=_VERDICT_SIZE,
             color=drawing.INK if passed is not False else drawing.WARM, va="top",
             linespacing=1.35,
         )  # fmt: skip
-        height -= _LINE / tall * _lines_of(text)
+        down += 72.0 * _LINE / _VERDICT_SIZE * _lines_of(text)

@@ -79,7 +79,7 @@ def _in_a_column(found: Hierarchy, figure: drawing.Canvas) -> drawing.Canvas:
     parts = figure.subfigures(2 * len(grids), 1, height_ratios=heights, squeeze=False)[:, 0]
     for place, (stage, grid) in enumerate(zip(found.stages, grids, strict=True)):
         field, told = parts[2 * place].subplots(1, 2, width_ratios=[_FIELD, across - _FIELD])
-        _margin(field, found, place, told)
+        _margin(field, found, place, told, across - _FIELD)
         _patches(parts[2 * place + 1].add_subplot(), stage, grid)
     _say_below(parts[-1].axes[0], key)
     drawing.ask_for_height(figure, sum(heights) + 0.8)
@@ -114,8 +114,13 @@ def _patches(axes: Axes, stage: TopActivations, grid: mosaics.Mosaic) -> None:
         )
 
 
-def _margin(axes: Axes, found: Hierarchy, place: int, told: Axes | None = None) -> None:
-    """Draw the receptive field as a square in the input, with its size below, or in `told`."""
+def _margin(
+    axes: Axes, found: Hierarchy, place: int, told: Axes | None = None, room: float = 0.0
+) -> None:
+    """Draw the receptive field as a square in the input, with its size below, or in `told`.
+
+    There it has `room`, in inches, and fewer lines for it.
+    """
     from matplotlib.patches import Rectangle
 
     stage = found.stages[place]
@@ -144,7 +149,11 @@ def _margin(axes: Axes, found: Hierarchy, place: int, told: Axes | None = None) 
     axes.set_anchor("NW")
     drawing.hide_ticks(told)
     told.text(0.0, 1.0, name, va="top", **strong)
-    told.text(0.0, 0.68, said, va="top", **quiet)
+    said = drawing.wrapped(said.replace(",\n", ", ").replace("\n", "; "), room)
+    # Below the name, however flat a canvas makes the row.
+    down = -1.4 * drawing.TEXT_SIZE / drawing.SMALL_SIZE
+    below: dict[str, Any] = {"xytext": (0.0, down), "textcoords": "offset fontsize"}
+    told.annotate(said, (0.0, 1.0), xycoords="axes fraction", va="top", **below, **quiet)
 
 
 def _field_told(found: Hierarchy, place: int) -> str:
