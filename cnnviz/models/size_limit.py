@@ -24,9 +24,9 @@ class TooLargeError(Exception):
 class SizeLimit(FunctionMode):
     """Raise `TooLargeError` before a call whose result compares each element with each other.
 
-    Such are products of matrices, and sums and products of tensors that are repeated along each
-    other's dimensions: attention between all positions of a map grows with the fourth power of its
-    side. What other calls return is not much larger than what they are given.
+    Such are products of matrices, attention as torch has it, and sums and products of tensors that
+    are repeated along each other's dimensions: attention between all positions of a map grows with
+    the fourth power of its side. What other calls return is not much larger than what they are given.
 
     Parameters
     ----------
@@ -40,12 +40,13 @@ class SizeLimit(FunctionMode):
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Ask for the size of the result first, where that may be large."""
-        size = _SIZES.get(func)
+        size, special = _SIZES.get(func), _SPECIAL.get(func)
         if size is not None:
-            shapes = [entry.shape for entry in args if isinstance(entry, torch.Tensor)]
+            given = (*args, *named.values())
+            shapes = [entry.shape for entry in given if isinstance(entry, torch.Tensor)]
             if len(shapes) > 1 and size(shapes) > self._most:
                 raise TooLargeError
-        elif func is torch.einsum and _of_equation(args) > self._most:
+        elif special is not None and special(args, named) > self._most:
             raise TooLargeError
         return func(*args, **named)
 
@@ -74,10 +75,43 @@ def _together(shapes: Sequence[_Shape]) -> _Shape:
     return found
 
 
-def _of_equation(args: Sequence[Any]) -> int:
-    if not args or not isinstance(args[0], str) or "->" not in args[0]:
+def _of_inner(shapes: Sequence[_Shape]) -> int:
+    one, other = shapes[:2]
+    return math.prod(one[:-1]) * math.prod(other[:-1])
+
+
+def _of_outer(shapes: Sequence[_Shape]) -> int:
+    one, other = shapes[:2]
+    return math.prod(one) * math.prod(other)
+
+
+def _of_heads(args: Sequence[Any], named: Mapping[str, Any]) -> int:
+    """Return how many weights `multi_head_attention_forward` makes, queries [L, N, E] or [L, E]."""
+    names = ("query", "key", "value", "embed_dim_to_check", "num_heads")
+    given = {**dict(zip(names, args, strict=False)), **named}
+    query, key = given["query"].shape, given["key"].shape
+    batch = query[1] if len(query) == 3 else 1
+    return int(batch * given["num_heads"] * query[0] * key[0])
+
+
+def _of_contraction(args: Sequence[Any], named: Mapping[str, Any]) -> int:
+    """Return the size of what `tensordot` gives; 0 where its dimensions are in some other form."""
+    given = {**dict(zip(("a", "b", "dims"), args, strict=False)), **named}
+    one, other, dims = given["a"].shape, given["b"].shape, given.get("dims", 2)
+    if isinstance(dims, int):
+        return math.prod(one[: len(one) - dims]) * math.prod(other[dims:])
+    if not isinstance(dims, (list, tuple)) or not isinstance(dims[0], (list, tuple)):
         return 0
-    given, _, result = args[0].replace(" ", "").partition("->")
+    joined = math.prod(one[each] for each in dims[0]) * math.prod(other[each] for each in dims[1])
+    return math.prod(one) * math.prod(other) // max(joined, 1)
+
+
+def _of_equation(args: Sequence[Any], named: Mapping[str, Any]) -> int:
+    if not args or not isinstance(args[0], str):
+        return 0
+    given, arrow, result = args[0].replace(" ", "").partition("->")
+    if not arrow:
+        result = "".join(letter for letter in set(given) - {","} if given.count(letter) == 1)
     operands = args[1] if isinstance(args[1], (list, tuple)) else args[1:]
     lengths: dict[str, int] = {}
     for letters, operand in zip(given.split(","), operands, strict=False):
@@ -96,7 +130,10 @@ def _named(names: str) -> list[Any]:
 
 _SIZES: Mapping[Any, Callable[[Sequence[_Shape]], int]] = {
     **dict.fromkeys(_named("matmul __matmul__ __rmatmul__ bmm baddbmm"), _of_product),
-    **dict.fromkeys(_named("cdist"), _of_distances),
+    # Of attention the weights of each query for each key, though some kernels never hold them all.
+    **dict.fromkeys(_named("cdist scaled_dot_product_attention"), _of_distances),
+    **dict.fromkeys(_named("inner"), _of_inner),
+    **dict.fromkeys(_named("outer ger"), _of_outer),
     **dict.fromkeys(
         _named(
             "add sub mul div maximum minimum where __add__ __radd__ __sub__ __rsub__ __mul__ "
@@ -105,3 +142,11 @@ _SIZES: Mapping[Any, Callable[[Sequence[_Shape]], int]] = {
         _of_broadcast,
     ),
 }
+"""What tells the size of a result from the shapes of the tensors that are given."""
+
+_SPECIAL: Mapping[Any, Callable[[Sequence[Any], Mapping[str, Any]], int]] = {
+    F.multi_head_attention_forward: _of_heads,
+    torch.tensordot: _of_contraction,
+    torch.einsum: _of_equation,
+}
+"""What tells it from all that is given."""

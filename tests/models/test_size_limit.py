@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from cnnviz.models import Model
 from cnnviz.models.size_limit import SizeLimit, TooLargeError
@@ -19,6 +20,11 @@ TOO_LARGE: dict[str, Callable[[], torch.Tensor]] = {
     "baddbmm": lambda: torch.baddbmm(torch.ones(1), ROWS, ROWS.transpose(1, 2)),
     "einsum": lambda: torch.einsum("nic,njc->nij", ROWS, ROWS),
     "einsum of a list": lambda: torch.einsum("nic, njc -> nij", [ROWS, ROWS]),
+    "einsum without its result": lambda: torch.einsum("ic,njc", ROWS[0], ROWS),
+    "tensordot": lambda: torch.tensordot(ROWS[0], ROWS, dims=([1], [2])),
+    "tensordot of the last": lambda: torch.tensordot(ROWS[0], ROWS.mT[0].repeat(1, 2), dims=1),
+    "inner": lambda: torch.inner(ROWS[0], ROWS),
+    "outer": lambda: torch.outer(torch.ones(100), torch.ones(200)),
     "distances": lambda: torch.cdist(ROWS, ROWS),
     "differences": lambda: ROWS[:, :, None, 0] - ROWS[:, None, :, 0],
     "where": lambda: torch.where(ROWS[:, :, None, 0] > 0, ROWS[:, None, :, 0], 0.0),
@@ -31,6 +37,24 @@ def test_what_would_be_too_large_is_never_made(name: str) -> None:
         assert TOO_LARGE[name]().numel() == 20_000
     with SizeLimit(19_999), pytest.raises(TooLargeError):
         TOO_LARGE[name]()
+
+
+ATTENTION = nn.MultiheadAttention(4, 2, batch_first=True)
+ATTENDING: dict[str, Callable[[torch.Tensor], object]] = {
+    "scaled_dot_product_attention": lambda x: F.scaled_dot_product_attention(x, x, x),
+    "by name": lambda x: F.scaled_dot_product_attention(query=x, key=x, value=x),
+    "MultiheadAttention": lambda x: ATTENTION(x[:1], x[:1], x[:1]),
+    "without batch": lambda x: ATTENTION(x[0], x[0], x[0]),
+    "TransformerEncoderLayer": nn.TransformerEncoderLayer(4, 1, 8, batch_first=True).eval(),
+}
+
+
+@pytest.mark.parametrize("name", ATTENDING)
+def test_the_weights_of_attention_are_counted_where_torch_makes_them_inside(name: str) -> None:
+    with SizeLimit(20_000):
+        ATTENDING[name](ROWS)
+    with SizeLimit(19_999), pytest.raises(TooLargeError):
+        ATTENDING[name](ROWS)
 
 
 def test_what_does_not_fit_is_left_to_the_call_itself() -> None:
