@@ -26,7 +26,8 @@ class SizeLimit(FunctionMode):
 
     Such are products of matrices, attention as torch has it, and sums and products of tensors that
     are repeated along each other's dimensions: attention between all positions of a map grows with
-    the fourth power of its side. What other calls return is not much larger than what they are given.
+    the fourth power of its side. What other calls return is not much larger than what they are
+    given.
 
     Parameters
     ----------
@@ -99,11 +100,11 @@ def _of_contraction(args: Sequence[Any], named: Mapping[str, Any]) -> int:
     given = {**dict(zip(("a", "b", "dims"), args, strict=False)), **named}
     one, other, dims = given["a"].shape, given["b"].shape, given.get("dims", 2)
     if isinstance(dims, int):
-        return math.prod(one[: len(one) - dims]) * math.prod(other[dims:])
+        return int(math.prod(one[: len(one) - dims]) * math.prod(other[dims:]))
     if not isinstance(dims, (list, tuple)) or not isinstance(dims[0], (list, tuple)):
         return 0
     joined = math.prod(one[each] for each in dims[0]) * math.prod(other[each] for each in dims[1])
-    return math.prod(one) * math.prod(other) // max(joined, 1)
+    return int(math.prod(one) * math.prod(other) // max(joined, 1))
 
 
 def _of_equation(args: Sequence[Any], named: Mapping[str, Any]) -> int:
