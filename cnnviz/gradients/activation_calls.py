@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from cnnviz.gradients.silencing_bias import Silenced
+from cnnviz.introspection.operations import as_written
 from cnnviz.introspection.rectifiers import Rectifier, read_rectifier
 
 
@@ -191,5 +192,6 @@ def read_activation(
     rectifier = read_rectifier(func, args, kwargs)
     if rectifier is not None:
         return _rectifier(rectifier)
+    func, named = as_written(func, kwargs)
     reader = _READERS.get(func)
-    return None if reader is None else reader(*args, **kwargs)
+    return None if reader is None else reader(*args, **named)

@@ -32,7 +32,7 @@ from cnnviz.gradients.origins import (
 from cnnviz.gradients.recurrent_stacks import by_layers
 from cnnviz.gradients.silencing_bias import BIASES, VARIANCES, Silenced, silenced_by_bias
 from cnnviz.introspection import operations
-from cnnviz.introspection.call_names import call_name
+from cnnviz.introspection.call_names import call_name, operation_name
 from cnnviz.introspection.function_calls import FunctionMode
 
 LAYERS: Mapping[str | None, str] = {
@@ -293,6 +293,7 @@ class ForwardRecorder(FunctionMode):
     def _normalise(
         self, func: Any, args: Sequence[Any], named: Mapping[str, Any], output: torch.Tensor
     ) -> None:
+        func, named = operations.as_written(func, named)
         given: Any = args[0] if args else named["input"]
         at = BIASES.get(func)
         bias = named.get("bias") if at is None or len(args) <= at else args[at]
@@ -359,8 +360,9 @@ class ForwardRecorder(FunctionMode):
 
 def label_of(met: RecordedLayer) -> str:
     """Return what to print for a layer or a join: its module, and which call where several are."""
-    named = met.name if met.is_layer else f"{met.name}: {met.kind}".removeprefix(": ")
-    return call_name(named or "(network)", met.index, met.times)
+    if not met.is_layer:
+        return operation_name(met.name, met.kind, met.index, met.times)
+    return call_name(met.name or "(network)", met.index, met.times)
 
 
 def wide(values: torch.Tensor) -> torch.Tensor:

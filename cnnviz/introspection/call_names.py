@@ -21,3 +21,25 @@ def call_name(name: str, index: int, times: int) -> str:
         The plain name of the only call, such as ``conv1``; ``relu#1`` for the second of several.
     """
     return name if times == 1 else f"{name}#{index}"
+
+
+def operation_name(name: str, operation: str, index: int, times: int) -> str:
+    """Return what a call of a function is shown as, which is no layer and cannot be asked for.
+
+    Parameters
+    ----------
+    name : str
+        The module that calls it; empty for the network itself.
+    operation : str
+        The function.
+    index, times : int
+        As for `call_name`.
+
+    Returns
+    -------
+    str
+        ``layer1.0: add``, ``relu``; ``relu (2 of 3)`` for the second of three. The sign # is left
+        to calls of layers, whose name with it is typed as an option.
+    """
+    written = f"{name}: {operation}" if name else operation
+    return written if times == 1 else f"{written} ({index + 1} of {times})"

@@ -31,7 +31,8 @@ _NAMES: Mapping[str, str] = {
     CAT: "cat concat concatenate",
     STACK: "stack",
     SOFTMAX: "softmax log_softmax _softmax _log_softmax",
-    CONVOLUTION: "convolution _convolution",
+    CONVOLUTION: "convolution _convolution conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
+    "conv_transpose3d",
     LINEAR: "linear bilinear",
     RECURRENT: "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell",
     ATTENTION: "multi_head_attention_forward",
@@ -49,10 +50,6 @@ _FUNCTIONS: Mapping[str, tuple[Any, ...]] = {
     MULTIPLY: (torch.Tensor.__mul__, torch.Tensor.__imul__, torch.Tensor.__rmul__),
     DIVIDE: (torch.Tensor.__truediv__, torch.Tensor.__itruediv__, torch.Tensor.__rtruediv__),
     PRODUCT: (torch.Tensor.__matmul__, torch.Tensor.__rmatmul__),
-    CONVOLUTION: (
-        *(F.conv1d, F.conv2d, F.conv3d),
-        *(F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d),
-    ),
 }
 """Those whose name says too little."""
 
@@ -85,6 +82,26 @@ def operation(func: Any) -> str | None:
         return _BY_FUNCTION.get(func)
     except TypeError:  # An object that cannot be hashed is none of torch's.
         return None
+
+
+def as_written(func: Any, named: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+    """Return a call of an operator of ATen as the function of torch that takes the same arguments.
+
+    Programs of `torch.export` call operators, and what is known of functions is known by them. It
+    is for looking up: what runs is the operator.
+
+    Parameters
+    ----------
+    func : callable
+        What is called; anything but an operator of ATen is returned as it is.
+    named : mapping
+        The arguments given by name; what an operator calls ``self`` is ``input`` to a function.
+    """
+    if not isinstance(func, torch._ops.OpOverload) or func.namespace != "aten":
+        return func, named
+    name = func.overloadpacket.__name__
+    function = getattr(torch, name, None) or getattr(F, name, func)
+    return function, {"input" if key == "self" else key: value for key, value in named.items()}
 
 
 def of_operator(name: str) -> str | None:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from cnnviz.introspection.operations import as_written
+
 
 @dataclass(frozen=True)
 class Rectifier:
@@ -48,6 +50,7 @@ class Rectifier:
 
 def read_rectifier(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Rectifier | None:
     """Return what a call hands to a rectifier, or None where it calls something else."""
+    func, named = as_written(func, named)
     reads = _RECTIFIERS.get(func)
     if reads is None or "out" in named:
         return None

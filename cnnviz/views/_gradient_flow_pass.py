@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from cnnviz.errors import ModelError
 from cnnviz.gradients import objectives
 from cnnviz.gradients.causes import Cause, explain
 from cnnviz.gradients.probe import probe
@@ -16,7 +18,7 @@ from cnnviz.gradients.verdict_text import told_cuts
 from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_that_fit
-from cnnviz.passes.memory_shortage import in_smaller_batches
+from cnnviz.passes.memory_shortage import in_smaller_batches, is_short
 from cnnviz.results.progress import Progress
 from cnnviz.views._gradient_flow_notes import told_verdict
 
@@ -34,6 +36,32 @@ class Measured:
     remedies: tuple[Remedy, ...]
     inputs: torch.Tensor
     notes: tuple[str, ...]
+
+
+def _found(
+    model: Model,
+    inputs: torch.Tensor,
+    objective: objectives.Objective,
+    truth: torch.Tensor | None,
+) -> tuple[GradientProbe, str]:
+    """Return what the probe finds, and why of the first image alone, if so; empty otherwise."""
+    count, label = len(inputs), None if truth is None else truth[:1]
+    try:
+        found = probe(model, inputs, objective, truth)
+    except ModelError as error:
+        if count == 1 or is_short(error):
+            raise
+        try:
+            alone = probe(model, inputs[:1], objective, label)
+        except ModelError:
+            raise error from None
+        return alone, f"The network takes one image at a time, and not {count}"
+    calls = Counter(point.name for point in found.points if point.is_layer)
+    if count > 1 and not any(times % count for times in calls.values()):
+        alone = probe(model, inputs[:1], objective, label)
+        if sum(point.is_layer for point in alone.points) * count == calls.total():
+            return alone, "The network runs images of a batch one after the other"
+    return found, ""
 
 
 @in_smaller_batches
@@ -54,7 +82,10 @@ def measure(
         notes.append(f"The first {fits} of {len(inputs)} images were used: more do not fit.")
         inputs, truth = inputs[:fits], None if truth is None else truth[:fits]
     progress(0, 1, "sending the gradient back")
-    found = probe(model, inputs, objective, truth)
+    found, why = _found(model, inputs, objective, truth)
+    if why:
+        notes.append(f"{why}: the first alone was used, since the verdict is on one gradient.")
+        inputs, truth = inputs[:1], None if truth is None else truth[:1]
     # The loss is a mean over the batch, and so is each image's share of its gradient.
     confident = objective == "loss" and found.output_gradient * len(inputs) < CONFIDENT
     if confident:

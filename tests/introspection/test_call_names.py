@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import cnnviz
-from cnnviz.introspection.call_names import call_name
+from cnnviz.introspection.call_names import call_name, operation_name
 
 
 class Twice(nn.Module):
@@ -42,3 +42,11 @@ def test_what_tables_call_a_layer_is_what_options_take():
         assert cnnviz.cam(held, name).settings.layers == (
             (name.partition("#")[0], int(name[-1:] == "1")),
         )
+
+
+def test_calls_of_functions_are_not_written_like_what_options_take():
+    calls = cnnviz.architecture(cnnviz.Model(Twice().eval()), 8).layers
+    functions = [call.label for call in calls if call.operation is not None]
+    assert functions == ["relu (1 of 3)", "relu (2 of 3)", "relu (3 of 3)", "mean"]
+    assert operation_name("block", "add", 1, 2) == "block: add (2 of 2)"
+    assert operation_name("block", "add", 0, 1) == "block: add"

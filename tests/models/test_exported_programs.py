@@ -4,6 +4,7 @@ import os
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -100,3 +101,44 @@ def test_the_module_of_a_program_is_taken_from_a_factory_as_in_python(
     image = torch.rand(1, 3, 16, 16)
     seen = cnnviz.capture(cnnviz.load(f"{file}:make"), image, layers=())
     assert torch.allclose(seen.logits, network(image).detach(), atol=1e-6)
+
+
+class Normed(nn.Module):
+    """Has every kind of call that the gradient's way is followed by; some units are dead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.one, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.two, self.group = nn.ConvTranspose2d(8, 8, 2, 2), nn.GroupNorm(2, 8)
+        self.three, self.last = nn.Conv2d(8, 8, 1), nn.Linear(8, 3)
+        self.norm.running_mean.uniform_(-1.0, 1.0)
+        self.norm.bias.data[:2] = -50.0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.norm(self.one(x)))
+        x = torch.sigmoid(self.group(self.two(x)))
+        return self.last(nn.functional.hardtanh(self.three(x)).mean((2, 3)))
+
+
+def test_the_gradient_of_a_program_is_that_of_its_network(tmp_path: Path) -> None:
+    # Operators of ATen stand in a program for the functions that a network calls.
+    network, images = Normed().eval(), torch.randn(3, 3, 8, 8)
+    sizes = ({0: torch.export.Dim.DYNAMIC},)
+    program = torch.export.export(network, (images,), dynamic_shapes=sizes)
+    torch.export.save(program, tmp_path / "any.pt2")
+    of_program = cnnviz.gradient_flow(cnnviz.load(tmp_path / "any.pt2", device="cpu"), images)
+    wanted = cnnviz.gradient_flow(network, images)
+    assert of_program.points == wanted.points == ("one", "two", "three", "last")
+    assert wanted.dead_fractions[0] == 0.25
+    for name in ("arriving", "dead_fractions", "saturated_fractions", "weight_figures"):
+        np.testing.assert_allclose(getattr(of_program, name), getattr(wanted, name), rtol=1e-5)
+
+
+def test_of_a_program_for_one_image_the_gradient_is_that_of_the_first(tmp_path: Path) -> None:
+    network, images = Normed().eval(), torch.randn(3, 3, 16, 16)
+    found = cnnviz.gradient_flow(cnnviz.load(_export(network, tmp_path / "one.pt2")), images)
+    wanted = cnnviz.gradient_flow(network, images[:1])
+    assert found.points == wanted.points
+    np.testing.assert_allclose(found.arriving, wanted.arriving, rtol=1e-5)
+    assert any("one after the other: the first alone" in note for note in found.provenance.notes)

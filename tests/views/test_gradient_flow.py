@@ -345,3 +345,24 @@ def test_one_image_leaves_batch_norm_unmeasured_and_not_broken() -> None:
     (line,) = [line for line in str(found).splitlines() if norm.name in line]
     assert "nan" not in line
     assert "One image has no variance" in line
+
+
+class _Single(nn.Sequential):
+    """Takes batches of one only."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) != 1:
+            raise ValueError("a batch of one is what it takes")
+        return super().forward(x)
+
+
+def test_where_batches_fail_one_image_is_tried_and_that_is_said() -> None:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 14 * 14, 3))
+    found = gradient_flow(_Single(*layers).eval(), images())
+    assert any("takes one image at a time, and not 4" in note for note in found.provenance.notes)
+    wanted = gradient_flow(nn.Sequential(*layers).eval(), images()[:1])
+    np.testing.assert_allclose(found.arriving, wanted.arriving)
+    assert found.data.startswith("1 image of 16 x 16 px went in")
+    with pytest.raises(ModelError, match="cannot run on an input"):
+        gradient_flow(_Single(*layers).eval(), images(side=9))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from cnnviz.errors import LayerError, did_you_mean
-from cnnviz.introspection.call_names import call_name
+from cnnviz.introspection.call_names import call_name, operation_name
 from cnnviz.introspection.receptive_fields import FieldNumbers, ReceptiveField
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
@@ -145,10 +145,10 @@ class LayerCall:
 
     @property
     def label(self) -> str:
-        """The name to print: "conv1", "layer1.0: add", "relu#1" of one that is called again."""
-        name = self.name if self.operation is None else f"{self.name}: {self.operation}"
-        name = name.removeprefix(": ") or "(network)"
-        return call_name(name, self.index, self.times)
+        """The name to print: "conv1", "relu#1" of a second call, "layer1.0: add" of a function."""
+        if self.operation is not None:
+            return operation_name(self.name, self.operation, self.index, self.times)
+        return call_name(self.name or "(network)", self.index, self.times)
 
     @property
     def uneven(self) -> str | None:
