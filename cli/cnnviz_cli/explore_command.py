@@ -152,6 +152,8 @@ def _run(values: dict[str, Any]) -> None:
         note(f"The page will have about {told_size(plan.bytes)}; --layers chooses what it holds.")
         page = plan.make(guesses.at_first_step(progress))
     guesses.tell()
+    for finding in dict.fromkeys(each for one in (model, other) if one for each in one.findings):
+        note(finding)
     written = page.save(out or Path(page.default_name))
     note(f"{told_size(page.size)}, {', '.join(page.layers)}.")
     typer.echo(json.dumps(_told(page, plan, written), indent=2) if values["json"] else str(written))

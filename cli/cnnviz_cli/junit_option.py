@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +12,7 @@ from cnnviz_cli import output_options
 from cnnviz_cli.lazy import shared
 
 if TYPE_CHECKING:
-    from cnnviz.results.checks import Check
+    from cnnviz.results.result import Result
 
 JUNIT = shared(
     "junit",
@@ -61,10 +60,12 @@ def checked_place(given: Path | None, out: Path | None, *, asked: bool) -> Path 
     return place
 
 
-def write(place: Path, command: str, checks: Sequence[Check]) -> None:
-    """Write checks as test cases of a command."""
+def write(place: Path, command: str, result: Result) -> None:
+    """Write the checks of a result as test cases of a command, and what is noted of it."""
     from cnnviz.results.checks import junit
     from cnnviz.results.files import write_atomically
 
-    content = junit(command, checks)
+    beside: tuple[Any, ...] = getattr(result, "others", ())
+    notes = [note for one in (result, *beside) for note in one.provenance.notes]
+    content = junit(command, getattr(result, "checks", ()), tuple(dict.fromkeys(notes)))
     write_atomically(place, lambda path: path.write_bytes(content))

@@ -163,7 +163,7 @@ def run(
                 output_options.write_styled(found, figure, style)
                 say(f"The figure is {str(figure)!r}.")
             if tests is not None and tells:
-                junit_option.write(tests, command, getattr(found, "checks", ()))
+                junit_option.write(tests, command, found)
         guesses.tell()
         for remark in found.provenance.notes:
             if remark != model.doubt:  # which was told already

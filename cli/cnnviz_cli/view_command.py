@@ -200,7 +200,7 @@ def _run(
         for remark in result.provenance.notes:
             note(remark)
         if tests is not None and tells:
-            junit_option.write(tests, view.command, result.checks)
+            junit_option.write(tests, view.command, result)
         _show(result, written, as_json=values["json"])
         end_on_failure(result)
 

@@ -51,7 +51,7 @@ class Checked:
         return any(one.state == "not measured" for one in self.checks)
 
 
-def junit(command: str, checks: Sequence[Check]) -> bytes:
+def junit(command: str, checks: Sequence[Check], notes: Sequence[str] = ()) -> bytes:
     """Return checks as XML in the form of JUnit, which GitLab, Jenkins and others read.
 
     Parameters
@@ -60,6 +60,9 @@ def junit(command: str, checks: Sequence[Check]) -> bytes:
         What made them: the class of the test cases.
     checks : sequence of Check
         One test case each. What could not be measured is an error there, which is no pass either.
+    notes : sequence of str
+        What has to be known of the network and its answers to judge them, such as that it draws
+        random numbers: what the suite as a whole has said.
 
     Returns
     -------
@@ -77,6 +80,8 @@ def junit(command: str, checks: Sequence[Check]) -> bytes:
     )
     for one in checks:
         _case(suite, f"cnnviz.{command}", one)
+    if notes:
+        ET.SubElement(suite, "system-out").text = _plain("\n".join(notes))
     ET.indent(root)
     text: bytes = ET.tostring(root, "utf-8", xml_declaration=True)
     return text + b"\n"

@@ -68,3 +68,21 @@ def test_a_gallery_that_is_none_is_refused_before_the_work(run, tmp_path, monkey
     done = run("explore", "--gallery", "nothing")
     assert done.code == 2
     assert "There is no gallery in 'nothing'" in done.err
+
+
+def test_random_answers_are_told_in_the_terminal_and_in_junit(run, tmp_path) -> None:
+    (tmp_path / "drops.py").write_text(
+        "import torch\n\n\nclass Drops(torch.nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n"
+        "        self.conv, self.last = torch.nn.Conv2d(3, 4, 3), torch.nn.Linear(4, 3)\n\n"
+        "    def forward(self, x):\n"
+        "        x = torch.nn.functional.dropout(self.conv(x).relu(), 0.5, training=True)\n"
+        "        return self.last(x.mean((2, 3)))\n"
+    )
+    network = ("--model", "drops.py:Drops", "--resize", "32", "--crop", "32")
+    done = run("explore", *network, "--out", "page.html")
+    assert done.code == 0, done.err
+    assert done.err.count("draws random numbers in its forward pass") == 1
+    done = run("gradient-flow", *network, "--fail-on", "exploding", "--junit", "flow.xml")
+    assert done.code == 0, done.err
+    assert "draws random numbers in its forward pass" in (tmp_path / "flow.xml").read_text("utf-8")

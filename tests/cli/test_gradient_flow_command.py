@@ -49,7 +49,7 @@ def test_junit_has_a_case_for_each_fault_and_network(run, tmp_path):
     said = run(*arguments, "--fail-on", "vanishing,dead", "--junit", "flow.xml", "--json")
     assert said.code == 1
     (suite,) = ET.parse(tmp_path / "flow.xml").getroot()
-    found = {case.get("name"): [child.tag for child in case] for case in suite}
+    found = {case.get("name"): [child.tag for child in case] for case in suite.iter("testcase")}
     assert found == {
         "mlp-10:sigmoid: vanishing": ["failure"],
         "mlp-10:sigmoid: dead": ["system-out"],
@@ -81,7 +81,7 @@ def test_a_network_that_is_not_finite_passes_no_check(run, tmp_path):
     assert said.code == 3, said.err
     assert "no saying: vanishing, dead." in said.err
     (suite,) = ET.parse(tmp_path / "a.xml").getroot()
-    assert [case[0].tag for case in suite] == ["error", "error"]
+    assert [case[0].tag for case in suite.iter("testcase")] == ["error", "error"]
     said = run(*arguments, "--fail-on", "vanishing,non-finite", "--json")
     assert said.code == 1, said.err
     assert "Failed on: non-finite." in said.err

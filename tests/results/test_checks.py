@@ -38,3 +38,9 @@ def test_what_failed_is_named_once_and_the_unknown_is_no_pass() -> None:
     assert Held().unanswered
     Held.checks = CHECKS[:1]
     assert (Held().failed, Held().unanswered) == ((), False)
+
+
+def test_what_is_noted_of_the_network_stands_once_in_the_suite() -> None:
+    (suite,) = ET.fromstring(junit("gradient-flow", CHECKS, ("It draws <random> numbers.", "b")))
+    assert [child.tag for child in suite] == ["testcase"] * 3 + ["system-out"]
+    assert suite[-1].text == "It draws <random> numbers.\nb"
