@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from cnnviz.errors import LayerError, TargetError
+from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.images import Batch
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.finite import finite
@@ -330,3 +330,17 @@ def _holds_no(what: str, why: TargetError | None, remedy: str) -> TargetError:
         return TargetError(f"This capture holds no {what}.", remedy)
     said = f"{why.what[0].lower()}{why.what[1:]}"
     return TargetError(f"This capture holds no {what}: {said}", why.remedy, option=why.option)
+
+
+def check_capture(given: Any, view: str) -> None:
+    """Raise `UsageError` where a view was given anything but a `Capture`, such as a network."""
+    if isinstance(given, Capture):
+        return
+    if isinstance(given, (Model, torch.nn.Module)):
+        wrong = f"{view} takes a capture first, and was given a network."
+    else:
+        wrong = f"{view} takes a capture, and was given an object of type {type(given).__name__}."
+    raise UsageError(
+        wrong,
+        f"Run the network on the images first: cnnviz.{view}(cnnviz.capture(model, images), ...).",
+    )

@@ -26,7 +26,7 @@ from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import Layers, split
 from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
-from cnnviz.passes.captured import Capture
+from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.passes.fast_model import now_computed_on
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.precision import BF16, Precision, check_precision, trials_in
@@ -111,6 +111,7 @@ def cam(
     >>> cnnviz.cam(capture, method="layercam", fuse=True).layers
     ('features.1 | features.4 | features.11',)
     """
+    check_capture(capture, "cam")
     chosen = _chosen_method(method, precision)
     check_precision(precision, capture.model)
     names, fuse, named = _chosen_layers(capture, layer, chosen, fuse=fuse)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnnviz.bounds import Index, Top, bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import axis_names_of, rate_of, values_of
-from cnnviz.passes.captured import Capture
+from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.array_pictures import upwards, upwards_told
 from cnnviz.results.contact_sheet import PAGE, page_title
@@ -303,6 +303,7 @@ def feature_maps(
     >>> cnnviz.feature_maps(capture, "features.4").summary().split(",")[0]
     'features.4: 96 maps of 24 x 24'
     """
+    check_capture(capture, "feature_maps")
     _check(capture, image, order)
     name = layer if layer is not None else _last(capture)
     capture.check_map(name)

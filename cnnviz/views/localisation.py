@@ -29,7 +29,7 @@ from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD, BOX_THRESHOLDS
 from cnnviz.images import PhotoBox
 from cnnviz.images.paths import expand
 from cnnviz.models.spaces import check_takes_images
-from cnnviz.passes.captured import Capture
+from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.progress import Progress, silent
@@ -237,6 +237,7 @@ def localisation(
     >>> cnnviz.localisation(capture).summary().split(" px")[0]
     "Grad-CAM for 'crescent': box 12, 24, 76, 85"
     """
+    check_capture(capture, "localisation")
     check_takes_images(capture.model, "localisation")
     heatmap = cam(capture, layer, method, progress=progress)
     if len(heatmap.layers) > 1:

@@ -13,7 +13,7 @@ from cnnviz.course.pooling import METHODS, pool, similarity_by_shift, switches, 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.introspection.unit_names import check_channels
 from cnnviz.models.spaces import check_takes_images
-from cnnviz.passes.captured import Capture
+from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
 from cnnviz.results.text import dimensions, three_digits
@@ -201,6 +201,7 @@ def pooling(
     >>> cnnviz.pooling(capture).summary().split(";")[0]
     'features.4: 24 x 24 pooled over 2 x 2 to 12 x 12'
     """
+    check_capture(capture, "pooling")
     check_takes_images(capture.model, "pooling")
     step = size if stride is None else stride
     if image >= len(capture.batch):

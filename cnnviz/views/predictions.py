@@ -11,7 +11,7 @@ from cnnviz.bounds import Count, bounded
 from cnnviz.models import OutputKind
 from cnnviz.models.outputs import class_scores, read_output
 from cnnviz.models.reading import NORMALISED, Reading
-from cnnviz.passes.captured import Capture
+from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.passes.photo_answers import photo_answers
 from cnnviz.passes.ranked_classes import check_k, entropy, probabilities
 from cnnviz.results import drawing
@@ -52,6 +52,7 @@ def predictions(capture: Capture, k: Count = 5) -> Predictions:
     >>> print(cnnviz.predictions(cnnviz.capture(model, photo, layers=())).summary())
     image 0: crescent 98.0%
     """
+    check_capture(capture, "predictions")
     check_k(k)
     if capture.detects:
         return boxes_of(capture, k)

@@ -24,7 +24,7 @@ from cnnviz.introspection.finite import check_rankable
 from cnnviz.models import OutputKind
 from cnnviz.models.outputs import class_scores, read_output
 from cnnviz.models.reading import AS_GIVEN, Reading
-from cnnviz.passes.captured import Capture
+from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.result import Result
@@ -210,6 +210,7 @@ def softmax(
     >>> found.summary().split(" (")[0]
     'image 0: crescent 98.0%'
     """
+    check_capture(capture, "softmax")
     _check(k, temperatures)
     if capture.detects:
         raise _no_softmax("boxes, each with a score of its own", "predictions draws the boxes.")
