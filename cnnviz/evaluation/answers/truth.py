@@ -45,7 +45,8 @@ class Truth:
         What makes a label a class: its name, its number, its place among the labels, or the
         WordNet id that ImageNet's folders are called.
     note : str
-        What was assumed where it is its place; empty otherwise.
+        What was assumed where it is its place, or its number and not its name, which is another
+        number; empty otherwise.
     """
 
     names: tuple[str, ...]
@@ -107,13 +108,13 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
     names = tuple(reading.name(index) for index in range(reading.classes))
     given = dataset.classes
     if not given:
-        return Truth(names, (), "number")
+        return Truth(names, (), "number", _other_numbers(names))
     _check_clear(given, names)
     found = classes_called(given, names)
     if min(found) >= 0:
         return Truth(names, found, "name")
     if max(found) < 0 and all(name.isdecimal() and int(name) < len(names) for name in given):
-        return Truth(names, tuple(map(int, given)), "number")
+        return Truth(names, tuple(map(int, given)), "number", _other_numbers(names))
     if max(found) < 0 and are_wordnet_ids(given) and reading.names is not None:
         by_id = _by_wordnet(given, names)
         if by_id is not None:
@@ -124,6 +125,14 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
     if max(found) < 0 and (bare or wordnet) and len(given) == len(names):
         return _in_order(given, names, bare=bare)
     raise _unknown([name for name, place in zip(given, found, strict=True) if place < 0], names)
+
+
+def _other_numbers(names: tuple[str, ...]) -> str:
+    """Say which number a class has that is called by another; empty where none is."""
+    for place, name in enumerate(names):
+        if name.isdecimal() and int(name) != place:
+            return f"{_BY['number'][:-1]}: the class called {name!r} is number {place}."
+    return ""
 
 
 def _by_wordnet(given: Sequence[str], names: tuple[str, ...]) -> Truth | None:

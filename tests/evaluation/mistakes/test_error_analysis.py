@@ -227,6 +227,10 @@ def test_how_labels_were_matched_is_told(folder, tmp_path):
     by_number = cnnviz.error_analysis(colour_model(), tmp_path / "numbers.csv")
     assert by_number.matched_by == "number"
     assert "Labels are the numbers of the classes, from 0." in by_number.caption()
+    others = cnnviz.error_analysis(
+        colour_model(categories=("0", "2", "1")), tmp_path / "numbers.csv"
+    )
+    assert "numbers of the classes, from 0: the class called '2' is number 1." in others.caption()
     whole = cnnviz.evaluate_classifier(colour_model(categories=None), folder)
     assert whole.matched_by == "order"
     assert whole.matched in whole.caption()
