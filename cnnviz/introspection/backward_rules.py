@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import change_gradient
+from cnnviz.introspection.operations import as_written
 from cnnviz.introspection.rectifiers import note_signs, read_rectifier
 
 Rule = Literal["gradient", "deconvnet", "guided"]
@@ -168,10 +169,11 @@ class backward_rule(FunctionMode):  # noqa: N801
         """Take the calls of rectifiers; pass every other call on."""
         call = read_rectifier(func, args, named)
         if call is None:
-            if func in _OTHERS:
-                self.others[_OTHERS[func]] += 1
+            known, _ = as_written(func, named)
+            if known in _OTHERS:
+                self.others[_OTHERS[known]] += 1
             found = func(*args, **named)
-            note_signs(func, args, found)
+            note_signs(known, args, found)
             return found
         self.met += 1
         if self.rule == "gradient":

@@ -142,3 +142,20 @@ def test_of_a_program_for_one_image_the_gradient_is_that_of_the_first(tmp_path: 
     assert found.points == wanted.points
     np.testing.assert_allclose(found.arriving, wanted.arriving, rtol=1e-5)
     assert any("one after the other: the first alone" in note for note in found.provenance.notes)
+
+
+def test_rules_meet_the_same_activations_in_a_program(tmp_path: Path) -> None:
+    class Masked(Normed):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.one(x)
+            return super().forward((x * (x > 0))[:, :3])
+
+    network, image = Masked().eval(), torch.randn(1, 3, 16, 16)
+    program = cnnviz.load(_export(network, tmp_path / "one.pt2"), device="cpu")
+    found, wanted = (
+        cnnviz.capture(each, image, layers="three", rule="deconvnet", target=0)
+        for each in (program, network)
+    )
+    assert "2 of 4 activations met the rule" in str(wanted.coverage)
+    assert str(found.coverage) == str(wanted.coverage)
+    assert torch.equal(found.input_gradient, wanted.input_gradient)
