@@ -12,7 +12,6 @@ from cnnviz.results.drawing import Pixels
 from cnnviz.results.text import (
     intervals_to_one_place,
     joined,
-    number,
     percent,
     plural,
     to_one_place,
@@ -172,10 +171,10 @@ def _facts(subject: SiteContext, layer: LayerResult, channel: int) -> tuple[cont
     if layer.unknown[channel]:
         return ()
     return (
-        content.Fact("Greatest value", number(float(layer.highest[channel]))),
+        content.Fact("Greatest value", _in_figures(float(layer.highest[channel]))),
         content.Fact(
             "Mean peak",
-            _number_or_not(float(layer.activity[channel])),
+            _in_figures(float(layer.activity[channel])),
             "Mean over the images of its greatest value in each",
         ),
         *_selectivity(subject, subject.contrasts[layer.layer], channel),
@@ -187,8 +186,9 @@ def _facts(subject: SiteContext, layer: LayerResult, channel: int) -> tuple[cont
     )
 
 
-def _number_or_not(value: float) -> str:
-    return "not known" if np.isnan(value) else number(value)
+def _in_figures(value: float) -> str:
+    """Return a value in three figures, as it stands below the patches: 12.0, not 12."""
+    return "not known" if np.isnan(value) else to_one_place([value])[0]
 
 
 def _selectivity(

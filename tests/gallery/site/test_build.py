@@ -19,7 +19,7 @@ from cnnviz.errors import OutputError, UsageError
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from cnnviz_gallery.site import build as building
-from cnnviz_gallery.site import content, layer_pages, site_folder
+from cnnviz_gallery.site import content, layer_pages, site_folder, unit_pages
 from cnnviz_gallery.site.build import build
 from cnnviz_gallery.site.image_cache import ImageCache
 from cnnviz_gallery.site.own_content import XMP
@@ -114,6 +114,23 @@ def test_whatever_the_stylesheet_takes_has_a_value():
     taken = set(re.findall(r"var\((--[a-z-]+)", css))
     assert {"--paper", "--half", "--x"} <= taken
     assert taken <= set(re.findall(r"(--[a-z-]+):", css))
+
+
+def places_of(value: str) -> int:
+    return len(value.partition(".")[2])
+
+
+def test_the_greatest_value_has_the_figures_that_stand_below_its_patch(tiny_site):
+    said, pages = re.compile(r"Greatest value</dt><dd>([^<]+).*?class=.value.>([^<]+)", re.S), 0
+    for path in sorted(tiny_site.glob("models/tiny/*/*.html")):
+        for greatest, first in said.findall(path.read_text("utf-8")):
+            # Patches below zero may reach further from it, and have fewer figures.
+            assert len(first) <= len(greatest), path
+            assert float(first) == pytest.approx(float(greatest), abs=0.5 * 10 ** -places_of(first))
+            pages += 1
+    assert pages > 5
+    assert unit_pages._in_figures(12.04) == "12.0"
+    assert unit_pages._in_figures(float("nan")) == "not known"
 
 
 def test_a_channel_that_is_never_above_zero_says_so(tiny_site):
