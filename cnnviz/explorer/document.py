@@ -138,6 +138,7 @@ class Document:
         """
         places = layer.activations[0].size
         maps, low, step = kept_maps(layer)
+        kept = maps * step[:, None, None] + low[:, None, None]
         weights, row = _weights(layer, likeliest)
         entry: dict[str, Any] = {
             "name": layer.name,
@@ -149,6 +150,7 @@ class Document:
             "row": self.packed.add(row),
             "field": None if layer.field is None else self._field(layer.field),
             "error": float(step.max() / 2),
+            "off": self.packed.add(_off_by_class(layer, kept, weights * row[:, None])),
         }
         if layer.head is not None:
             entry["head"] = {
@@ -172,7 +174,6 @@ class Document:
                 "bestProbabilities": self.packed.add(muted.best_probabilities),
             }
         self.head.setdefault("layers", []).append(entry)
-        kept = maps * step[:, None, None] + low[:, None, None]
         return _off(layer, likeliest[0], kept)
 
     def _field(self, field: ReceptiveField) -> dict[str, Any]:
@@ -208,6 +209,31 @@ def _off(layer: ExploredLayer, index: int, kept: NDArray[np.float32]) -> float:
     exact = np.tensordot(weights, layer.activations, 1)
     largest = float(np.abs(exact).max())
     return float(np.abs(np.tensordot(weights, kept, 1) - exact).max()) / (largest or 1.0)
+
+
+def _off_by_class(
+    layer: ExploredLayer, kept: NDArray[np.float32], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return how far whole steps put the Grad-CAM of each class off, at the place where it is most.
+
+    Where a map is above zero by no more than that, the page can't know that it is at all.
+
+    Parameters
+    ----------
+    layer : ExploredLayer
+        The layer.
+    kept : ndarray of float32
+        Its activations as the page has them, [C, h, w].
+    weights : ndarray of float32
+        The weights of the classes as the page has them, [K, C].
+    """
+    head, exact = layer.head, layer.weights
+    if head is not None:
+        # The page divides by the places, and knows which of them a gradient comes back to.
+        exact, weights = head.weights, weights * head.passed / np.float32(head.places)
+    flat, own = kept.reshape(len(kept), -1), layer.activations.reshape(len(kept), -1)
+    off = [np.abs(w @ flat - e @ own).max() for w, e in zip(weights, exact, strict=True)]
+    return np.array(off, np.float32)
 
 
 def _fine(

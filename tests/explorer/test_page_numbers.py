@@ -30,6 +30,28 @@ def test_every_map_is_that_of_python_to_within_its_steps(opened) -> None:
 
 
 @BOTH
+def test_how_far_rounding_puts_a_map_off_is_known_and_nothing_below_is_drawn(opened) -> None:
+    for place, layer in enumerate(opened.made.layers):
+        offs = opened.asks("[...app.data.layers[given].off.values]", place)
+        classes = opened.asks("app.data.layers[given].classes", place) or [*range(len(offs))]
+        for row in (0, len(classes) - 1):
+            index = classes[row]
+            seen = cnnviz.capture(opened.model, opened.photo, layers=[layer], target=index)
+            wanted = cnnviz.cam(seen, layer).maps[0][0]
+            found = opened.asks(
+                "[...arithmetic.classMap(app.data.layers[given[0]], given[1], 'gradcam', new "
+                "Map())]",
+                [place, index],
+            )
+            off = float(np.abs(np.reshape(found, wanted.shape) - wanted).max())
+            least = 1e-5 * float(np.abs(wanted).max())
+            assert off == pytest.approx(offs[row], rel=0.05, abs=least)
+    assert opened.asks("app.byId('scale-high').textContent") != "0"
+    opened.asks("void (app.layer().off.values.fill(1e9), app.draw())")
+    assert opened.asks("app.byId('scale-high').textContent") == "0"
+
+
+@BOTH
 def test_activations_and_receptive_fields_are_those_of_python(opened) -> None:
     seen = cnnviz.capture(opened.model, opened.photo, layers=list(opened.made.layers))
     traced = trace(opened.model.module, tuple(seen.batch.tensor.shape[1:]))

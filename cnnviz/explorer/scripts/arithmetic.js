@@ -10,6 +10,7 @@
  * @property {number[]|null} classes
  * @property {Filled} weights
  * @property {Filled} row
+ * @property {Filled} off
  * @property {any} field
  * @property {any} [head]
  * @property {any} [muted]

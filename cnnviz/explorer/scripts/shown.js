@@ -18,7 +18,11 @@ export function shownMap(app) {
   }
   const values = signedMap(app);
   if (values === null) return null;
-  return finished(app, values, state.signed || state.against !== null);
+  const signed = state.signed || state.against !== null;
+  if (signed || (state.method !== "gradcam" && !layer.head)) return finished(app, values, signed);
+  // What rounding may have left above zero is drawn as nothing; maps that are held have a step for zero.
+  const off = layer.off.values[rowOf(layer, state.class)];
+  return finished(app, values.map((one) => (one > off ? one : 0)), signed);
 }
 
 /**
