@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import torch
 
@@ -162,7 +162,7 @@ class Job:
         """Measure a step of the group that takes longest and say how long all will take."""
         group = max(self.groups, key=lambda each: len(left[id(each)]) * self._cost(each))
         objectives = left[id(group)][: self._goals_at_once(group)]
-        # A full-sized step is timed, the second of its kind: the first one warms up.
+        # Full-sized steps are timed, of which the first one warms up.
         settings = replace(group.settings, steps=_TRIAL, coarse=False, early=False)
         times: list[float] = []
         self.progress(0, waiting + known, "timing a step")
@@ -175,7 +175,8 @@ class Job:
                 self.start,
                 lambda step: times.append(self.clock()),
             )
-        step = times[-1] - times[-2] if len(times) > 1 else 0.0
+        # The shortest: what else the machine does only ever makes a step longer.
+        step = min((after - before for before, after in pairwise(times)), default=0.0)
         self._pace = step / (len(objectives) * group.settings.diverse * group.work)
         seconds = self._pace * sum(len(left[id(each)]) * self._cost(each) for each in self.groups)
         already = f" ({known:,} more were made before)" if known else ""

@@ -145,6 +145,25 @@ def test_the_cost_is_told_before_it_is_spent() -> None:
     assert said.endswith("on this machine; name fewer of them, or give --budget 10m. after 1")
 
 
+class _BusyClock(_Clock):
+    """Meets a machine that is busy for an hour while the last step that is timed is taken."""
+
+    reads = 0
+
+    def __call__(self) -> float:
+        self.reads += 1
+        # Read once before the steps, and before each of them.
+        self.now += 3600.0 if self.reads == 1 + jobs._TRIAL else 0.0
+        return super().__call__()
+
+
+def test_one_step_during_which_the_machine_was_busy_does_not_make_the_cost() -> None:
+    told: list[str] = []
+    for clock in (_Clock(), _BusyClock()):
+        job("3:0-2", announce=told.append, clock=clock).run()
+    assert told[0] == told[1]
+
+
 def test_a_budget_stops_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_plan, "_MOST", 1)
     everything = job("5:0-5", clock=_Clock(), budget=1e9).run()
