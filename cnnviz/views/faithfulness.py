@@ -41,7 +41,7 @@ from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import plural
+from cnnviz.results.text import layer_said, plural
 from cnnviz.views._explainers import heatmap as make_heatmap
 from cnnviz.views._faithfulness_text import caption
 from cnnviz.views._measured_maps import check_images, flat_maps, measured_maps, with_explainer
@@ -178,7 +178,7 @@ class Faithfulness(TableResult):
     def summary(self) -> str:
         """Say which method was measured on how much, and which checks it passed."""
         count = len(self.images)
-        said = f"{self.title} at {self.layer}, {plural(count, self.space.noun)}"
+        said = f"{self.title} at {layer_said(self.layer)}, {plural(count, self.space.noun)}"
         judged = [check.said(self.measure, self.space) for check in self.checks]
         return f"{said}: {', '.join(judged)}" if judged else said
 
@@ -187,7 +187,8 @@ class Faithfulness(TableResult):
         return caption(self)
 
     def __str__(self) -> str:
-        rows = [f"{self.title} at {self.layer}: {plural(len(self.images), self.space.noun)}"]
+        count = plural(len(self.images), self.space.noun)
+        rows = [f"{self.title} at {layer_said(self.layer)}: {count}"]
         rows += [
             f"  {one.title:<36}{one.mean:>z8.3f}   random {one.random_mean:>z7.3f}"
             for one in self.measures

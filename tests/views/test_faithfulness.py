@@ -47,6 +47,9 @@ def test_every_group_is_measured_beside_random_maps(images):
     network = tiny_network()
     masks = [np.eye(12, 16) > 0, PhotoBox(0, 0, 8, 8)]
     found = faithfulness(network, images, gradcam_of(network, images), masks=masks, **QUICK)
+    # A bare number after "at" would read as a place or a value.
+    assert found.summary().startswith("Grad-CAM at layer 3, 2 images")
+    assert str(found).startswith("Grad-CAM at layer 3: 2 images\n")
     assert [one.key for one in found.measures] == [
         "deletion_blur",
         "insertion_blur",

@@ -12,7 +12,7 @@ from cnnviz.heatmaps.checks.deletion_insertion import Curves
 from cnnviz.heatmaps.checks.measure import WISHES, Measure, mean_held
 from cnnviz.heatmaps.checks.randomisation import Randomisation
 from cnnviz.results import drawing
-from cnnviz.results.text import shortened
+from cnnviz.results.text import layer_said, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def draw(found: Faithfulness, into: drawing.Canvas | None = None) -> drawing.Can
         _draw_randomisation(axes["randomisation"], found.randomisation, low=narrow)
     _draw_table(axes["table"], found.measures, short=narrow)
     _draw_verdicts(axes["verdicts"], found, inches)
-    drawing.heading(figure, f"{found.title} at {found.layer}: {_subject(found)}")
+    drawing.heading(figure, f"{found.title} at {layer_said(found.layer)}: {_subject(found)}")
     return figure
 
 
