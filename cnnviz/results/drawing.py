@@ -60,6 +60,8 @@ _HEADING_LINE = 0.19
 
 _EDGE = 0.08
 """Inches that a picture keeps free at its edges, and between its panels twice."""
+_ALIKE = 0.95
+"""The share of its own width from which on a picture is drawn as by itself."""
 
 Pixels = NDArray[np.uint8]
 
@@ -290,6 +292,11 @@ def width_of(figure: Canvas) -> float:
 def is_narrow(figure: Canvas) -> bool:
     """Whether a figure is as narrow as a column of a paper: panels stand one below the other."""
     return width_of(figure) < NARROW
+
+
+def too_narrow(into: Canvas | None, own: float) -> bool:
+    """Whether a picture of its own width in inches has to be laid out anew for a narrow canvas."""
+    return into is not None and is_narrow(into) and width_of(into) < _ALIKE * own
 
 
 def wrapped(text: str, inches: float, points: float = SMALL_SIZE) -> str:

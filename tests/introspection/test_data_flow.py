@@ -90,6 +90,7 @@ def test_a_block_knows_the_calls_inside_it() -> None:
     inner = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU())
     found = trace(nn.Sequential(inner, nn.Sequential(inner), nn.Flatten()).eval(), (3, 4, 4))
     spans = {(block.label, block.span) for block in found.blocks}
-    assert ("0", (0, 2)) in spans
+    assert ("0#0", (0, 2)) in spans
+    assert ("0#1", (2, 4)) in spans
     assert ("1", (2, 4)) in spans
     assert ("(network)", (0, 5)) in spans

@@ -49,10 +49,10 @@ _SIDES, _BETWEEN = 0.2, 0.1
 
 def draw(found: Projections, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw each patch beside its projection, or large ones on the photo; one photo as well."""
-    if into is not None and drawing.is_narrow(into):
-        return _in_a_column(found, into)
     alone = len(found.images) == 1
     across, grid = _grid(found)
+    if into is not None and drawing.too_narrow(into, across + _PHOTO * alone):
+        return _in_a_column(found, into)
     least = _PHOTO * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
     down = min(24.0, max(least, across * grid.pixels.shape[0] / grid.pixels.shape[1]))
     figure = drawing.canvas(across + _PHOTO * alone, down + 0.5, into)

@@ -68,9 +68,11 @@ def placed(pixels: drawing.Pixels, height: int, width: int) -> drawing.Pixels:
 
 def draw(found: TopActivations, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the page: the projections of each channel beside its patches."""
-    if into is not None and drawing.is_narrow(into):
-        return _in_a_column(found, into)
     ratio = _RATIO
+    if into is not None and drawing.is_narrow(into):
+        _, (own, _) = _page(found, ratio)
+        if drawing.too_narrow(into, own):
+            return _in_a_column(found, into)
     if into is not None:
         ratio = _WIDEST / (max(0.2, _WIDEST * float(into.bbox.height / into.bbox.width) - _AROUND))
     grid, (across, down) = _page(found, ratio)
