@@ -198,16 +198,20 @@ def occlusion(
         notes=(*notes, *found, *filter(None, [wrapped.explained_input])),
         target_classes=tuple(resolved.class_index for resolved in explained.resolved_targets),
         asked_boxes=asked_boxes(explained.resolved_targets) if held.detects else (),
-        settings=OcclusionSettings(
-            method=OCCLUSION,
-            window=grid.window,
-            stride=grid.stride,
-            fill=fill,
-            approximate=approximate,
-        ),
+        settings=_settings(grid, fill, approximate),
         drops=drops,
         window=grid.window,
         stride=grid.stride,
+    )
+
+
+def _settings(grid: Laid, fill: Baseline, approximate: float | None) -> OcclusionSettings:
+    return OcclusionSettings(
+        method=OCCLUSION,
+        window=grid.window,
+        stride=grid.stride,
+        fill=fill,
+        approximate=approximate,
     )
 
 
