@@ -342,5 +342,5 @@ def check_capture(given: Any, view: str) -> None:
         wrong = f"{view} takes a capture, and was given an object of type {type(given).__name__}."
     raise UsageError(
         wrong,
-        f"Run the network on the images first: cnnviz.{view}(cnnviz.capture(model, images), ...).",
+        f"Run the network on the images first: {view}(capture(model, images), ...).",
     )

@@ -137,7 +137,7 @@ def test_a_new_cam_is_a_view_and_is_checked(new_cam: str, image: torch.Tensor) -
     expected = (held.activations["3"] * held.gradients["3"]).relu().sum(1)
     np.testing.assert_array_equal(found.maps[0], expected)
     checked = faithfulness(network, image, found, measures=["randomisation"], **QUICK)
-    assert checked.summary().startswith("Grad-CAM, elementwise at 3, 1 image: ")
+    assert checked.summary().startswith("Grad-CAM, elementwise at layer 3, 1 image: ")
     beside = explanations(network, image, ["gradcam", new_cam], checks=())
     assert [each.title for each in beside.heatmaps] == ["Grad-CAM", "Grad-CAM, elementwise"]
     table = evaluate(

@@ -26,6 +26,8 @@ _SCROLL = """async (pictures) => {
 
 _FRAMES = """() => new Promise((done) => {
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
+  // A window that is not drawn has no frames.
+  setTimeout(done, 300);
 })"""
 
 
