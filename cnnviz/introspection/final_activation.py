@@ -24,9 +24,11 @@ Softening = Literal["softmax", "log_softmax", "sigmoid", "normalisation"]
 _SOFTENINGS: dict[Any, Softening] = {
     F.softmax: "softmax",
     torch.softmax: "softmax",
+    torch._softmax: "softmax",
     torch.Tensor.softmax: "softmax",
     F.log_softmax: "log_softmax",
     torch.log_softmax: "log_softmax",
+    torch._log_softmax: "log_softmax",
     torch.Tensor.log_softmax: "log_softmax",
     F.sigmoid: "sigmoid",
     torch.sigmoid: "sigmoid",
@@ -58,6 +60,7 @@ _LAYOUTS = frozenset(
 _LIMITS = frozenset(
     (
         *(torch.clamp, torch.clip, torch.Tensor.clamp, torch.Tensor.clip),
+        *(torch.clamp_min, torch.clamp_max, torch.Tensor.clamp_min, torch.Tensor.clamp_max),
         *(torch.nan_to_num, torch.Tensor.nan_to_num),
     )
 )
@@ -127,34 +130,35 @@ class FinalActivation(FunctionMode):
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Pass every call on, and note those that soften or only change the layout."""
-        if func in _SOFTENINGS:
-            return self._soften(func, args, named)
+        known, given = operations.as_written(func, named)
+        if known in _SOFTENINGS:
+            return self._soften(func, known, args, named)
         result = func(*args, **named)
         if isinstance(result, torch.Tensor) and _passes_features(func, args):
             setattr(result, _FEATURES, True)
-        if (before := _normalised(func, args, named)) is not None:
+        if (before := _normalised(known, args, given)) is not None:
             earlier = softened(before)
             if earlier is not None and earlier.kind == "normalisation":
                 before = earlier.before
             mark_softened(result, Softened("normalisation", before))
             return result
-        note = softened(args[0]) if args and func in _FOLLOWED else None
+        note = softened(args[0]) if args and known in _FOLLOWED else None
         if note is not None and "softmax" in note.kind and _chooses(args[0], result):
             return result
-        if note is not None and func in _LIMITS:
+        if note is not None and known in _LIMITS:
             mark_softened(result, note)
-        elif note is not None and func in _LOGARITHMS:
+        elif note is not None and known in _LOGARITHMS:
             kind: Softening = "log_softmax" if note.kind == "softmax" else note.kind
             mark_softened(result, Softened(kind, note.before))
         elif note is not None:
             mapped_softened(lambda before: func(before, *args[1:], **named), args[0], result)
         return result
 
-    def _soften(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        kind = _SOFTENINGS[func]
-        before = args[0] if args else named["input"]
+    def _soften(self, func: Any, known: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        kind = _SOFTENINGS[known]
+        before = args[0] if args else named.get("input", named.get("self"))
         noted = kind == "sigmoid" or _over_classes(before, func, args, named)
-        kept = before.clone() if noted and func in _IN_PLACE else before
+        kept = before.clone() if noted and known in _IN_PLACE else before
         result = func(*args, **named)
         if noted and isinstance(result, torch.Tensor):
             mark_softened(result, Softened(kind, kept))

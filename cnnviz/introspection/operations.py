@@ -100,7 +100,8 @@ def as_written(func: Any, named: Mapping[str, Any]) -> tuple[Any, Mapping[str, A
     if not isinstance(func, torch._ops.OpOverload) or func.namespace != "aten":
         return func, named
     name = func.overloadpacket.__name__
-    function = getattr(torch, name, None) or getattr(F, name, func)
+    places = (torch, F, torch.Tensor)
+    function = next((getattr(place, name) for place in places if hasattr(place, name)), func)
     return function, {"input" if key == "self" else key: value for key, value in named.items()}
 
 
