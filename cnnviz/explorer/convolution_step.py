@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
@@ -209,7 +208,7 @@ def _step(
     held = np.sort(ranked).astype(np.int32)
     bias = torch.zeros(count) if layer.bias is None else layer.bias
     return ConvolutionStep(
-        name=_said(order, one.call),
+        name=order.written(one.call.name, one.call.index),
         first=one.first,
         ends=one.ends,
         inputs=_numbers(read)[0],
@@ -261,21 +260,20 @@ def _followers(
     if follower is not None and isinstance(follower[1], nn.BatchNorm2d):
         norm = follower[1]
         if norm.running_mean is not None and norm.running_var is not None:
-            normalised = _said(order, follower[0])
+            normalised = order.written(follower[0].name, follower[0].index)
             scale = (norm.running_var.double() + norm.eps).rsqrt()
             scale = scale * (1.0 if norm.weight is None else norm.weight.double())
             shift = -norm.running_mean.double() * scale
             shift = shift + (0.0 if norm.bias is None else norm.bias.double())
             follower = _reader(module, order, follower[0])
     acts = follower is not None and follower[0].kind == "activation"
-    names = (_said(order, call), normalised, _said(order, follower[0]) if acts and follower else "")
+    names = (
+        order.written(call.name, call.index),
+        normalised,
+        order.written(follower[0].name, follower[0].index) if acts and follower else "",
+    )
     activation = type(follower[1]).__name__ if acts and follower is not None else ""
     return _numbers(scale), _numbers(shift), normalised, tuple(filter(None, names)), activation
-
-
-def _said(order: CallOrder, call: OrderedCall) -> str:
-    """Return the name of a layer, with ``#call`` where it is called several times."""
-    return call_name(call.name, call.index, sum(other.name == call.name for other in order.calls))
 
 
 def _reader(

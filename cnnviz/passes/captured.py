@@ -28,7 +28,7 @@ from cnnviz.passes.targets import ResolvedTarget, Scores, Target, score, targets
 from cnnviz.results.notebook import folded, shown_facts, shown_pixels
 from cnnviz.results.provenance import AS_IT_IS, Provenance
 from cnnviz.results.space import IMAGE
-from cnnviz.results.text import first_few, plural
+from cnnviz.results.text import first_few, kind_of, plural
 
 _MOST_SHOWN, _SIDE_SHOWN = 6, 112
 """How many images a notebook shows of a capture, and their longest side in pixels."""
@@ -339,7 +339,7 @@ def check_capture(given: Any, view: str) -> None:
     if isinstance(given, (Model, torch.nn.Module)):
         wrong = f"{view} takes a capture first, and was given a network."
     else:
-        wrong = f"{view} takes a capture, and was given an object of type {type(given).__name__}."
+        wrong = f"{view} takes a capture, and was given {kind_of(given)}."
     raise UsageError(
         wrong,
         f"Run the network on the images first: {view}(capture(model, images), ...).",

@@ -163,9 +163,16 @@ class CallOrder:
         return tuple(key for key in calls if key in chosen)
 
     def stage_calls(self) -> tuple[str, ...]:
-        """Return `stage_keys` as they are written, ``name#1`` for one of several calls."""
-        times = Counter(call.name for call in self.calls)
-        return tuple(call_name(name, index, times[name]) for name, index in self.stage_keys())
+        """Return `stage_keys` as they are written."""
+        return tuple(self.written(*key) for key in self.stage_keys())
+
+    def written(self, name: str, index: int) -> str:
+        """Return what a call is asked for by, ``name#1`` for one of several calls."""
+        return call_name(name, index, self._times[name])
+
+    @cached_property
+    def _times(self) -> Counter[str]:
+        return Counter(call.name for call in self.calls)
 
     def pyramid(self) -> tuple[str, ...]:
         """Return the layers whose maps the heads of a detector read, in the order of the calls.

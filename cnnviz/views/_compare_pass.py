@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from cnnviz.course.cka import LEAST, MinibatchCKA, gram
 from cnnviz.datasets import Dataset, LoadedBatch
 from cnnviz.errors import ImageError, LayerError, TargetError, UsageError
-from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.layers import Layers, named_layers, select, split
 from cnnviz.models import Model
@@ -136,8 +134,7 @@ def _in_order(order: CallOrder, chosen: Iterable[str]) -> list[str]:
     """Return layers as they are called, each call of one by itself; those that never are last."""
     wanted = dict.fromkeys(chosen)
     calls = [call for call in order.calls if call.name in wanted]
-    times = Counter(call.name for call in calls)
-    found = [call_name(call.name, call.index, times[call.name]) for call in calls]
+    found = [order.written(call.name, call.index) for call in calls]
     return found + [name for name in wanted if name not in {call.name for call in calls}]
 
 

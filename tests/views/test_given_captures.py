@@ -30,7 +30,7 @@ def test_what_is_no_capture_is_a_sentence(name: str) -> None:
     for tensor in TENSORS:
         with pytest.raises(UsageError, match=rf"{name} takes a capture first.*given a network"):
             view(model, tensor)
-        with pytest.raises(UsageError, match=f"{name} takes a capture, .* type Tensor"):
+        with pytest.raises(UsageError, match=f"{name} takes a capture, .* given a Tensor"):
             view(tensor)
     with pytest.raises(UsageError, match="given a network"):
         view(model.module)

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import LayerError, TargetError, UsageError
-from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import KINDS, named_layers, select
 from cnnviz.introspection.tracing.map_layout import NoMap
@@ -315,8 +314,7 @@ class _ObjectiveReader:
         return next(first for first, layer in layers.items() if layer is layers[name])
 
     def _name(self, call: OrderedCall) -> str:
-        times = sum(other.name == call.name for other in self._order.calls)
-        return call_name(call.name, call.index, times)
+        return self._order.written(call.name, call.index)
 
 
 def _width(call: OrderedCall) -> int:

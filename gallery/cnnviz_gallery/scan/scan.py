@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,7 +14,6 @@ import torch
 from cnnviz.datasets import Dataset, nothing_left
 from cnnviz.errors import LayerError
 from cnnviz.images import Refusal
-from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layers import Layers, items, kind, named_layers, select, without_call
 from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.models import Model
@@ -184,11 +182,8 @@ def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:
         }
     else:
         wanted = _wanted(model, layers, order)
-    times = Counter(call.name for call in order.calls)
     found = tuple(
-        call_name(call.name, call.index, times[call.name])
-        for call in order.calls
-        if call.name in wanted
+        order.written(call.name, call.index) for call in order.calls if call.name in wanted
     )
     if not found:
         raise LayerError(
