@@ -62,9 +62,18 @@ def two_networks(model: Any) -> Any:
     return cnnviz.compare(model, cnnviz.Shapes(), count=4, examples=2)
 
 
+def features_of_two(model: Any) -> Any:
+    return cnnviz.compare(model, cnnviz.Shapes(), layers="features.4", count=2, picture="features")
+
+
+def unmatched_features(model: Any) -> Any:
+    other = cnnviz.load("conv-3", "random")
+    return cnnviz.compare(model, cnnviz.Shapes(), other, count=2, picture="features")
+
+
 FOUND = (
     flow, several_flows, projections, large_projections, faithfulness, patches, hierarchy,
-    two_networks,
+    two_networks, features_of_two, unmatched_features,
 )  # fmt: skip
 
 
