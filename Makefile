@@ -51,8 +51,10 @@ test-ways: $(VENV)/.installed-test
 	done
 
 # Apart from `make test`, since counting lines makes the suite half as long again; .ci/run counts.
+# docs/coverage_table.py writes both files into docs/quality.md.
 coverage: $(VENV)/.installed-test
-	@COVERAGE_FILE=$(CURDIR)/.coverage $(PYTHON) -m pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
+	@COVERAGE_FILE=$(CURDIR)/.coverage $(PYTHON) -m pytest -n auto --dist worksteal --cov --cov-report=term \
+	  --junit-xml=$(CURDIR)/.junit.xml $(ARGS)
 
 mutation: $(VENV)/.installed-test
 	@$(PYTHON) tests/mutation/run.py $(ARGS)
@@ -141,4 +143,4 @@ $(VENV)/.installed-check: $(VENV)/.installed-test
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-* build dist site $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* build dist site $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .junit.xml
