@@ -9,8 +9,9 @@ from functools import cache
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import torch
+
+from cnnviz.introspection.numpy_state import NumpyState, numpy_mark, seed_numpy
 
 SEED = 0
 """The seed of every forward pass."""
@@ -52,10 +53,14 @@ class RandomDraws:
 
     def __enter__(self) -> RandomDraws:
         """Note the states, and seed."""
-        self._before = random.getstate(), np.random.get_state(), torch.random.get_rng_state()  # noqa: NPY002
+        self._python, self._numpy = random.getstate(), NumpyState()
+        self._cpu = torch.random.get_rng_state()
         self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
-        self._start = _seeded(self._seed)
-        _set(self._start)
+        python, cpu = _seeded(self._seed)
+        random.setstate(python)
+        seed_numpy(self._seed)
+        torch.random.set_rng_state(cpu)
+        self._start = python, numpy_mark(), _bytes(cpu)
         if self._cuda:
             torch.cuda.manual_seed_all(self._seed)
             self._cuda_start = torch.cuda.get_rng_state_all()
@@ -68,14 +73,11 @@ class RandomDraws:
         trace: TracebackType | None,
     ) -> None:
         """See whether anything was drawn, and put the states back."""
-        python, numpy, cpu = self._start
-        now: Any = np.random.get_state()  # noqa: NPY002
-        self.any = (
-            _bytes(torch.random.get_rng_state()) != _bytes(cpu)
-            or (now[2], now[3]) != (numpy[2], numpy[3])
-            or random.getstate() != python
-        )
-        _set(self._before)
+        now = random.getstate(), numpy_mark(), _bytes(torch.random.get_rng_state())
+        self.any = now != self._start
+        random.setstate(self._python)
+        self._numpy.put_back()
+        torch.random.set_rng_state(self._cpu)
         if self._cuda:
             ends = torch.cuda.get_rng_state_all()
             self.any |= any(
@@ -86,19 +88,8 @@ class RandomDraws:
 
 
 @cache
-def _seeded(seed: int) -> tuple[Any, Any, torch.Tensor]:
-    legacy = np.random.RandomState(seed)
-    return (
-        random.Random(seed).getstate(),
-        legacy.get_state(),
-        torch.Generator().manual_seed(seed).get_state(),
-    )
-
-
-def _set(states: tuple[Any, Any, torch.Tensor]) -> None:
-    random.setstate(states[0])
-    np.random.set_state(states[1])  # noqa: NPY002
-    torch.random.set_rng_state(states[2])
+def _seeded(seed: int) -> tuple[Any, torch.Tensor]:
+    return random.Random(seed).getstate(), torch.Generator().manual_seed(seed).get_state()
 
 
 def _bytes(state: torch.Tensor) -> bytes:

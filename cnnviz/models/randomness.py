@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cnnviz.introspection.numpy_state import NumpyState
 from cnnviz.introspection.turns import one_at_a_time
 
 SEED = 0
@@ -34,7 +35,7 @@ def seeded(seed: int = SEED) -> Iterator[None]:
 
 
 def _seeded(seed: int) -> Iterator[None]:
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    python_state, numpy_state = random.getstate(), NumpyState()
     started: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if started else ()
     with torch.random.fork_rng(devices=devices):
@@ -48,7 +49,7 @@ def _seeded(seed: int) -> Iterator[None]:
             yield
         finally:
             random.setstate(python_state)
-            np.random.set_state(numpy_state)  # noqa: NPY002
+            numpy_state.put_back()
 
 
 @dataclass

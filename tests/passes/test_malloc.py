@@ -47,7 +47,9 @@ def test_large_blocks_are_used_again_and_given_back_at_the_end():
     assert asked > plain / 2
 
 
-def test_one_inside_another_changes_nothing(monkeypatch):
+@pytest.fixture
+def told(monkeypatch):
+    """What glibc is told, in order."""
     told = []
 
     class Library:
@@ -58,6 +60,12 @@ def test_one_inside_another_changes_nothing(monkeypatch):
             told.append("trim")
 
     monkeypatch.setattr(malloc, "_glibc", Library)
+    return told
+
+
+def test_one_inside_another_changes_nothing(told, monkeypatch):
+    held = iter([10 << 20, 42 << 20])
+    monkeypatch.setattr(malloc, "_held", lambda: next(held))
     with freed_memory_kept():
         begun = list(told)
         with freed_memory_kept():
@@ -65,6 +73,20 @@ def test_one_inside_another_changes_nothing(monkeypatch):
         assert told == begun
     assert told[-1] == "trim"
     assert dict(told[len(begun) : -1]) == {-1: 64 << 20, -3: 32 << 20, -4: 65536}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "trimmed"),
+    [(90, 91, False), (90, 110, True), (90, 80, False), (0, 0, True)],
+)
+def test_memory_goes_back_where_there_is_much_of_it_or_nobody_knows(
+    told, monkeypatch, before, after, trimmed
+):
+    held = iter([before << 20, after << 20])
+    monkeypatch.setattr(malloc, "_held", lambda: next(held))
+    with freed_memory_kept():
+        pass
+    assert ("trim" in told) == trimmed
 
 
 def test_another_system_is_left_alone(monkeypatch):
