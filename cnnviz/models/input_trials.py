@@ -137,6 +137,11 @@ class _Trial:
         """Return the first input that runs: of the channels that come furthest, a common side."""
         if not self._runnable:
             return None
+        # A part of the copy that holds on to the network, such as a closure, may run that.
+        with isolated(self._original, grad=False):
+            return self._search()
+
+    def _search(self) -> AcceptedInput | None:
         reached: dict[int, int] = {}
         for channels in _candidates(self._network):
             found = self._run(channels, NOMINAL_SIDE)
@@ -186,9 +191,7 @@ class _Trial:
         self._done, self._stride, self._convolutions, self._misfit = 0, 0, 0, None
         modules = dict(self._network.named_modules()) if self._heard else {}
         try:
-            # A part of the copy that holds on to the network, such as a closure, may run that.
             with (
-                isolated(self._original, grad=False),
                 quietly(self._network),
                 SizeLimit(),
                 module_hooks(modules, before=self._met, after=self._left),
