@@ -142,6 +142,10 @@ class _Trial:
             return self._search()
 
     def _search(self) -> AcceptedInput | None:
+        stated = _exported_for(self._network)
+        found = None if stated is None else self._run(*stated)
+        if found is not None:
+            return found
         reached: dict[int, int] = {}
         for channels in _candidates(self._network):
             found = self._run(channels, NOMINAL_SIDE)
@@ -245,7 +249,9 @@ def copy_modules(module: nn.Module, device: torch.device) -> nn.Module:
     def copied(old: nn.Module | None) -> nn.Module | None:
         if old is None or id(old) in made or isinstance(old, torch.jit.ScriptModule):
             return None if old is None else made.get(id(old), old)
-        new = made[id(old)] = old.__class__.__new__(old.__class__)
+        # Each `torch.fx` graph made by its class gets a class of its own, without a forward.
+        maker = object if isinstance(old, torch.fx.GraphModule) else old.__class__
+        new = made[id(old)] = maker.__new__(old.__class__)
         held = {
             name: list(value) if type(value) is list else dict(value) if type(value) is dict
             else value
@@ -342,6 +348,19 @@ def _declared_sides(module: nn.Module) -> list[int]:
             ]
             break
     return found
+
+
+def _exported_for(module: nn.Module) -> tuple[int, int] | None:
+    """Return the channels and the side of the square images that `torch.export` was given."""
+    if not isinstance(module, torch.fx.GraphModule):
+        return None
+    first = next((node for node in module.graph.nodes if node.op == "placeholder"), None)
+    value = None if first is None else first.meta.get("val")
+    if not isinstance(value, torch.Tensor) or value.ndim != 4:
+        return None
+    _, channels, height, width = value.shape
+    fixed = all(isinstance(size, int) for size in (channels, height, width))
+    return (channels, height) if fixed and height == width else None
 
 
 def _mapped(output: Any, side: int) -> int | None:

@@ -48,3 +48,18 @@ def test_what_does_not_fit_is_not_tried_twice() -> None:
     side, outputs, seen = tried(Noting(side=32))
     assert (side, outputs) == (32, 4)
     assert set(seen) == {0.0}
+
+
+def test_the_size_of_a_graph_of_operations_is_found() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 26**2, 4))
+    found = find_input(torch.fx.symbolic_trace(network.eval()))
+    assert found is not None
+    assert (found.channels, found.side, found.outputs) == (3, 28, 4)
+
+
+def test_an_exported_program_takes_the_size_it_was_exported_for() -> None:
+    network = nn.Sequential(nn.Conv2d(5, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    found = find_input(torch.export.export(network, (torch.rand(1, 5, 44, 44),)).module())
+    assert found is not None
+    assert (found.channels, found.side, found.outputs) == (5, 44, 2)
