@@ -25,7 +25,7 @@ from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import RESULT_SCHEMA, Result
 from cnnviz.results.table import TableResult
 from cnnviz.views import VIEWS, View
-from cnnviz.views.predictions import PredictedBoxes
+from cnnviz.views.predictions import PredictedBoxes, PredictedMaps
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from type_schemas import (
@@ -47,6 +47,7 @@ LIST = "## Every result\n"
 
 FURTHER: dict[type[Result], str] = {
     PredictedBoxes: "predictions",
+    PredictedMaps: "predictions",
     Evaluation: "evaluate",
     ErrorAnalysis: "errors",
     ClassifierEvaluation: "evaluate-classifier",

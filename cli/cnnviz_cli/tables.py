@@ -95,4 +95,5 @@ _TABLES: dict[str, Callable[[Any], Table | None]] = {
     "FamousNetworks": _networks,
     "Predictions": _predictions,
     "PredictedBoxes": _boxes,
+    "PredictedMaps": _predictions,
 }

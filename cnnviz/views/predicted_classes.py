@@ -17,7 +17,7 @@ from cnnviz.results.contact_sheet import MARKS, PAGE, page_title
 from cnnviz.results.space import IMAGE, space_of
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import percent, plural, shortened
-from cnnviz.views.pictures.predictions import draw_predictions, sheet_layout
+from cnnviz.views.pictures.predictions import draw_bars, draw_predictions, sheet_layout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,9 +126,14 @@ class Predictions(TableResult):
         extent = f"the {shown} {_FIRST.get(self.kind, 'most probable')} of {self.total} {what}"
         if shown >= self.total:
             extent = f"all {self.total} {what}" if self.total > 1 else f"the one {what[:-1]}"
-        guess = f" {told_guess(self.kind, self.guess)}" if self.guess else ""
         marks = MARKS if self.on_sheet and self.answers else ""
-        return f"The answer: {extent}, with {self._rule()}.{self._warning()}{guess}{marks}"
+        return (
+            f"The answer: {extent}, with {self._rule()}.{self._warning()}{self.guess_told()}{marks}"
+        )
+
+    def guess_told(self) -> str:
+        """Say that what the output means is a guess, where it is one."""
+        return f" {told_guess(self.kind, self.guess)}" if self.guess else ""
 
     def _rule(self) -> str:
         if self.rule == "sigmoid" and self.kind == OutputKind.LABELS:
@@ -136,7 +141,7 @@ class Predictions(TableResult):
         if self.rule == "none":
             return {
                 OutputKind.CLASS_MAP: "the share of the positions of the map at which each is the "
-                "answer",
+                "answer; the map itself is not drawn",
                 OutputKind.EMBEDDING: "their sizes; it means something beside other embeddings",
             }.get(
                 self.kind,
@@ -230,31 +235,16 @@ class Predictions(TableResult):
 
     def _bars(self, axes: Axes, place: int) -> None:
         values = self.shown[place]
-        rows = np.arange(len(values))
-        end = 1.0 if self._shares else max(float(np.abs(self.shown).max()), 1e-12)
-        low = 0.0 if self._shares else min(0.0, float(self.shown.min()) * 1.25)
-        colours = [drawing.ACCENT] + [drawing.FAINT] * (len(values) - 1)
-        axes.barh(rows, values, color=colours, height=0.62)
-        for row, value in enumerate(values):
-            # A bar past four fifths leaves no room behind it.
-            inside = value > 0.8 * end
-            axes.text(
-                value - 0.01 * end if inside else max(value, 0.0) + 0.01 * end,
-                row,
-                self.said(place, row),
-                va="center",
-                ha="right" if inside else "left",
-                fontsize=drawing.TEXT_SIZE,
-                color="white" if inside and row == 0 else drawing.INK,
-            )
-        axes.set_yticks(rows, [shortened(name, 34, "end") for name in self.names[place]])
-        axes.tick_params(axis="y", length=0, labelcolor=drawing.INK)
-        axes.invert_yaxis()
-        axes.set_xlim(low, end)
-        axes.set_xlabel(self._axis(), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-        drawing.plain_axes(axes)
-        axes.tick_params(axis="y", labelsize=drawing.TEXT_SIZE, labelcolor=drawing.INK)
-        axes.spines["left"].set_visible(False)
+        draw_bars(
+            axes,
+            values,
+            [shortened(name, 34, "end") for name in self.names[place]],
+            [self.said(place, row) for row in range(len(values))],
+            [drawing.ACCENT] + [drawing.FAINT] * (len(values) - 1),
+            axis=self._axis(),
+            end=1.0 if self._shares else max(float(np.abs(self.shown).max()), 1e-12),
+            low=0.0 if self._shares else min(0.0, float(self.shown.min()) * 1.25),
+        )
         axes.set_title(
             shortened(self.images[place], 60),
             loc="left",

@@ -15,11 +15,13 @@ from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.passes.photo_answers import photo_answers
 from cnnviz.passes.ranked_classes import check_k, entropy, probabilities
 from cnnviz.results import drawing
+from cnnviz.results.space import IMAGE
 from cnnviz.views.pictures.predictions import THUMBNAIL
 from cnnviz.views.predicted_boxes import PredictedBoxes, boxes_of
 from cnnviz.views.predicted_classes import Predictions
+from cnnviz.views.predicted_maps import PredictedMaps
 
-__all__ = ["PredictedBoxes", "Predictions", "predictions"]
+__all__ = ["PredictedBoxes", "PredictedMaps", "Predictions", "predictions"]
 
 
 @bounded
@@ -36,7 +38,8 @@ def predictions(capture: Capture, k: Count = 5) -> Predictions:
     Returns
     -------
     Predictions
-        Of a detector `PredictedBoxes`, which draws them over the photo.
+        Of a detector `PredictedBoxes`, which draws them over the photo; of a network that
+        segments images `PredictedMaps`, which draws a map of classes beside each.
 
     Raises
     ------
@@ -58,7 +61,11 @@ def predictions(capture: Capture, k: Count = 5) -> Predictions:
         return boxes_of(capture, k)
     scores, model = capture.logits, capture.model
     reading = read_output(model, scores)
-    numbers = _numbers(reading, scores)
+    exact = scores.detach().cpu().double()
+    if reading.kind == OutputKind.CLASS_MAP:
+        answers = class_scores(reading, exact).argmax(1)
+        return _of_maps(capture, reading, answers, k)
+    numbers = _numbers(reading, exact)
     if numbers is not None:
         return _without_probabilities(capture, reading, numbers, k)
     found = capture.predictions(k)
@@ -87,21 +94,25 @@ def _thumbnails(capture: Capture) -> tuple[NDArray[np.uint8], ...]:
     return tuple(drawing.fit(box.cut(photo.pixels)[0], THUMBNAIL) for photo, box in photos)
 
 
-def _numbers(reading: Reading, scores: torch.Tensor) -> torch.Tensor | None:
-    """Return what is ranked where there is no probability for each image, [N, K]; None if there is.
-
-    Of a map of classes that is the share of the positions at which each class is the answer.
-    """
-    exact = scores.detach().cpu().double()
-    if reading.kind == OutputKind.CLASS_MAP:
-        answers = class_scores(reading, exact).argmax(1).flatten(1)
-        one_hot = torch.nn.functional.one_hot(answers, reading.classes)
-        return one_hot.double().mean(1)
+def _numbers(reading: Reading, exact: torch.Tensor) -> torch.Tensor | None:
+    """Return what is ranked where there is no probability, [N, K]; None where there is one."""
     if reading.inside == NORMALISED:
         return normalize(exact, dim=1)
     if reading.kind in (OutputKind.VALUE, OutputKind.EMBEDDING):
         return exact.flatten(2).mean(2) if exact.ndim > 2 else exact
     return None
+
+
+def _of_maps(capture: Capture, reading: Reading, answers: torch.Tensor, k: int) -> Predictions:
+    """Return the share of the positions at which each class is the answer; of images the map too.
+
+    `answers` are class indices, [N, ...].
+    """
+    one_hot = torch.nn.functional.one_hot(answers.flatten(1), reading.classes)
+    found = _without_probabilities(capture, reading, one_hot.double().mean(1), k)
+    if answers.ndim != 1 + IMAGE.axes:
+        return found
+    return PredictedMaps(**vars(found), maps=answers.numpy().astype(np.int32))
 
 
 def _without_probabilities(

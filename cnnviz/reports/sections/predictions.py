@@ -8,7 +8,7 @@ from cnnviz.models import OutputKind
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.results.text import plural
-from cnnviz.views.predictions import PredictedBoxes, Predictions, predictions
+from cnnviz.views.predictions import PredictedBoxes, PredictedMaps, Predictions, predictions
 
 SHOWN = 10
 
@@ -19,13 +19,19 @@ def build(context: Context) -> Section:
     result = predictions(subject.capture, SHOWN)
     if isinstance(result, PredictedBoxes):
         return _boxes(context, result)
+    mapped = isinstance(result, PredictedMaps)
     return Section(
         key="predictions",
         title=context.title,
         anchor=context.anchor("predictions"),
         lead=(_verdict(result, context), *_unnamed(result.kind, context)),
         pictures=(
-            Picture.of(result, f"{subject.slug}-predictions", _TITLES[result.kind], wide=False),
+            Picture.of(
+                result,
+                f"{subject.slug}-predictions",
+                _MAP_TITLE if mapped else _TITLES[result.kind],
+                wide=mapped,
+            ),
         ),
         tables=(_table(result),),
         subject=subject.slug,
@@ -87,6 +93,7 @@ _TITLES = {
     OutputKind.EMBEDDING: "The largest components",
     OutputKind.CLASS_MAP: "The classes that most of the map shows",
 }
+_MAP_TITLE = "The most probable class at each position"
 _NAMES = {
     OutputKind.LABELS: "Label",
     OutputKind.LOGIT: "Answer",

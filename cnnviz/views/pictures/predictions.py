@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import SheetEntry, SheetLayout, draw_sheet
 from cnnviz.results.text import percent, plural
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from cnnviz.views.predicted_classes import Predictions
 
 THUMBNAIL = 320
 """The longer side of a thumbnail in pixels."""
 _MOST_ANSWERS = 3
+_LIGHT, _DARK = (0.2126, 0.7152, 0.0722), 0.6
+"""What red, green and blue add to lightness, and below which white letters are read on it."""
 
 
 def sheet_layout(found: Predictions) -> SheetLayout:
@@ -29,6 +37,57 @@ def draw_predictions(found: Predictions, into: drawing.Canvas | None = None) -> 
     images = found.page or plural(len(found.images), "image")
     title = f"{found.provenance.model} on {images}{right}"
     return draw_sheet(entries, title, into)[0]
+
+
+def draw_bars(
+    axes: Axes,
+    values: NDArray[np.float64],
+    names: Sequence[str],
+    said: Sequence[str],
+    colours: Sequence[str],
+    *,
+    axis: str,
+    end: float = 1.0,
+    low: float = 0.0,
+) -> None:
+    """Draw a bar for each class from above, with what is said of it at its end.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    values : ndarray of float
+        [k]: the lengths of the bars, on a scale from `low` to `end`.
+    names, said, colours : sequence of str
+        The name of each class, its value in words, and the colour of its bar.
+    axis : str
+        What the values are.
+    """
+    from matplotlib.colors import to_rgb
+
+    rows = np.arange(len(values))
+    axes.barh(rows, values, color=list(colours), height=0.62)
+    for row, value in enumerate(values):
+        # A bar past four fifths leaves no room behind it.
+        inside = value > 0.8 * end
+        dark = float(np.dot(to_rgb(colours[row]), _LIGHT)) < _DARK
+        axes.text(
+            value - 0.01 * end if inside else max(value, 0.0) + 0.01 * end,
+            row,
+            said[row],
+            va="center",
+            ha="right" if inside else "left",
+            fontsize=drawing.TEXT_SIZE,
+            color="white" if inside and dark else drawing.INK,
+        )
+    axes.set_yticks(rows, list(names))
+    axes.tick_params(axis="y", length=0, labelcolor=drawing.INK)
+    axes.invert_yaxis()
+    axes.set_xlim(low, end)
+    axes.set_xlabel(axis, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    drawing.plain_axes(axes)
+    axes.tick_params(axis="y", labelsize=drawing.TEXT_SIZE, labelcolor=drawing.INK)
+    axes.spines["left"].set_visible(False)
 
 
 def _entry(found: Predictions, place: int) -> SheetEntry:
