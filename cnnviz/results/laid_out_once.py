@@ -18,11 +18,15 @@ def laid_out_once(figure: Figure) -> Iterator[None]:
 
     For a figure that has a layout engine it first draws all there is to a renderer that does
     nothing, for the engine runs at the start of a drawing; then it takes the engine away, and
-    draws. Within this context the first of the two ends when the engine has run.
+    draws. Within this context the first of the two ends when the engine has run, and where its
+    panels have their places already there is none.
     """
     from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
-    draw = figure.draw
+    draw, held = figure.draw, figure.get_layout_engine()
+    if isinstance(held, PlaceHolderLayoutEngine):
+        # Not by `set_layout_engine`, by which the settings of a user may bring another.
+        figure._layout_engine = None  # type: ignore[attr-defined]
 
     def once(renderer: Any) -> None:
         engine = figure.get_layout_engine()
@@ -41,3 +45,4 @@ def laid_out_once(figure: Figure) -> Iterator[None]:
             yield
     finally:
         del figure.draw
+        figure._layout_engine = held  # type: ignore[attr-defined]

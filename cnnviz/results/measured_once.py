@@ -1,7 +1,8 @@
 """Measuring the numbers along an axis once for each place it has while a figure is drawn.
 
 Matplotlib places and measures them anew whenever anything asks how much room an axis takes: its
-label, each spine, a title, the layout and the drawing, a dozen times in one picture.
+label, each spine, a title, the layout and the drawing, a dozen times in one picture. The further
+ticks are copies of the first.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from cnnviz.results.copied_ticks import copied_ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +44,8 @@ def _keeping(figure: Figure) -> Iterator[tuple[Any, dict[str, Callable[..., Any]
     """Yield each axis, and its measures by name, which keep what they find."""
     for axes in _all_axes(figure):
         for axis, group in _axis_groups(axes):
-            yield axis, {name: _kept(group, getattr(axis, name)) for name in _MEASURES}
+            measures = {name: _kept(group, getattr(axis, name)) for name in _MEASURES}
+            yield axis, {**measures, **copied_ticks(axis)}
 
 
 def _all_axes(figure: Figure) -> Iterator[Any]:

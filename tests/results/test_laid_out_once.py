@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, Tick
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
@@ -57,6 +57,20 @@ def test_it_is_the_same_to_the_last_byte_in_half_the_drawings(form: str) -> None
     assert [figure.axes[1].patches[0].draws for figure in (plain, ours)] == [2, 1]
 
 
+def test_one_that_has_its_places_is_drawn_once() -> None:
+    plain, ours = crowded_figure(), crowded_figure()
+    for figure in (plain, ours):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        figure.axes[1].patches[0].draws = 0
+    kept = ours.get_layout_engine()
+    wanted = saved(plain, "png")
+    with laid_out_once(ours):
+        assert saved(ours, "png") == wanted
+    assert [figure.axes[1].patches[0].draws for figure in (plain, ours)] == [2, 1]
+    assert ours.get_layout_engine() is kept
+
+
 def axes_in_a_circle() -> Figure:
     """Return axes that share numbers, are aligned, twins, polar, or have limits yet to be found."""
     figure = Figure(figsize=(6, 4), layout="constrained")
@@ -91,6 +105,36 @@ def test_numbers_along_axes_are_measured_once_for_each_place(
     assert 2 <= max(counts.values()) <= 4
     every = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
     assert not {"_update_ticks", "get_tightbbox"} & set().union(*map(vars, every))
+
+
+def test_the_further_ticks_of_an_axis_are_copies_of_its_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figure = Figure()
+    axis = figure.subplots().xaxis
+    axis.set_tick_params(labelsize=7, color="red", pad=9)
+    built, build = [], Tick.__init__
+
+    def listed(tick: Tick, *arguments, **options) -> None:
+        built.append(tick)
+        build(tick, *arguments, **options)
+
+    monkeypatch.setattr(Tick, "__init__", listed)
+    with measured_once(figure):
+        figure.draw_without_rendering()
+        first, second, third, *_ = axis.majorTicks
+        assert built == []
+        second.label1.set_fontsize(20)
+        second.gridline.set_visible(True)
+        second.tick1line.add_callback(lambda line: line.set_label("told"))
+        third.tick1line.pchanged()
+        assert [tick.get_loc() for tick in (first, second, third)] == [0.0, 0.2, 0.4]
+        assert [tick.label1.get_text() for tick in (first, second, third)] == ["0.0", "0.2", "0.4"]
+        assert second.tick1line.get_label() != "told", "what listens to one tick hears no other"
+        for tick in (first, third):
+            assert tick.label1.get_fontsize() == 7
+            assert not tick.gridline.get_visible()
+    assert not {"_get_tick", "_copy_tick_props"} & vars(axis).keys()
 
 
 def test_axes_that_hang_on_one_another_are_drawn_alike() -> None:
