@@ -15,7 +15,7 @@ _SHIFTS = """() => new Promise((done) => {
   new PerformanceObserver((list) => { for (const one of list.getEntries()) total += one.value; })
     .observe({ type: "layout-shift", buffered: true });
   // Not in the page's own idle time: a window that is not drawn may never have any.
-  setTimeout(() => done(total), 300);
+  setTimeout(() => done(total), 50);
 })"""
 
 
@@ -74,6 +74,7 @@ def test_nothing_moves_while_the_page_is_loaded(browser, tmp_path, width: int, n
     visit = Visit(browser, width, "light")
     visit.page.goto(path.as_uri())
     visit.wait_until("'cnnviz' in window")
+    visit.settles()
     assert visit.page.evaluate(_SHIFTS) == 0
     visit.leave()
 
@@ -131,8 +132,8 @@ def test_of_a_class_without_a_map_the_scores_are_told(opened: Opened) -> None:
 
 
 def test_a_press_is_not_lost_where_the_page_is_drawn_anew_meanwhile(opened: Opened) -> None:
-    page = opened.visit.page
     opened.goes_to("#at=0.4,0.6&against=3&scale=1:0.5")
+    page = opened.visit.page
     page.locator("#what-if > summary").click()
     page.locator("#offered li").first.wait_for()
     for selector in (

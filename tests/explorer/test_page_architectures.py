@@ -15,7 +15,7 @@ from torchvision.models.googlenet import Inception
 from torchvision.models.resnet import BasicBlock
 
 import cnnviz
-from cnnviz.explorer import explore, subject
+from cnnviz.explorer import explore, subject, what_if
 from cnnviz.images import Preprocessing
 from cnnviz.pages.packing import map_levels
 from cnnviz.passes.run_from_layer import ForwardFromLayer
@@ -125,6 +125,7 @@ def test_the_page_of_squeezenet_is_small_and_right(
 ):
     # Answers with a channel muted are held against the network elsewhere, and take 1% of the page.
     monkeypatch.setattr(subject, "MUTED", 2)
+    monkeypatch.setattr(what_if, "_affordable", lambda macs: 2)
     model = cnnviz.load("squeezenet1_0")
     (photo,) = (shared / "images").glob("*koala*")
     made = explore(model, photo)

@@ -51,7 +51,6 @@ def side(made, browser, tmp_path) -> Iterator[Opened]:
     path = page.save(tmp_path / "page.html")
     visit = Visit(browser, 1200, "light")
     opened = Opened(visit, model, photo, page, path)
-    opened.goes_to("")
     yield opened
     complaints = visit.complaints
     visit.leave()
@@ -64,8 +63,8 @@ def _shown(opened: Opened) -> list[int]:
 
 
 def test_it_begins_with_the_channel_and_the_place_that_are_shown(side) -> None:
-    page = side.visit.page
     side.goes_to("#at=0.2,0.4;0.6,0.1&channel=7&step=")
+    page = side.visit.page
     page.locator("#planes table").first.wait_for()
     assert _shown(side) == [3, int(0.1 * 16), int(0.6 * 16)]
     assert page.inner_text("#step-same") == "Channel 7 of fire is channel 3 here."
@@ -104,8 +103,8 @@ def test_a_click_on_the_photo_moves_it_and_it_stays(side) -> None:
 
 
 def test_an_activation_leads_to_how_it_is_computed(side) -> None:
-    page = side.visit.page
     side.goes_to("#at=0.2,0.4;0.6,0.1")
+    page = side.visit.page
     rows = page.locator("#places article").last.locator("tbody tr")
     channels = [int(text) for text in rows.locator("th").all_inner_texts()]
     able = [row.locator("td .link").is_visible() for row in rows.all()]
@@ -116,7 +115,7 @@ def test_an_activation_leads_to_how_it_is_computed(side) -> None:
     page.locator("#planes table").first.wait_for()
     assert _shown(side) == [channels[k] - 4, int(0.4 * 16), int(0.2 * 16)]
     assert page.evaluate("document.activeElement.parentElement.id") == "convolution"
-    side.goes_to("#channel=6&at=0.6,0.1")
+    side.changes_to("#channel=6&at=0.6,0.1")
     page.locator("#channel > summary").click()
     page.locator("#channel-how").click()
     assert _shown(side) == [2, 1, 9]

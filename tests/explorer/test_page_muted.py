@@ -31,12 +31,13 @@ def test_an_address_with_a_muted_channel_opens_with_the_answer_without_it(opened
     muted = opened.asks("[...app.layer().muted.channels.values]")
     usual = seen.predictions(1)[0][0].name
     answers = set()
-    for channel in muted:
+    for place, channel in enumerate(muted):
         changed = seen.activations[key].clone()
         changed[:, channel] = 0.0
         shares = ForwardFromLayer(opened.model, seen.batch.tensor, key)(changed)[0].softmax(0)
         best = int(shares.argmax())
-        opened.goes_to(f"#scale={channel}:0")
+        # Opened once there; the address of a page that is open leads to the others.
+        (opened.changes_to if place else opened.goes_to)(f"#scale={channel}:0")
         said = f"class {best}, {100 * float(shares[best]):.1f}%"
         assert page.inner_text("#verdict") == said
         assert f"without channel {channel}" in page.inner_text("#changed")
@@ -55,18 +56,17 @@ def test_an_answer_that_was_not_computed_is_said_to_be_missing(opened) -> None:
     page = opened.visit.page
     usual, listed = page.inner_text("#verdict"), _listed(page)
     muted = opened.asks("[...app.layer().muted.channels.values]")
-    for scales in ("{0}:0.5", "{0}:0;{1}:0", "{0}:0;{1}:2"):
-        opened.goes_to(f"#scale={scales.format(*muted)}")
+    for place, scales in enumerate(("{0}:0.5", "{0}:0;{1}:0", "{0}:0;{1}:2")):
+        (opened.changes_to if place else opened.goes_to)(f"#scale={scales.format(*muted)}")
         assert page.inner_text("#verdict") == f"not computed; without muting: {usual}", scales
         assert "was not computed" in page.inner_text("#changed"), scales
         assert _listed(page) == listed, scales
-    opened.goes_to(f"#scale={muted[0]}:1")
+    opened.changes_to(f"#scale={muted[0]}:1")
     assert page.inner_text("#verdict") == usual
     assert not page.locator("#changed").is_visible()
 
 
 def test_before_a_linear_head_every_choice_has_its_answer(opened) -> None:
-    page = opened.visit.page
     layer = opened.made.layers[-1]
     seen = cnnviz.capture(opened.model, opened.photo, layers=[layer], gradients=False)
     key = seen.activations.resolve(layer)
@@ -76,6 +76,7 @@ def test_before_a_linear_head_every_choice_has_its_answer(opened) -> None:
     shares = ForwardFromLayer(opened.model, seen.batch.tensor, key)(changed)[0].softmax(0)
     opened.goes_to("#scale=2:0.5;5:0")
     best = int(shares.argmax())
+    page = opened.visit.page
     name, share = page.inner_text("#verdict").split(", ")
     assert name == opened.model.category(best)
     np.testing.assert_allclose(float(share.strip("<>% ")), 100 * float(shares[best]), atol=0.3)
@@ -144,7 +145,7 @@ def test_muting_is_offered_only_where_its_answer_was_computed(opened) -> None:
         "(app.layer().muted)"
     )
     held = opened.asks("[...app.data.layers[0].muted.channels.values]")
-    opened.goes_to(f"#layer=0&channel={held[0]}&at=0.5,0.5")
+    opened.changes_to(f"#layer=0&channel={held[0]}&at=0.5,0.5")
     opened.asks(cut)
     page.locator("#channel > summary").click()
     mute, reason = page.locator("#channel-mute"), page.locator("#channel-unknown")
@@ -175,7 +176,7 @@ def test_muting_is_offered_only_where_its_answer_was_computed(opened) -> None:
 def test_a_list_says_the_answer_without_each_channel_and_a_click_shows_it(opened) -> None:
     page = opened.visit.page
     usual = page.inner_text("#verdict")
-    opened.goes_to("#at=0.4,0.6")
+    opened.changes_to("#at=0.4,0.6")
     row = page.locator("#places tbody tr").first
     channel, said = int(row.locator("th").inner_text()), row.locator(".without").inner_text()
     row.locator(".without").click()

@@ -77,7 +77,7 @@ def test_what_channels_add_to_a_difference_is_named_as_one(opened) -> None:
     page = opened.visit.page
     heading = page.locator("#places thead th").nth(2)
     names = opened.asks("app.data.names")
-    opened.goes_to("#class=1&at=0.4,0.6")
+    opened.changes_to("#class=1&at=0.4,0.6")
     heading.wait_for()
     assert heading.inner_text() == f"adds here to {names[1]}"
     opened.asks("app.update({ against: 2 })")

@@ -33,15 +33,44 @@ class Small(nn.Module):
         return found
 
 
+_NOW = """() => JSON.stringify([
+  document.body.innerHTML, document.documentElement.className, localStorage.length,
+  [...document.querySelectorAll("input, select, details")].map((one) => [
+    one.value, one.checked, one.open,
+  ]),
+])"""
+_BACK = """() => {
+  const { app } = cnnviz;
+  document.activeElement.blur();
+  localStorage.clear();
+  app.hovered = app.pointed = null;
+  history.pushState(null, "", location.pathname);
+  dispatchEvent(new PopStateEvent("popstate"));
+  app.tell("");
+  scrollTo(0, 0);
+}"""
+
+
 @dataclass
 class Opened:
-    """A page, the network and photo that it is of, and who has it open."""
+    """A page, the network and photo that it is of, and the window for it.
 
-    visit: Visit
+    It is loaded once it is asked for, at its beginning unless an address was opened first.
+    """
+
+    window: Visit
     model: Any
     photo: Any
     made: Explorer
     path: Path
+    begun: bool = False
+
+    @property
+    def visit(self) -> Visit:
+        """Who has the page open."""
+        if self.window.page.url == "about:blank":
+            self.goes_to("")
+        return self.window
 
     def asks(self, expression: str, given: Any = None) -> Any:
         """Return what the page's own script finds, as JSON: Playwright is slow with long lists."""
@@ -54,10 +83,28 @@ class Opened:
 
     def goes_to(self, address: str) -> None:
         """Open an address of the page anew."""
-        if self.visit.page.url != "about:blank":
-            self.visit.page.goto("about:blank")
-        self.visit.page.goto(f"{self.path.as_uri()}{address}")
-        self.visit.wait_until("'cnnviz' in window")
+        if self.window.page.url != "about:blank":
+            self.window.page.goto("about:blank")
+        self.window.page.goto(f"{self.path.as_uri()}{address}")
+        self.window.wait_until("'cnnviz' in window")
+        self.begun = address == ""
+        if self.begun:
+            self.window.page.evaluate(f"window.first = ({_NOW})()")
+
+    def is_as_it_was(self) -> bool:
+        """Take the page back to its beginning, and return whether nothing in it is left over."""
+        page = self.window.page
+        if not self.begun or self.window.complaints:
+            return False
+        page.mouse.move(0, 0)
+        page.evaluate(_BACK)
+        return bool(page.evaluate(f"window.first === ({_NOW})()"))
+
+    def changes_to(self, address: str) -> None:
+        """Give the page that is open another address, as a link within it does."""
+        drawn = self.asks("app.drawn")
+        self.asks("void (location.hash = given)", address)
+        self.visit.wait_until(f"cnnviz.app.drawn > {drawn}")
 
 
 def _small() -> Any:
