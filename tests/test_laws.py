@@ -25,22 +25,7 @@ from cnnviz.results.table import TableResult
 from cnnviz.testing import LAWS, Trial, network_state
 from cnnviz.views import VIEWS
 from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input
-
-BRIEF = {
-    "explanations": {"methods": ["gradcam", "saliency"]},
-    "faithfulness": {"steps": 4, "stages": 2},
-    "invariance": {"steps": 5},
-    "loss_landscape": {"points": 5},
-    "challenges": {"steps": 3},
-    "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
-    "famous_networks": {"names": "LeNet-5,AlexNet,MobileNet v1"},
-    "optimizers": {"optimizers": "gd,adam", "steps": 1},
-    "convolve": {"stride": 5},
-    "convolve_signals": {"signal": [0.0, 1.0, 0.0, 2.0], "response": [1.0, 0.5]},
-    "overfitting": {"scenes": 10, "epochs": 2, "seeds": 2, "validation": 10, "test": 10},
-    "transfer_learning": {"samples": (1, 2), "epochs": 1, "seeds": 2, "test": 8},
-}
-"""What a view that cannot do without it, or would take long, is given besides."""
+from tests.helpers.brief_views import BRIEF
 
 # Tested with small inputs of their own; on large networks they would take minutes.
 QUICK = ("predictions", "filters", "feature_maps", "cam")

@@ -249,7 +249,7 @@ class Heatmap(Result):
 
     def said_of_map(self, image: int, layer: str) -> str:
         """Return the name of a layer with the range and the size of its map."""
-        return f"{layer}: {self.extent(image, layer)}"
+        return f"{layer_said(layer)}: {self.extent(image, layer)}"
 
     def sheets(self, tallest: float = PAGE) -> tuple[Self, ...]:
         """Return the maps of as many photos as a page of so many inches holds, page by page."""

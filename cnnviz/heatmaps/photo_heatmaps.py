@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox
 from cnnviz.results import colour_bars, drawing
-from cnnviz.results.text import shortened
+from cnnviz.results.text import layer_said, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +118,7 @@ def outline(
 def _draw_map(found: Heatmap, axes: Axes, image: int, layer: str, letters: int) -> None:
     drawing.show(axes, found.seen(image, layer, 480), smooth=True)
     _name_axes(found, axes)
-    _title(axes, layer, found.extent(image, layer), letters)
+    _title(axes, layer_said(layer), found.extent(image, layer), letters)
 
 
 def _name_axes(found: Heatmap, axes: Axes) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cnnviz.reports.content import Picture, Section, Table, TableColumn, WrongAnswer
 from cnnviz.reports.sections.provenance import versions
 from cnnviz.results import drawing, mosaics
-from cnnviz.results.text import count, number, percent, plural
+from cnnviz.results.text import count, layer_said, number, percent, plural
 
 if TYPE_CHECKING:
     from cnnviz.evaluation.answers.examples import Example
@@ -41,7 +41,7 @@ def wrong(found: CountedAnswers, order: Order = "confidence", filters: str = "")
         which = "its answer, and then that of what is right" if pairs else "the label"
         lead.append(
             f"Beside what the network saw of each {shown} stands the Grad-CAM of {which}, at "
-            f"{found.layer}: bright is evidence for it, each on a scale of its own."
+            f"{layer_said(found.layer)}: bright is evidence for it, each on a scale of its own."
         )
     answers = tuple(_answer(found, place) for place in range(len(found.examples)))
     return Section(
@@ -265,7 +265,7 @@ def provenance(found: CountedAnswers) -> Section:
         ("Preprocessing", origin.preprocessing or "none was needed for an example"),
         ("Data", found.data),
         ("Fingerprint of the data", found.fingerprint),
-        ("Heatmaps", f"Grad-CAM at {found.layer}" if found.layer else "none"),
+        ("Heatmaps", f"Grad-CAM at {layer_said(found.layer)}" if found.layer else "none"),
     )
     two = (TableColumn("What"), TableColumn("Value"))
     return Section(

@@ -15,7 +15,7 @@ from cnnviz.introspection.layers import named_layers, without_call
 from cnnviz.models import Model
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
-from cnnviz.results.text import joined
+from cnnviz.results.text import joined, layer_said
 from cnnviz.views.feature_maps import FeatureMaps, feature_maps
 from cnnviz.views.filters import FilterGrid, filters
 
@@ -265,7 +265,8 @@ def _kernels_told(names: tuple[str, str], kernels: KernelPair | None, why: str) 
         )
     extent = f"all {counts[0]}" if shown[0] == counts[0] else f"{shown[0]} of {counts[0]}"
     return (
-        f"Kernels of {kernels.layers[0]}, filter by filter ({extent}, {kernels.order}): above that "
+        f"Kernels of {layer_said(kernels.layers[0])}, filter by filter ({extent}, "
+        f"{kernels.order}): above that "
         f"of {first}, below that of {other}, each on its own scale with its middle at zero. "
         "Below each stands the filter and its change, the L2 norm of the difference over the norm "
         f"of the filter of {first}. That a filter keeps its place is so where one network went on "

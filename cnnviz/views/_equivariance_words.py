@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results.text import listed
+from cnnviz.results.text import layer_said, listed
 
 if TYPE_CHECKING:
     from cnnviz.views.equivariance import Equivariance
@@ -35,9 +35,9 @@ def _of_maps(found: Equivariance) -> str:
         if np.isfinite(value)
     ]
     if not told:
-        return f"{found.layers[place]} has constant maps, which tell nothing"
+        return f"{layer_said(found.layers[place])} has constant maps, which tell nothing"
     edges = "" if free else ", edges included"
-    return f"{found.layers[place]} {' and '.join(told)}{edges}"
+    return f"{layer_said(found.layers[place])} {' and '.join(told)}{edges}"
 
 
 def _of_answers(found: Equivariance) -> str:
@@ -110,7 +110,8 @@ def _example_told(found: Equivariance) -> str:
         return ""
     lines = " Between the dotted lines no edge reaches." if found.example_within.any() else ""
     return (
-        f" Below, channel {found.example_channel} of {found.example_layer}, which varies most "
+        f" Below, channel {found.example_channel} of {layer_said(found.example_layer)}, which "
+        "varies most "
         f"over {found.images[0]}: its map moved along, that of the moved image, and the "
         f"difference.{lines}"
     )

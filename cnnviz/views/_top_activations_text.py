@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.results.space import IMAGE
-from cnnviz.results.text import first_few, plural
+from cnnviz.results.text import first_few, layer_said, plural
 from cnnviz.views.deconvnet import RULES
 from cnnviz.views.pictures import array_patches
 from cnnviz.views.pictures import top_activations as picture
@@ -44,7 +44,7 @@ def _searched(found: TopActivations) -> str:
     count, k = found.values.shape
     below = int(found.never_above_zero.sum())
     return (
-        f"{found.layer}: the {strongest(k)} of {count} channels in "
+        f"{layer_said(found.layer)}: the {strongest(k)} of {count} channels in "
         f"{plural(found.seen, found.space.noun)}" + (f"; {below} never above zero" if below else "")
     )
 
@@ -54,7 +54,8 @@ def caption(found: TopActivations) -> str:
     count, k = found.values.shape
     noun = found.space.noun
     told = [
-        f"What the channels of {found.layer} respond to most in {found.data}: {_extent(found)}.",
+        f"What the channels of {layer_said(found.layer)} respond to most in {found.data}: "
+        f"{_extent(found)}.",
         _tiles_told(found),
     ]
     if found.seen < _FEW * k:

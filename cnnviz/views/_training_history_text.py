@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.course.cka import LEAST
-from cnnviz.results.text import listed, plural
+from cnnviz.results.text import layer_said, listed, plural
 from cnnviz.views.deconvnet import RULES
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _told(
         last = one == found.epochs[-1]
         place = int(np.flatnonzero(found.epochs == one)[0])
         when = "at the last alone" if last else f"from {_called(found, place)} on"
-        parts.append(f"{when} at {name}")
+        parts.append(f"{when} at {layer_said(name)}")
     return f"{', '.join(parts)}{_order_told(*order, len(known))}"
 
 
@@ -165,7 +165,8 @@ def _kernels_told(found: TrainingHistory) -> str:
     count = found.kernels.shape[1]
     return (
         "Below, a row for each kernel or unit and a column for each checkpoint (Zeiler and Fergus "
-        f"2013, figure 4): kernels of {found.kernel_layer}, {len(found.shown_kernels)} of {count}, "
+        f"2013, figure 4): kernels of {layer_said(found.kernel_layer)}, "
+        f"{len(found.shown_kernels)} of {count}, "
         "those with the largest norms at the end, each cell on its own scale with its middle at "
         "zero."
     )

@@ -9,7 +9,7 @@ import numpy as np
 from cnnviz.course.small_trainings import FEWEST, LEVEL
 from cnnviz.course.transfer import BATCH, HEAD_RATE, PENALTY, WEIGHT_DECAY
 from cnnviz.course.transfer_tasks import TASKS
-from cnnviz.results.text import itemised, joined, mean_and_spread, plural, whole_percent
+from cnnviz.results.text import itemised, joined, layer_said, mean_and_spread, plural, whole_percent
 from cnnviz.views._transfer_run import COMPARED, FROZEN, RATES, SCRATCH, TUNED
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def changed(found: TransferLearning) -> str:
     if np.isnan(found.change_chance):
         return "How much fine-tuning changed the first and the last layer was not measured"
     measured = (
-        f"the CKA of {found.layers[0]} before and after is {mean_and_spread(first)}, that of "
-        f"{found.layers[-1]} {mean_and_spread(last)}"
+        f"the CKA of {layer_said(found.layers[0])} before and after is {mean_and_spread(first)}, "
+        "that of "
+        f"{layer_said(found.layers[-1])} {mean_and_spread(last)}"
     )
     if found.change_chance > LEVEL:
         return f"Fine-tuning: {measured}, no difference that these seeds can show"

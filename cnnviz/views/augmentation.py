@@ -28,7 +28,7 @@ from cnnviz.results import drawing
 from cnnviz.results.intervals import LEVEL, wilson
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
-from cnnviz.results.text import number, percent, plural, shortened
+from cnnviz.results.text import layer_said, number, percent, plural, shortened
 from cnnviz.views._followed import FollowedImage, overlaid, thumbnail
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Augmentation(Result):
         """Say what was drawn, with which seeds, and how to read the sheet."""
         looked = (
             f" Below each where the network looked for {self.target!r} (Grad-CAM at "
-            f"{', '.join(self.layers)}, each on its own scale)."
+            f"{', '.join(map(layer_said, self.layers))}, each on its own scale)."
             if self.layers
             else " The network has no layer for a heatmap."
         )

@@ -32,7 +32,7 @@ from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.precision import BF16, Precision, check_precision, trials_in
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Announce, Progress, ToldCost, silent
-from cnnviz.results.text import listed, plural
+from cnnviz.results.text import layer_said, listed, plural
 
 _BY_TRIAL = ("scorecam", "ablationcam")
 Extent = tuple[float, float, float, float]
@@ -246,7 +246,7 @@ def _reaches(capture: Capture, key: Key, image: int) -> bool:
 
 def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> tuple[str, ...]:
     """Say at which layers the maps were made, and what of these is not in them."""
-    names = listed([_called(capture, key) for key in keys], _MOST_NAMED)
+    names = listed([layer_said(_called(capture, key)) for key in keys], _MOST_NAMED)
     said = [f"Made at {names}."]
     if chosen_for_you and len(keys) == 1:
         said = [
@@ -257,7 +257,7 @@ def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> 
         layout = capture.layout(key)
         if layout.apart:
             apart = plural(layout.apart, layout.noun)
-            said.append(f"Set apart at {key[0]}: {apart} without a place in the image.")
+            said.append(f"Set apart at {layer_said(key[0])}: {apart} without a place in the image.")
     return tuple(said)
 
 

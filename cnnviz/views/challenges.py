@@ -28,7 +28,7 @@ from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import number, whole_percent
+from cnnviz.results.text import layer_said, number, whole_percent
 from cnnviz.views._challenges_walk import SweepsSeen
 from cnnviz.views._followed import FollowedImage
 from cnnviz.views.pictures.challenges import draw, draw_panel
@@ -246,7 +246,8 @@ class Challenges(TableResult):
             " Green is the share of the evidence that lies on the object." if self.rendered else ""
         )
         return (
-            f"Below each picture where the network looked (Grad-CAM at {', '.join(self.layers)}, "
+            "Below each picture where the network looked (Grad-CAM at "
+            f"{', '.join(map(layer_said, self.layers))}, "
             "each on its own scale). Orange is how far that stayed: the correlation with the "
             f"heatmap of the image as it is, moved along with {along}.{share}"
         )

@@ -25,7 +25,7 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.provenance import ImageSource, Provenance
 from cnnviz.results.result import Result
-from cnnviz.results.text import joined, plural
+from cnnviz.results.text import joined, layer_said, plural
 from cnnviz.views._compare_examples import looked_at, tile, truth_of
 from cnnviz.views._compare_features import (
     KernelPair,
@@ -210,7 +210,9 @@ class Comparison(Result):
 
     def _looked(self) -> str:
         found = [
-            f"{name} has no layer for a heatmap" if not at else f"Grad-CAM at {', '.join(at)}"
+            f"{name} has no layer for a heatmap"
+            if not at
+            else f"Grad-CAM at {', '.join(map(layer_said, at))}"
             for name, at in zip(self.names, self.heatmap_layers, strict=True)
         ]
         return joined(list(dict.fromkeys(found)))

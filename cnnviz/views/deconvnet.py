@@ -28,7 +28,7 @@ from cnnviz.results.array_pictures import upwards_told
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
-from cnnviz.results.text import plural
+from cnnviz.results.text import layer_said, plural
 from cnnviz.units.projection import (
     PartialForward,
     UnitPosition,
@@ -159,7 +159,7 @@ class Projections(Result):
         """Say how many units of which layer were sent back, and how many are not active."""
         count, images = len(self.channels), len(self.images)
         lost = int((~self.active).sum())
-        units = f"{count} of {self.total} channels of {self.layer}"
+        units = f"{count} of {self.total} channels of {layer_said(self.layer)}"
         where = self.images[0] if images == 1 else plural(images, self.space.noun)
         return f"{units} on {where}, sent back by {SHORT[self.rule]}" + (
             f"; {lost} not active" if lost else ""
@@ -169,7 +169,7 @@ class Projections(Result):
         """Say what stands beside what, how it is scaled, and how the channels were chosen."""
         space = self.space
         told = [
-            f"What made units of {self.layer} respond: {self.chosen}.",
+            f"What made units of {layer_said(self.layer)} respond: {self.chosen}.",
             self._what_is_where(),
             self._how_scaled(),
         ]

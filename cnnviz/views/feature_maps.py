@@ -17,7 +17,7 @@ from cnnviz.results.array_pictures import upwards, upwards_told
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import listed, number, to_one_place
+from cnnviz.results.text import layer_said, listed, number, to_one_place
 from cnnviz.views.pictures import array_feature_maps
 from cnnviz.views.pictures.feature_maps import MOST_ON_SHEET, draw_feature_maps, sheet_layout
 
@@ -119,12 +119,17 @@ class FeatureMaps(TableResult):
         """The fraction of all positions that are zero or below."""
         return float(self.sparsity.mean())
 
+    @property
+    def quiet_said(self) -> str:
+        """What positions without a response are, in words: behind a ReLU none is below zero."""
+        return "zero or below" if self.signed else "zero"
+
     def summary(self) -> str:
         """Say how many maps of what size there are, how sparse, and how many show nothing."""
         count, *size = self.maps.shape
         return (
-            f"{self.layer}: {count} maps of {self.space.map_size(size)}, "
-            f"{self.mean_sparsity:.0%} of positions zero or below, "
+            f"{layer_said(self.layer)}: {count} maps of {self.space.map_size(size)}, "
+            f"{self.mean_sparsity:.0%} of positions {self.quiet_said}, "
             f"{int(self.dead.sum())} without any response"
         )
 
@@ -150,7 +155,8 @@ class FeatureMaps(TableResult):
                 "above them",
             )
         return (
-            f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has its "
+            f"Feature maps of {layer_said(self.layer)}: {extent}, {_MEASURES[self.order]}. Each "
+            "map has its "
             f"own scale: {place} stand its channel and its largest value, and {colours}.{lost}"
             f"{upwards_told(self.axis_names)}"
         )

@@ -22,7 +22,7 @@ from cnnviz.results.provenance import Provenance
 from cnnviz.results.space import IMAGE, SIGNAL, Space, space_of
 from cnnviz.results.spectra import FrequencyResponse, frequency_response, frequency_unit
 from cnnviz.results.table import Table, TableColumn, TableResult
-from cnnviz.results.text import listed, plural
+from cnnviz.results.text import layer_said, listed, plural
 from cnnviz.views.pictures import array_filters
 
 if TYPE_CHECKING:
@@ -107,16 +107,17 @@ class FilterGrid(TableResult):
         """Say how many kernels of what size there are, and how many are dead."""
         count, depth, *size = self.kernels.shape
         return (
-            f"{self.layer}: {count} filters, {self.space.extent(size)} over "
+            f"{layer_said(self.layer)}: {count} filters, {self.space.extent(size)} over "
             f"{plural(depth, 'channel')}; {int(self.dead.sum())} dead"
         )
 
     def caption(self) -> str:
         """Say what is drawn, how it is scaled, and what is left out."""
         count, depth = self.kernels.shape[:2]
-        extent = f"all {count} filters of {self.layer}"
+        filters = f"{count} filters of {layer_said(self.layer)}"
+        extent = f"all {filters}"
         if len(self.shown) < count:
-            extent = f"{len(self.shown)} of the {count} filters of {self.layer}, {self.order}"
+            extent = f"{len(self.shown)} of the {filters}, {self.order}"
         if self.space != IMAGE:
             how = array_filters.how(self)
         elif self.as_colour:

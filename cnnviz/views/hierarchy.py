@@ -24,7 +24,7 @@ from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
-from cnnviz.results.text import joined, plural
+from cnnviz.results.text import joined, layer_said, plural
 from cnnviz.units.projection import PartialForward
 from cnnviz.views._channel_order import check_settings
 from cnnviz.views._top_activations_text import strongest
@@ -77,8 +77,9 @@ class Hierarchy(Result):
         """Say how many stages of what network in how many images."""
         first = self.stages[0]
         return (
-            f"{self.provenance.model}, {plural(len(self.stages), 'stage')} from {first.layer} to "
-            f"{self.stages[-1].layer}: the {strongest(first.values.shape[1])} of the "
+            f"{self.provenance.model}, {plural(len(self.stages), 'stage')} from "
+            f"{layer_said(first.layer)} to {layer_said(self.stages[-1].layer)}: the "
+            f"{strongest(first.values.shape[1])} of the "
             f"channels in {plural(first.seen, 'image')}"
         )
 
@@ -86,7 +87,10 @@ class Hierarchy(Result):
         """Say what stands where, and how the channels were chosen."""
         first = self.stages[0]
         k = first.values.shape[1]
-        counts = [f"{len(one.shown)} of {len(one.values)} at {one.layer}" for one in self.stages]
+        counts = [
+            f"{len(one.shown)} of {len(one.values)} at {layer_said(one.layer)}"
+            for one in self.stages
+        ]
         left = f" Left out for want of room: {joined(list(self.left))}." if self.left else ""
         return (
             "From the shallowest stage to the deepest (Zeiler and Fergus 2013, figure 2): for each "

@@ -24,7 +24,7 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
-from cnnviz.results.text import whole_percent
+from cnnviz.results.text import layer_said, whole_percent
 from cnnviz.views._invariance_walk import Walk, norm_of, scene_of
 from cnnviz.views.pictures.invariance import draw
 
@@ -157,7 +157,8 @@ class Invariance(Result):
         return (
             f"Invariance (Zeiler and Fergus 2013, figure 5): {self._done()}, at "
             f"{self.values.shape[1]} amounts each. The upper rows show the Euclidean distance of "
-            f"the output of {' and of '.join(self.layers)} from that for the {space.noun} as it "
+            f"the output of {' and of '.join(map(layer_said, self.layers))} from that for the "
+            f"{space.noun} as it "
             f"is, divided by the norm of the latter; the lowest row shows the "
             f"{followed}. {seen}{mirrored}"
         )

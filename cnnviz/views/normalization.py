@@ -24,7 +24,7 @@ from cnnviz.passes.origin import origin
 from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
-from cnnviz.results.text import number, plural
+from cnnviz.results.text import layer_said, number, plural
 
 BEFORE = "before"
 _MOST_SHOWN = 3
@@ -103,7 +103,8 @@ class Normalization(Result):
         """Say how far channels differ before and after."""
         low, high = float(self.deviations[0].min()), float(self.deviations[0].max())
         return (
-            f"{self.layer}: the deviations of {plural(self.channels, 'channel')} go from "
+            f"{layer_said(self.layer)}: the deviations of {plural(self.channels, 'channel')} go "
+            "from "
             f"{number(low)} to {number(high)} before"
             + (f"; its own layer is {self.own_layer}" if self.own else "")
         )
@@ -133,7 +134,8 @@ class Normalization(Result):
             "without a learned scale and shift. Local response: each value over the squares of its "
             "neighbours in five channels, with the constants of AlexNet (Krizhevsky et al. 2012), "
             "which mattered there because its values go up to hundreds. In the middle, the maps of "
-            f"{plural(len(self.shown), 'channel')} of {self.layer} for {self.images[0]}, with the "
+            f"{plural(len(self.shown), 'channel')} of {layer_said(self.layer)} for "
+            f"{self.images[0]}, with the "
             "largest, the middle and the smallest deviation before; each column has one scale, "
             "white at zero, whose ends are below it."
             f"{own} The dots are the mean and the standard deviation of every channel of that "

@@ -16,7 +16,7 @@ from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
-from cnnviz.results.text import dimensions, three_digits
+from cnnviz.results.text import dimensions, layer_said, three_digits
 
 FARTHEST = 4
 """Pixels of the map by which it is shifted at most."""
@@ -107,7 +107,8 @@ class Pooling(Result):
             else "the maps are constant, and what a shift changes is not measured"
         )
         return (
-            f"{self.layer}: {dimensions(self.map.shape)} pooled over {self.size} x {self.size} to "
+            f"{layer_said(self.layer)}: {dimensions(self.map.shape)} pooled over {self.size} x "
+            f"{self.size} to "
             f"{dimensions(self.pooled.shape[1:])}; {told}"
         )
 
@@ -127,7 +128,8 @@ class Pooling(Result):
             else ""
         )
         return (
-            f"Channel {self.channel} of {self.layer} for {self.image}, and what is left of it when "
+            f"Channel {self.channel} of {layer_said(self.layer)} for {self.image}, and what is "
+            "left of it when "
             f"windows of {self.size} x {self.size}, {self.stride} apart, become one value each: "
             "their largest, their mean, their sum, or the root of the sum of their squares (L2); a "
             f"sum is {self.size**2} times the mean, so that its picture is the same, on another "

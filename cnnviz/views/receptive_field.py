@@ -26,7 +26,7 @@ from cnnviz.results.array_pictures import upwards_told
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
-from cnnviz.results.text import joined, plural
+from cnnviz.results.text import joined, layer_said, plural
 from cnnviz.units.projection import PartialForward
 from cnnviz.views._measured_field import measure
 from cnnviz.views.pictures import array_receptive_field
@@ -129,7 +129,7 @@ class EffectiveFields(Result):
 
     def summary(self) -> str:
         """Say what the last layer could see, and what it does."""
-        seen = f"{self.layers[-1]} could see {self.described[-1]}"
+        seen = f"{layer_said(self.layers[-1])} could see {self.described[-1]}"
         noun = self.space.noun
         if not np.isfinite(self.effective[-1]).all():
             return f"{seen}, and no gradient reaches the {noun}"

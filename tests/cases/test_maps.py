@@ -454,6 +454,6 @@ def test_cells_of_padding_are_not_called_tokens() -> None:
     padded = nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 4, 1), nn.Flatten())
     network = made.seeded(nn.Sequential(*padded, nn.Linear(4 * 18 * 18, 5)))
     held = capture(network, images(), layers=["1"])
-    assert "Set apart at 1: 68 cells without a place in the image." in cam(held).notes
+    assert "Set apart at layer 1: 68 cells without a place in the image." in cam(held).notes
     tokens = capture(made.seeded(made.Tokens()), images(), layers=["blocks.1"])
     assert "Set apart at blocks.1: 3 tokens without a place in the image." in cam(tokens).notes

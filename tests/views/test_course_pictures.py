@@ -94,7 +94,7 @@ def test_every_line_of_equivariance_has_its_layer_in_a_legend() -> None:
     legend = next(axes.get_legend() for axes in figure.axes[1:2])
     names = [text.get_text() for text in legend.get_texts()]
     assert names == [
-        f"{layer}, stride {stride}"
+        f"layer {layer}, stride {stride}"
         for layer, stride in zip(found.layers, found.strides, strict=True)
     ]
     mismatch = figure.axes[3]

@@ -190,3 +190,15 @@ def test_the_largest_values_below_the_maps_stand_to_one_place(held: Capture) -> 
     found = replace(found, peak=peaks, dead=np.zeros(5, bool))
     labels = [found.label(channel) for channel in found.shown]
     assert labels == ["0  7.96", "1  5.30", "2  4.00", "3  4.0e-04", "4  0.00"]
+
+
+@pytest.mark.parametrize(("last", "said"), [(nn.ReLU(), "zero"), (nn.Tanh(), "zero or below")])
+def test_behind_a_relu_positions_are_zero_and_not_below(last: nn.Module, said: str) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Conv2d(3, 4, 3), last, nn.Flatten(), nn.Linear(144, 2)).eval()
+    image = torch.linspace(-1, 1, 192).reshape(1, 3, 8, 8)
+    found = feature_maps(capture(network, image, layers="1", gradients=False))
+    share = float((found.maps <= 0.0).mean())
+    assert 0.0 < share < 1.0
+    assert f"{share:.0%} of positions {said}, " in found.summary()

@@ -53,7 +53,7 @@ def test_receptive_fields_by_hand(model, images):
     assert found.fields.tolist() == [[3, 3], [5, 5], [9, 9]]
     assert found.input_size == (24, 24)
     assert found.shares == pytest.approx([9 / 576, 25 / 576, 81 / 576])
-    assert "of 6 at 1" in found.caption()
+    assert "of 6 at layer 1" in found.caption()
 
 
 def test_no_two_channels_of_a_stage_answer_to_the_same_images(images):

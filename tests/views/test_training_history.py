@@ -125,7 +125,8 @@ def test_layers_that_settle_in_turn_are_told_so_if_they_are_enough(
     assert "the deeper, the earlier" not in named.summary()
     assert found.weights_order_chance == pytest.approx(2 / (120 if told else 6))
     assert (
-        f"weights are within 10% of the last from epoch 1 on at 0, at the last alone at {depth - 1}"
+        "weights are within 10% of the last from epoch 1 on at layer 0, at the last alone at layer "
+        f"{depth - 1}"
     ) in found.summary()
     assert ("the deeper, the later (Kendall's tau of depth and time +1.00, chance 0.017)"
             in found.summary()) is told  # fmt: skip
@@ -142,7 +143,7 @@ def test_a_layer_that_told_no_images_apart_at_first_settled_later(tmp_path: Path
     found = training_history(model(), PHOTOS, tmp_path, layers="1,4")
     assert np.isfinite(found.cka).tolist() == [[True] * 3, [False, True, True]]
     assert found.settled.tolist() == [1.0, 2.0]
-    assert "from epoch 1 on at 1, from epoch 2 on at 4" in found.summary()
+    assert "from epoch 1 on at layer 1, from epoch 2 on at layer 4" in found.summary()
     assert "At some checkpoint 4 gives the same for all images" in found.caption()
     # Nothing is known of one that is constant at the end.
     last = np.array([[1.0, 1.0, 1.0], [np.nan] * 3])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnnviz.lectures.chapter import Chapter, Step
-from cnnviz.results.text import percent
+from cnnviz.results.text import layer_said, percent
 
 if TYPE_CHECKING:
     from cnnviz.views.feature_maps import FeatureMaps
@@ -34,7 +34,8 @@ def _kernels(found: FilterGrid) -> Sequence[str]:
 def _maps(found: FeatureMaps) -> Sequence[str]:
     few = found.mean_sparsity > 0.5
     return (
-        f"Of all positions of {found.layer}, {percent(found.mean_sparsity)} are zero or below"
+        f"Of all positions of {layer_said(found.layer)}, {percent(found.mean_sparsity)} are "
+        f"{found.quiet_said}"
         + (
             ": each place of the photo is described by the few channels that respond there."
             if few

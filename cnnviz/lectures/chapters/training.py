@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.lectures.chapter import Chapter, Step
-from cnnviz.results.text import number
+from cnnviz.results.text import layer_said, number
 
 if TYPE_CHECKING:
     from cnnviz.views.augmentation import Augmentation
@@ -50,7 +50,8 @@ def _drawn_beside(found: Comparison) -> Sequence[str]:
         return ()
     change = number(float(np.nanmedian(pair.changes)))
     return (
-        f"Half of the {len(pair.changes)} kernels of {pair.layers[0]} differ from the random ones "
+        f"Half of the {len(pair.changes)} kernels of {layer_said(pair.layers[0])} differ from the "
+        "random ones "
         f"by {change} times their own norm or more.",
     )
 

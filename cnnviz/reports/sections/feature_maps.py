@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.results.file_names import slug
-from cnnviz.results.text import count, listed, percent, plural
+from cnnviz.results.text import count, layer_said, listed, percent, plural
 from cnnviz.views.feature_maps import FeatureMaps, feature_maps
 
 SHOWN = 24
@@ -46,7 +46,11 @@ def build(context: Context) -> Section:
         if context.introduces
         else (),
         pictures=tuple(
-            Picture.of(result, f"{subject.slug}-feature_maps-{slug(result.layer)}", result.layer)
+            Picture.of(
+                result,
+                f"{subject.slug}-feature_maps-{slug(result.layer)}",
+                layer_said(result.layer),
+            )
             for result in results
         ),
         tables=(_table(results),) if results else (),
@@ -63,12 +67,17 @@ def _notes(names: Sequence[str], skipped: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
+def _quiet_said(results: Sequence[FeatureMaps]) -> str:
+    """Return what positions without a response are; of layers of both kinds the wider of both."""
+    return max((result.quiet_said for result in results), key=len)
+
+
 def _table(results: Sequence[FeatureMaps]) -> Table:
     return Table(
         title="All maps in numbers",
         caption=(
-            "Sparsity is the share of positions that are zero or below. A channel that has the "
-            "same value everywhere does not respond to this input at all."
+            f"Sparsity is the share of positions that are {_quiet_said(results)}. A channel that "
+            "has the same value everywhere does not respond to this input at all."
         ),
         columns=(
             TableColumn("Layer"),

@@ -11,7 +11,7 @@ from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.results.file_names import slug
 from cnnviz.results.space import IMAGE
-from cnnviz.results.text import count, dimensions, joined, listed, plural
+from cnnviz.results.text import count, dimensions, joined, layer_said, listed, plural
 from cnnviz.views.filters import FilterGrid, every_grid
 
 
@@ -32,7 +32,8 @@ def build(context: Context) -> Section:
         anchor=context.anchor("filters"),
         lead=(_lead(context), _state(grids)),
         pictures=tuple(
-            Picture.of(grid, f"network-filters-{slug(grid.layer)}", grid.layer) for grid in shown
+            Picture.of(grid, f"network-filters-{slug(grid.layer)}", layer_said(grid.layer))
+            for grid in shown
         ),
         tables=(_table(grids),),
     )
@@ -71,14 +72,14 @@ def _worth_showing(grids: Sequence[FilterGrid]) -> list[FilterGrid]:
 def _state(grids: Sequence[FilterGrid]) -> str:
     total = sum(len(grid.dead) for grid in grids)
     dead = {grid.layer: int(grid.dead.sum()) for grid in grids if grid.dead.any()}
-    shown = joined([grid.layer for grid in _worth_showing(grids)])
+    shown = joined([layer_said(grid.layer) for grid in _worth_showing(grids)])
     begin = (
         f"The network has {plural(len(grids), 'convolution')} with {count(total)} filters in all; "
         f"shown here: {shown}. "
     )
     if not dead:
         return f"{begin}None of the filters is dead."
-    where = listed([f"{layer} ({number})" for layer, number in dead.items()], 6)
+    where = listed([f"{layer_said(layer)} ({number})" for layer, number in dead.items()], 6)
     return f"{begin}{plural(sum(dead.values()), 'filter')} can be called dead: {where}."
 
 

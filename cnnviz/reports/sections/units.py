@@ -7,7 +7,7 @@ from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context, ReportImage, spread
 from cnnviz.results.file_names import slug
 from cnnviz.results.space import IMAGE, Space
-from cnnviz.results.text import joined, number
+from cnnviz.results.text import joined, layer_said, number
 from cnnviz.views.deconvnet import Projections, deconvnet
 
 CHANNELS = 6
@@ -71,7 +71,7 @@ def _picture(subject: ReportImage, result: Projections) -> Picture:
     return Picture.of(
         result,
         f"{subject.slug}-units-{slug(result.layer)}",
-        f"{result.layer}: patches of {size}",
+        f"{layer_said(result.layer)}: patches of {size}",
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing, traces
 from cnnviz.results.array_pictures import slice_noun, slices
-from cnnviz.results.text import shortened
+from cnnviz.results.text import layer_said, shortened
 from cnnviz.views.pictures.receptive_field import EFFECTIVE, FLOOR, bar_beside, frame, heat_of
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _profile(axes: Axes, found: EffectiveFields, place: int) -> None:
 
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     traces.time_axis(axes, found.rate, places=4)
-    title = f"{shortened(found.layers[place], _LETTERS)}\n{_detail(found, place)}"
+    title = f"{shortened(layer_said(found.layers[place]), _LETTERS)}\n{_detail(found, place)}"
     axes.set_title(title, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
 
 
@@ -205,7 +205,7 @@ def _layer_planes(
         axes.set_xlim(window.starts[right] - margin, window.ends[right] + margin)
         axes.set_ylim(window.ends[down] + margin, window.starts[down] - margin)
         first = across == 0
-        name = shortened(found.layers[place], _LETTERS)
+        name = shortened(layer_said(found.layers[place]), _LETTERS)
         _name(axes, found, plane, at, f"{name}\n{_detail(found, place)}" if first else "")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results.text import dimensions, shortened, to_one_place
+from cnnviz.results.text import dimensions, layer_said, shortened, to_one_place
 from cnnviz.views.pictures.kernel_tiles import kernel_tile
 from cnnviz.views.pictures.tile_sheet import TileSheet
 
@@ -133,7 +133,7 @@ def _maps(layers: Sequence[FeatureMaps], row: _Row) -> TileSheet:
     top = 0
     for maps, lines in zip(layers, down, strict=True):
         size = dimensions(maps.maps.shape[1:])
-        sheet.say(0, top + 6, f"{shortened(maps.layer, 30)}, {size}", strong=True)
+        sheet.say(0, top + 6, f"{shortened(layer_said(maps.layer), 30)}, {size}", strong=True)
         top += _TITLE
         for place, channel in enumerate(maps.shown):
             left, high = place % row.columns * row.step, top + place // row.columns * tall

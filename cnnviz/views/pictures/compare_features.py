@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.results import drawing
-from cnnviz.results.text import shortened
+from cnnviz.results.text import layer_said, shortened
 from cnnviz.views.pictures.compare_feature_sheets import (
     DOTS,
     kernel_sheets,
@@ -173,13 +173,15 @@ def _titles(found: Comparison) -> tuple[str, ...]:
     if not pair.unmatched:
         first, other = (shortened(name, 40) for name in found.names)
         return (
-            f"kernels of {pair.layers[0]}, {len(pair.shown)} of {counts[0]}, {pair.order}: the "
+            f"kernels of {layer_said(pair.layers[0])}, {len(pair.shown)} of {counts[0]}, "
+            f"{pair.order}: the "
             f"number of the filter, and how much it changed\nabove: {first}, below: {other}",
         )
     shown = len(pair.shown), len(pair.other_shown)
     sides = zip(pair.layers, found.names, shown, counts, strict=True)
     return tuple(
-        f"kernels of {layer} of {shortened(name, 24)}, {some} of {count}, {pair.order}; not matched"
+        f"kernels of {layer_said(layer)} of {shortened(name, 24)}, {some} of {count}, "
+        f"{pair.order}; not matched"
         for layer, name, some, count in sides
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.results import colour_bars, drawing
-from cnnviz.results.text import shortened
+from cnnviz.results.text import layer_said, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def _key(axes: Axes, found: Equivariance) -> None:
         Line2D(
             [], [], color=_colour(found, place), linewidth=2.0,
             linestyle="-" if found.free(place) else "--",
-            label=f"{shortened(found.layers[place], 24)}, stride {found.strides[place]}",
+            label=f"{_named(found, place, 24)}, stride {found.strides[place]}",
         )
         for place in shown.tolist()
     ]  # fmt: skip
@@ -103,6 +103,10 @@ def _title(axes: Axes, text: str) -> None:
         room = drawing.width_of(figure) - _AXIS
         text = "\n".join(drawing.wrapped(line, room, drawing.TEXT_SIZE) for line in lines)
     axes.set_title(text, fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left")
+
+
+def _named(found: Equivariance, place: int, letters: int) -> str:
+    return shortened(layer_said(found.layers[place]), letters)
 
 
 def _colour(found: Equivariance, place: int) -> tuple[float, float, float]:
@@ -159,8 +163,8 @@ def _by_layer(axes: Axes, found: Equivariance, *, between: str = " ") -> None:
                     color=drawing.QUIET, va="center",
                 )  # fmt: skip
     names = [
-        f"{shortened(name, 26)} (stride {stride}{'' if found.free(place) else ', edges'})"
-        for place, (name, stride) in enumerate(zip(found.layers, found.strides, strict=True))
+        f"{_named(found, place, 26)} (stride {stride}{'' if found.free(place) else ', edges'})"
+        for place, stride in enumerate(found.strides)
     ]
     axes.set_yticks(places, names)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -253,6 +257,6 @@ def _example(figure: drawing.Canvas, found: Equivariance, *, stacked: bool = Fal
             panels[0].set_xlabel(words, loc="left", **style)
     colour_bars.colour_bar(panels[3 * rows - 1], difference, "difference")
     panels[0].set_ylabel(
-        f"{shortened(found.example_layer, 18)}\nchannel {found.example_channel}",
+        f"{shortened(layer_said(found.example_layer), 18)}\nchannel {found.example_channel}",
         fontsize=drawing.SMALL_SIZE, color=drawing.INK,
     )  # fmt: skip

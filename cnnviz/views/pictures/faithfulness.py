@@ -163,9 +163,9 @@ def _draw_randomisation(axes: Axes, found: Randomisation, *, low: bool) -> None:
     axes.plot([], [], color=drawing.QUIET, linestyle=":", linewidth=1.0, label="random")
     labels = ["none", *(f"{count}" for count in found.redrawn)]
     axes.set_xticks(places, labels, fontsize=drawing.SMALL_SIZE)
+    first = shortened(layer_said(found.stages[0]), 18, "start")
     axes.set_xlabel(
-        f"of {found.layers} layers redrawn, from {shortened(found.stages[0], 18, 'start')} down",
-        fontsize=drawing.SMALL_SIZE,
+        f"of {found.layers} layers redrawn, from {first} down", fontsize=drawing.SMALL_SIZE
     )
     axes.set_title(
         "Similarity to the trained network's map", fontsize=drawing.TEXT_SIZE, loc="left"

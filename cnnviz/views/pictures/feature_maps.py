@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cnnviz.results import drawing
 from cnnviz.results.array_pictures import upwards
 from cnnviz.results.contact_sheet import SheetEntry, SheetLayout, draw_sheet
-from cnnviz.results.text import plural
+from cnnviz.results.text import layer_said, plural
 
 if TYPE_CHECKING:
     from cnnviz.views.feature_maps import FeatureMaps
@@ -26,7 +26,7 @@ def draw_feature_maps(found: FeatureMaps, into: drawing.Canvas | None = None) ->
     every = found.every
     drawn = found.shown[:MOST_ON_SHEET]
     images = found.page or plural(len(every), "image")
-    title = f"{found.layer}, {len(drawn)} of {len(found.maps)} channels: {images}"
+    title = f"{layer_said(found.layer)}, {len(drawn)} of {len(found.maps)} channels: {images}"
     return draw_sheet([_entry(one, drawn) for one in every], title, into)[0]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnviz.results import drawing, mosaics
-from cnnviz.results.text import dimensions, percent, shortened
+from cnnviz.results.text import dimensions, layer_said, percent, shortened
 from cnnviz.views.pictures.top_activations import ABOVE, block, label
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _margin(
         tall, wide = min(rows, height), min(columns, width)
         corner = ((width - wide) / 2, (height - tall) / 2)
         axes.add_patch(Rectangle(corner, wide, tall, color=drawing.ACCENT, alpha=0.75, lw=0))
-    name = f"{place + 1}. {shortened(stage.layer, _LETTERS)}"
+    name = f"{place + 1}. {shortened(layer_said(stage.layer), _LETTERS)}"
     said = f"{_field_told(found, place)}\n{len(stage.shown)} of {len(stage.values)} channels"
     strong: dict[str, Any] = {
         "fontsize": drawing.TEXT_SIZE, "color": drawing.INK, "fontweight": "bold"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.space import IMAGE
-from cnnviz.results.text import shortened
+from cnnviz.results.text import layer_said, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def draw(found: Invariance, into: drawing.Canvas | None = None) -> drawing.Canva
         )
         for place, layer in enumerate(found.layers):
             _curves(panels[1 + place, kind], found, kind, found.normalised[kind, place])
-            words = f"{layer}\ndistance / norm"
+            words = f"{layer_said(layer)}\ndistance / norm"
             panels[1 + place, 0].set_ylabel(words, fontsize=drawing.SMALL_SIZE, color=drawing.INK)
         _curves(panels[-1, kind], found, kind, found.answers[kind])
         panels[-1, kind].set_xlabel(unit, fontsize=drawing.SMALL_SIZE)

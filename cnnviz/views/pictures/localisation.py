@@ -9,7 +9,7 @@ import numpy as np
 from cnnviz.heatmaps.map_boxes import pieces_above
 from cnnviz.heatmaps.photo_heatmaps import outline
 from cnnviz.results import colour_bars, drawing
-from cnnviz.results.text import plural, shortened
+from cnnviz.results.text import layer_said, plural, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,7 +111,7 @@ def _map(axes: Axes, found: ObjectLocalisation, image: int) -> None:
     row, column = found.peaks[image]
     for colour, size, width in (("white", 9.0, 3.2), (drawing.INK, 8.0, 1.4)):
         axes.plot(column + 0.5, row + 0.5, "x", color=colour, markersize=size, mew=width)
-    _title(axes, layer, found.heatmap.extent(image, layer))
+    _title(axes, layer_said(layer), found.heatmap.extent(image, layer))
 
 
 def _pieces(axes: Axes, found: ObjectLocalisation, image: int) -> None:

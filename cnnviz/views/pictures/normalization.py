@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Scale
-from cnnviz.results.text import number, plural
+from cnnviz.results.text import layer_said, number, plural
 from cnnviz.views.pictures.board import Board, Box, boards_scale
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def draw(found: Normalization, into: drawing.Canvas | None = None) -> drawing.Ca
     _dots(figure.add_subplot(grid[0, 1]), found, found.means, "mean", 0.0)
     _dots(figure.add_subplot(grid[1, 1]), found, found.deviations, "standard deviation", 1.0)
     own = f" and by its own {found.own_layer}" if found.own else ""
-    drawing.heading(figure, f"{found.layer} for {found.images[0]}, normalised in five ways{own}")
+    where = f"{layer_said(found.layer)} for {found.images[0]}"
+    drawing.heading(figure, f"{where}, normalised in five ways{own}")
     return figure
 
 

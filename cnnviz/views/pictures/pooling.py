@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels, Scale
-from cnnviz.results.text import number, three_digits
+from cnnviz.results.text import layer_said, number, three_digits
 from cnnviz.views.pictures.board import Board, Box, boards_scale, written
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def draw(found: Pooling, into: drawing.Canvas | None = None) -> drawing.Canvas:
     _sizes(figure.add_subplot(grid[2, 1]), found)
     drawing.heading(
         figure,
-        f"Pooling of channel {found.channel} of {found.layer} for {found.image}: windows of "
+        f"Pooling of channel {found.channel} of {layer_said(found.layer)} for {found.image}: "
+        "windows of "
         f"{found.size} x {found.size}, {found.stride} apart",
     )
     return figure

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import colour_bars, drawing
+from cnnviz.results.text import layer_said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,7 +164,13 @@ def _draw_one(axes: Axes, found: EffectiveFields, place: int) -> None:
     )
     rows, columns = found.sizes[place]
     cut = ", beyond the image" if rows > window.height or columns > window.width else ""
-    _finish(found, axes, view, found.layers[place], f"theoretical {rows} x {columns}{cut}\n{size}")
+    _finish(
+        found,
+        axes,
+        view,
+        layer_said(found.layers[place]),
+        f"theoretical {rows} x {columns}{cut}\n{size}",
+    )
 
 
 def _pixels(extent: float) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
-from cnnviz.results.text import number, shortened
+from cnnviz.results.text import layer_said, number, shortened
 from cnnviz.views.pictures.kernel_tiles import kernel_tile
 from cnnviz.views.pictures.tile_sheet import TileSheet
 
@@ -146,11 +146,11 @@ def _blocks(found: TrainingHistory, cell: int) -> list[tuple[str, TileSheet]]:
     blocks = []
     if found.kernel_layer:
         count = found.kernels.shape[1]
-        name = f"{found.kernel_layer}:\n{len(found.shown_kernels)} of {count} kernels"
+        name = f"{layer_said(found.kernel_layer)}:\n{len(found.shown_kernels)} of {count} kernels"
         blocks.append((name, _kernels(found, cell)))
     for one in found.units:
         what = "feature maps" if not found.rule else "strongest value, sent back"
-        blocks.append((f"{one.layer}:\n{what}", _units(found, one, cell)))
+        blocks.append((f"{layer_said(one.layer)}:\n{what}", _units(found, one, cell)))
     return blocks
 
 

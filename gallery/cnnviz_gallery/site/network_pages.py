@@ -9,7 +9,7 @@ from typing import Any
 from cnnviz.introspection.layers import kind
 from cnnviz.introspection.tracing import LayerCall
 from cnnviz.introspection.tracing.trace import costs_text
-from cnnviz.results.text import dimensions, file_size, plural
+from cnnviz.results.text import dimensions, file_size, layer_said, plural
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.scan import beside_the_image
 from cnnviz_gallery.scan.scan_result import ScanResult
@@ -162,7 +162,7 @@ def _step(subject: SiteContext, layer: LayerResult, call: LayerCall, largest: in
         channels=channels,
         silent=int(layer.silent.sum()),
         strip=content.Sheet(f"{folder}/strip.webp", across, down),
-        alt=f"Patches that excite the {_shown(subject)} channels of {layer.layer}",
+        alt=f"Patches that excite the {_shown(subject)} channels of {layer_said(layer.layer)}",
         width=round(8.0 + 56.0 * side, 1),
         height=round(4.0 + 3.5 * math.log2(1 + channels), 1),
     )
