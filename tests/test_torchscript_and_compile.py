@@ -16,6 +16,8 @@ from cnnviz.passes.captures import capture
 from cnnviz.views.architecture import architecture
 from cnnviz.views.attribute import attribute
 from cnnviz.views.filters import filters
+from cnnviz.views.loss_landscape import loss_landscape
+from cnnviz.views.normalization import normalization
 from cnnviz.views.occlusion import occlusion
 from tests.helpers.architectures import tiny_network
 from tests.helpers.state import state
@@ -43,6 +45,8 @@ BLIND: dict[str, Callable[[nn.Module], object]] = {
     "guided": lambda module: attribute(module, IMAGE, "guided_backprop"),
     "deeplift": lambda module: attribute(module, IMAGE, "deeplift"),
     "filters": filters,
+    "normalization": lambda module: normalization(module, IMAGE),
+    "loss_landscape": lambda module: loss_landscape(module, IMAGE, [1], points=3),
 }
 
 

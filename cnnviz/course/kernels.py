@@ -179,13 +179,14 @@ def learned_kernel(model: Model, unit: str) -> LearnedKernel:
     """
     from torch import nn
 
-    from cnnviz.introspection.layers import named_layers, select
+    from cnnviz.introspection.layers import named_layers
     from cnnviz.introspection.unit_names import check_channels, read_units
+    from cnnviz.passes.chosen_layers import choose
 
     units = read_units(unit)
     if len(units) != 1:
         raise UsageError(f"{unit!r} is {len(units)} channels.", "Name one: features.0:3.")
-    (name,) = select(model.module, [units[0].layer])
+    (name,) = choose(model, [units[0].layer])
     layer, channel = named_layers(model.module)[name], units[0].channel
     if not isinstance(layer, nn.Conv2d) or isinstance(layer, nn.ConvTranspose2d):
         raise UsageError(

@@ -24,7 +24,7 @@ from cnnviz.introspection.backward_rules import Rule, backward_rule
 from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.forward import check_differentiable, forward
 from cnnviz.introspection.hooks import module_hooks
-from cnnviz.introspection.layers import check_seen, kind, named_layers
+from cnnviz.introspection.layers import check_calls_layers, kind_of_class, named_layers
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
@@ -230,8 +230,10 @@ def _with_separate_activations(question: AttributionRequest) -> nn.Module:
     pass over a function without a word.
     """
     module = question.model.module
-    check_seen(module)
-    layers = {n: layer for n, layer in named_layers(module).items() if kind(layer) == "activation"}
+    check_calls_layers(module)
+    # Those that captum knows: it goes by their class.
+    own = named_layers(module).items()
+    layers = {name: layer for name, layer in own if kind_of_class(layer) == "activation"}
     calls: list[str] = []
     counted = backward_rule("gradient")
     with counted, module_hooks(layers, before=lambda name, *_: calls.append(name)):

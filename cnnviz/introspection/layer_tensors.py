@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
+from torch import nn
 
 from cnnviz.bounds import read_whole
 from cnnviz.errors import LayerError, did_you_mean
 from cnnviz.introspection.call_names import call_name
+from cnnviz.introspection.called_functions import function_not_layer
+from cnnviz.introspection.layers import named_layers
 
 Key = tuple[str, int]
 
@@ -24,12 +27,11 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         self,
         entries: Mapping[Key, torch.Tensor],
         absent: Mapping[str, str],
-        known: Callable[[], Iterable[str]],
+        module: nn.Module,
     ) -> None:
         self._entries = dict(entries)
         self._absent = dict(absent)
-        # Asked for only when a name is wrong: naming every layer of a deep network takes a while.
-        self._known = known
+        self._module = module
 
     @classmethod
     def joined(cls, parts: Sequence[LayerTensors]) -> LayerTensors:
@@ -42,13 +44,13 @@ class LayerTensors(Mapping[str, torch.Tensor]):
                 entries[key] = torch.cat(found)
             else:
                 absent[key[0]] = f"Layer {key[0]!r} does not give the same for every image."
-        return cls(entries, absent, first._known)
+        return cls(entries, absent, first._module)
 
     def only(self, layers: Collection[str]) -> LayerTensors:
         """Return those of some layers."""
         entries = {key: value for key, value in self._entries.items() if key[0] in layers}
         absent = {name: why for name, why in self._absent.items() if name in layers}
-        return LayerTensors(entries, absent, self._known)
+        return LayerTensors(entries, absent, self._module)
 
     def __getitem__(self, key: str | Key) -> torch.Tensor:
         return self._entries[self.resolve(key)]
@@ -98,7 +100,9 @@ class LayerTensors(Mapping[str, torch.Tensor]):
     def _read(self, key: str | Key) -> tuple[str, int | None]:
         if isinstance(key, tuple):
             return key
-        if self._calls(key) or key in self._absent or ("#" in key and key in set(self._known())):
+        if self._calls(key) or key in self._absent:
+            return key, None
+        if "#" in key and key in named_layers(self._module):
             return key, None
         name, mark, index = key.rpartition("#")
         call = read_whole(index) if mark else None
@@ -112,13 +116,14 @@ class LayerTensors(Mapping[str, torch.Tensor]):
                 f"Layer {name!r} has no call {index}: it was called {self._calls(name)} times.",
                 "Call indices count from 0.",
             )
-        known = list(self._known())
+        # Asked for only when a name is wrong: naming every layer of a deep network takes a while.
+        known = named_layers(self._module)
         if name in known:
             return LayerError(
                 f"Layer {name!r} is not in this capture.",
                 f"Capture it: capture(model, images, layers=[{name!r}]).",
                 option="Name it with --layer.",
             )
-        return LayerError(
+        return function_not_layer(self._module, name) or LayerError(
             f"The network has no layer {name!r}.", did_you_mean(name, [*self, *known])
         )

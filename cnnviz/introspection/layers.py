@@ -21,6 +21,8 @@ from torch.nn.modules.pooling import (
 
 from cnnviz.bounds import read_whole
 from cnnviz.errors import LayerError, did_you_mean
+from cnnviz.introspection.called_functions import function_not_layer
+from cnnviz.introspection.program_layers import calls_operators, kind_in_program
 
 _KINDS: Mapping[str, tuple[type[nn.Module], ...]] = {
     "conv": (_ConvNd,),
@@ -46,13 +48,19 @@ Layers = str | Sequence[str]
 
 
 def kind(module: nn.Module) -> str:
-    """Return the kind of a layer.
+    """Return the kind of a layer, by its class, or by its operator in an exported program.
 
     Returns
     -------
     str
         One of `KINDS`, "identity", "container" for a module with children, or "other".
     """
+    by_class = kind_of_class(module)
+    return (kind_in_program(module) or by_class) if by_class == "other" else by_class
+
+
+def kind_of_class(module: nn.Module) -> str:
+    """Do as `kind`, for those who need torch's own class: layers of programs are "other"."""
     for name, types in _KINDS.items():
         if isinstance(module, types):
             return name
@@ -85,6 +93,22 @@ def check_seen(module: nn.Module, within: str = "") -> None:
                 "tell what its layers compute.",
                 "Give the torch.nn.Module that was scripted or traced.",
             )
+
+
+def check_calls_layers(module: nn.Module) -> None:
+    """Refuse a network whose layers call no hook: TorchScript, and flat exported programs.
+
+    Raises
+    ------
+    LayerError
+        If it is one of these.
+    """
+    check_seen(module)
+    if calls_operators(module):
+        raise LayerError(
+            "This is the module of an exported program, which calls operators, not layers.",
+            "Give torch.export.unflatten(program): it has the layers that were exported.",
+        )
 
 
 def select(
@@ -121,8 +145,8 @@ def select(
     for item in items(layers, known):
         matched = _match(item, known, words)
         if not matched and (item.name or item.text not in words):
-            check_seen(module)
-            raise _nothing_matches(item.text, known)
+            check_calls_layers(module)
+            raise function_not_layer(module, item.text) or _nothing_matches(item.text, known)
         chosen.update(matched)
     found: dict[str, nn.Module] = {}
     seen: set[int] = set()

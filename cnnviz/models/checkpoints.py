@@ -16,6 +16,7 @@ from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import CheckpointError, did_you_mean, nearest
 from cnnviz.foreign_code import first_line
+from cnnviz.models.torchscript_files import check_no_script
 from cnnviz.results.given_files import check_ordinary, no_file
 from cnnviz.results.text import dimensions, itemised, kind_of, listed, plural
 
@@ -267,11 +268,14 @@ def _read_safetensors(path: Path) -> Any:
 def _read_torch(path: Path) -> Any:
     try:
         check_ordinary(path)
+        check_no_script(path)
         # Mapping the file spares a copy of it; the old format cannot be mapped.
         mapped = zipfile.is_zipfile(path)
         # Many training scripts keep their options beside the weights; a Namespace is plain data.
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         raise _refused(path, error) from error
     except Exception as error:  # damage surfaces as almost any exception

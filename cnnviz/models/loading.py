@@ -18,6 +18,7 @@ from cnnviz.models.model import Decode, Model, as_model
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.models.settings import Settings, beside_model, check_settings, with_settings
 from cnnviz.models.sources import SOURCES, forms
+from cnnviz.models.torchscript_files import check_no_script
 
 _OTHER_FRAMEWORKS = {
     ".keras": "Keras",
@@ -237,6 +238,7 @@ def _by_name(name: str, weights: str | Path) -> Model:
         if found is not None:
             return found
     if Path(name).suffix in SUFFIXES:
+        check_no_script(expand(name))
         raise ModelError(
             f"The checkpoint {name!r} does not say which network it belongs to.",
             'Name both: load("resnet18", weights="checkpoint.pth").',

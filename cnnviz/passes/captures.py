@@ -31,6 +31,7 @@ from cnnviz.passes.batch_size import will_be_halved
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.checked_target import checked_target
+from cnnviz.passes.chosen_layers import choose
 from cnnviz.passes.copy_policy import Through
 from cnnviz.passes.fast_model import (
     check_linear,
@@ -243,7 +244,7 @@ def _choose(model: Model, layers: Layers, order: CallOrder | None) -> dict[str, 
         return {}
     asked = order is not None and _asks_for_stages(model, layers)
     words = {STAGES: order.stage_layers()} if order is not None and asked else {}
-    return layer_names.select(model.module, layers, words)
+    return choose(model, layers, words)
 
 
 def _finish(
@@ -254,7 +255,6 @@ def _finish(
     output: Any,
     scores: Scores | None,
 ) -> Capture:
-    known = partial(layer_names.named_layers, model.module)
     called = {name for name, _ in recorder.outputs}
     silent = {
         name: f"Layer {name!r} was not called in the forward pass."
@@ -276,9 +276,9 @@ def _finish(
         activations=LayerTensors(
             {key: by_channels(value.detach()) for key, value in recorder.outputs.items()},
             silent,
-            known,
+            model.module,
         ),
-        gradients=LayerTensors(recorder.gradients, {**silent, **unreached}, known),
+        gradients=LayerTensors(recorder.gradients, {**silent, **unreached}, model.module),
         _output=found,
         _scores=scores,
         _input_gradient=recorder.input_gradient,

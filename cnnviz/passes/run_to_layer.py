@@ -177,18 +177,16 @@ def not_called(layers: Sequence[str], image: str = "an image") -> LayerError:
 
 
 def _resolve(model: Model, inputs: torch.Tensor, layers: Sequence[str]) -> list[Key]:
-    def known() -> dict[str, Any]:
-        return named_layers(model.module)
-
+    known = named_layers(model.module)
     order = call_order(model, inputs)
     names = {call.name for call in order.calls}
-    if any(layer in known() and layer not in names for layer in layers):
+    if any(layer in known and layer not in names for layer in layers):
         # What is kept may be of an image that went another way.
         order = calls_of_image(model, inputs[:1])
         names = {call.name for call in order.calls}
     called = {(call.name, call.index): torch.empty(0) for call in order.calls}
-    silent = {name: passed_by(name) for name in known() if name not in names}
-    held = LayerTensors(called, silent, known)
+    silent = {name: passed_by(name) for name in known if name not in names}
+    held = LayerTensors(called, silent, model.module)
     return [held.resolve(layer) for layer in layers]
 
 

@@ -14,12 +14,13 @@ from cnnviz.course.cka import LEAST, MinibatchCKA, gram
 from cnnviz.datasets import Dataset, LoadedBatch
 from cnnviz.errors import ImageError, LayerError, TargetError, UsageError
 from cnnviz.introspection.finite import finite
-from cnnviz.introspection.layers import Layers, named_layers, select, split
+from cnnviz.introspection.layers import Layers, named_layers, split
 from cnnviz.models import Model
 from cnnviz.models.categories import classes_called
 from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.chosen_layers import choose
 from cnnviz.passes.likeliest import NO_CLASS
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.scan import scan
@@ -69,7 +70,7 @@ class Side:
             asked = split(layers, known)
             # "name#1" is the second call of a layer, which no kind and no pattern stands for.
             calls = any("#" in name and name not in known for name in asked)
-            names = tuple(asked if calls else _in_order(order, select(model.module, layers)))
+            names = tuple(asked if calls else _in_order(order, choose(model, layers)))
         if not names:
             raise LayerError(
                 f"{model.name} has no layer that is known to hold a map of the image.",

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 import torch
 
 from cnnviz.course.equivariance import Track
-from cnnviz.introspection.layers import Layers, named_layers, select, without_call
+from cnnviz.introspection.layers import Layers, named_layers, without_call
 from cnnviz.introspection.tracing import trace
 from cnnviz.introspection.tracing.map_layout import WHOLE, MapLayout
 from cnnviz.introspection.tracing.trace import LayerCall
 from cnnviz.models import Model
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
+from cnnviz.passes.chosen_layers import choose
 from cnnviz.passes.spatial_maps import trace_of_calls
 from cnnviz.passes.stages import STAGES
 
@@ -25,7 +26,7 @@ def compared_layers(model: Model, inputs: torch.Tensor, layers: Layers | None) -
     """Return the layers asked for, or those with a stride and the last one of each stage."""
     known = named_layers(model.module)
     if layers:
-        chosen = select(model.module, layers, {STAGES: call_order(model, inputs).stage_layers()})
+        chosen = choose(model, layers, {STAGES: call_order(model, inputs).stage_layers()})
         return [without_call(name, known) for name in chosen]
     calls = list(trace(model.module, tuple(inputs.shape[1:])).module_calls())
     often = {call.name for call in calls if call.index}

@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 from cnnviz.bounds import Count, Top, bounded
 from cnnviz.errors import LayerError, did_you_mean
 from cnnviz.introspection.finite import finite
-from cnnviz.introspection.layers import check_seen, named_layers
+from cnnviz.introspection.layers import check_calls_layers, kind, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
 from cnnviz.results import drawing, mosaics
@@ -385,7 +385,12 @@ def _find(module: nn.Module, layer: str | None) -> tuple[str, _ConvNd]:
     known = named_layers(module)
     found = {name: one for name, one in known.items() if isinstance(one, _ConvNd)}
     if not found:
-        check_seen(module)
+        check_calls_layers(module)
+        if any(kind(one) == "conv" for one in known.values()):
+            raise LayerError(
+                "The network is an exported program, whose convolutions are operators.",
+                "Give the torch.nn.Module that was exported: filters are read from its layers.",
+            )
         raise LayerError("The network has no convolution.", "Filters are those of one.")
     if layer is None:
         # A few layers along one axis, as gates have them, are not what a network of images is of.

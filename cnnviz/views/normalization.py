@@ -17,9 +17,10 @@ from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated, module_hooks
-from cnnviz.introspection.layers import kind, named_layers, select
+from cnnviz.introspection.layers import check_calls_layers, kind, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
+from cnnviz.passes.chosen_layers import choose
 from cnnviz.passes.origin import origin
 from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
 from cnnviz.results import drawing
@@ -274,6 +275,7 @@ def _run(
         if not normalises:
             return name, maps, None
         return name, _numbers(layout.take(given[name], len(batch)), name), maps
+    check_calls_layers(model.module)
     which = f"Layer {layer!r} is none that" if layer else f"None of the layers of {model.name}"
     raise LayerError(
         f"{which} is called with feature maps [N, C, H, W] of the images.", "Name a layer that is."
@@ -284,7 +286,7 @@ def _candidates(model: Model, layer: str | None) -> list[str]:
     if layer is None:
         every = named_layers(model.module)
         return [name for name, child in every.items() if kind(child) in ("norm", "conv")]
-    names = list(select(model.module, [layer]))
+    names = list(choose(model, [layer]))
     if len(names) != 1:
         raise UsageError(f"{layer!r} is {len(names)} layers.", "Name one.")
     return names

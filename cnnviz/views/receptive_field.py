@@ -14,10 +14,11 @@ from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import axis_names_of, rate_of, values_of
 from cnnviz.images.inputs import Images
-from cnnviz.introspection.layers import Layers, items, named_layers, select, without_call
+from cnnviz.introspection.layers import Layers, items, named_layers, without_call
 from cnnviz.introspection.receptive_fields import Box
 from cnnviz.models import Model, as_model
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.chosen_layers import choose
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.origin import origin
 from cnnviz.passes.stages import STAGES
@@ -289,7 +290,7 @@ def _names(model: Model, inputs: torch.Tensor, layers: Layers) -> list[str]:
         elif without_call(item.text, known) != item.text:
             names.append(item.text)
         else:
-            names += select(model.module, [item.text] if item.name else item.text)
+            names += choose(model, [item.text] if item.name else item.text)
     if not names:
         raise LayerError(
             f"{model.name} has no layer that is known to hold a map of the image.", "Name a layer."

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 import cnnviz
-from cnnviz.errors import ModelError
+from cnnviz.errors import LayerError, ModelError
+from cnnviz.heatmaps.checks.randomisation import redraw
+from cnnviz.introspection.layers import kind, named_layers
 
 # What torch warns of as it exports is not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -159,3 +161,60 @@ def test_rules_meet_the_same_activations_in_a_program(tmp_path: Path) -> None:
     assert "2 of 4 activations met the rule" in str(wanted.coverage)
     assert str(found.coverage) == str(wanted.coverage)
     assert torch.equal(found.input_gradient, wanted.input_gradient)
+
+
+class _Normed(nn.Module):
+    """Layers of every kind that a program tells by its operators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1, padding_mode="circular")
+        self.bn, self.relu, self.pool = nn.BatchNorm2d(4), nn.ReLU6(), nn.MaxPool2d(2)
+        self.up, self.norm = nn.ConvTranspose2d(4, 4, 2), nn.GroupNorm(2, 4)
+        self.gelu, self.drop, self.flat = nn.GELU(), nn.Dropout(), nn.Flatten()
+        self.head = nn.Linear(4 * 9 * 9, 3)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        maps = self.up(self.pool(self.relu(self.bn(self.conv(image)))))
+        return self.head(self.flat(self.drop(self.gelu(self.norm(maps)))))
+
+
+@pytest.mark.parametrize("decomposed", [False, True])
+def test_kinds_choose_the_same_layers_as_before(decomposed: bool) -> None:
+    torch.manual_seed(0)
+    module, image = _Normed().eval(), torch.rand(1, 3, 16, 16)
+    program = torch.export.export(module, (image,))
+    program = program.run_decompositions() if decomposed else program
+    unflat = torch.export.unflatten(program)
+    kinds = {name: kind(layer) for name, layer in named_layers(unflat).items()}
+    before = {name: kind(layer) for name, layer in named_layers(module).items()}
+    # Decomposed, dropout in evaluation is nothing, and flattening one of many views.
+    gone = {"dropout", "flatten"} if decomposed else set()
+    wanted = {name: what for name, what in before.items() if what not in gone}
+    assert {name: kinds.get(name) for name in wanted} == wanted
+    if not decomposed:  # There a copy has no derivative.
+        maps = [cnnviz.cam(cnnviz.capture(one, image, layers="conv")) for one in (module, unflat)]
+        np.testing.assert_allclose(maps[1].maps[0], maps[0].maps[0], rtol=1e-5, atol=1e-7)
+
+
+def test_weights_of_a_program_are_redrawn_as_those_of_its_module() -> None:
+    torch.manual_seed(0)
+    module, image = _Normed(), torch.rand(8, 3, 16, 16)
+    module(image)
+    module = module.eval()
+    unflat = torch.export.unflatten(torch.export.export(module, (image[:1],)))
+    for network in (module, unflat):
+        redraw(network, ["conv", "bn", "norm", "head"], seed=0)
+    np.testing.assert_allclose(
+        unflat(image[:1]).detach(), module(image[:1]).detach(), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_the_flat_module_of_a_program_says_where_its_layers_are(network: nn.Module) -> None:
+    flat = torch.export.export(network, (torch.rand(1, 3, 16, 16),)).module()
+    for look in (
+        lambda: cnnviz.capture(flat, torch.rand(1, 3, 16, 16)),
+        lambda: cnnviz.filters(flat),
+    ):
+        with pytest.raises(LayerError, match=r"calls operators, not layers.*unflatten\(program\)"):
+            look()

@@ -15,10 +15,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.errors import ModelError, UsageError
+from cnnviz.introspection.called_functions import keep_functions
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
+from cnnviz.introspection.operations import as_written
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.operation import tensors
 from cnnviz.introspection.tracing.operation_recorder import OperationRecorder
@@ -81,7 +83,7 @@ def _trace(module: nn.Module, image: torch.Tensor, *, computes: bool) -> Trace:
     answers = list(tensors(output))
     returned = next(iter(answers), None)
     links, ends = recorder.graph(answers)
-    return Trace(
+    found = Trace(
         calls=calls,
         blocks=blocks,
         input_shape=tuple(image.shape),
@@ -95,6 +97,8 @@ def _trace(module: nn.Module, image: torch.Tensor, *, computes: bool) -> Trace:
         links=links,
         answers=ends,
     )
+    keep_functions(module, found.functions())
+    return found
 
 
 class _CircularPads(FunctionMode):
@@ -107,8 +111,9 @@ class _CircularPads(FunctionMode):
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Answer a call."""
         given: dict[str, Any] = {}
-        if func is F.pad:
-            given = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(named)
+        written, words = as_written(func, named)
+        if written is F.pad:
+            given = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(words)
         if given.get("mode") != "circular":
             return func(*args, **named)
         with self._recorder.wrapping():

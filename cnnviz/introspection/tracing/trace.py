@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from cnnviz.errors import LayerError, did_you_mean
 from cnnviz.introspection.call_names import call_name, operation_name
+from cnnviz.introspection.called_functions import CalledFunction
 from cnnviz.introspection.receptive_fields import FieldNumbers, ReceptiveField
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
@@ -261,6 +262,24 @@ class Trace:
         """Yield every call of a module, containers included, in the order in which they end."""
         found = [call for call in (*self.calls, *self.blocks) if call.operation is None]
         yield from sorted(found, key=lambda call: call.order)
+
+    def functions(self) -> tuple[CalledFunction, ...]:
+        """Return every call of a function, with the layers that lie ahead of it."""
+        reads: dict[int, list[int]] = {}
+        for source, reader in self.links:
+            reads.setdefault(reader, []).append(source)
+        # What a call hands on: its own name, or of a function what lies ahead.
+        ahead: dict[int, tuple[str, ...]] = {-1: ()}
+        for place, call in enumerate(self.calls):
+            behind = dict.fromkeys(
+                name for source in reads.get(place, ()) for name in ahead.get(source, ())
+            )
+            ahead[place] = tuple(behind) if call.operation else (call.name,)
+        return tuple(
+            CalledFunction(call.label, call.operation, ahead[place])
+            for place, call in enumerate(self.calls)
+            if call.operation
+        )
 
     def find(self, name: str, index: int | None = None) -> LayerCall:
         """Return the call of a module.

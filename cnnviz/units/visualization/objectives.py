@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.introspection.layers import KINDS, named_layers, select
+from cnnviz.introspection.layers import KINDS, named_layers
 from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.introspection.unit_names import Unit, check_channels, read_channels
 from cnnviz.models import Model
@@ -25,6 +25,7 @@ from cnnviz.models.outputs import read_output
 from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
+from cnnviz.passes.chosen_layers import choose
 from cnnviz.passes.stages import CallOrder, OrderedCall
 from cnnviz.passes.targets import score
 from cnnviz.results.space import space_of
@@ -281,7 +282,7 @@ class _ObjectiveReader:
             text in KINDS and text not in named_layers(self._model.module)
         ):
             known = {call.name for call in self._order.calls}
-            layers = [self._first(name) for name in select(self._model.module, text)]
+            layers = [self._first(name) for name in choose(self._model, text)]
             return [self._call(name) for name in layers if name in known]
         return [self._call(text)]
 
@@ -290,7 +291,7 @@ class _ObjectiveReader:
         if text not in named_layers(self._model.module):
             numbered = _CALL.fullmatch(text)
         name = numbered[1] if numbered else text
-        (chosen,) = select(self._model.module, [name])
+        (chosen,) = choose(self._model, [name])
         first = self._first(chosen)
         calls = [call for call in self._order.calls if call.name == first]
         if not calls:

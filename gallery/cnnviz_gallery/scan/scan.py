@@ -14,11 +14,12 @@ import torch
 from cnnviz.datasets import Dataset, nothing_left
 from cnnviz.errors import LayerError
 from cnnviz.images import Refusal
-from cnnviz.introspection.layers import Layers, items, kind, named_layers, select, without_call
+from cnnviz.introspection.layers import Layers, items, kind, named_layers, without_call
 from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.models import Model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.chosen_layers import choose
 from cnnviz.passes.precision import check_precision
 from cnnviz.passes.processes import ALONE, Processes, sharing
 from cnnviz.passes.scan_plan import agree, depends_on, shard_size
@@ -213,7 +214,7 @@ def _wanted(model: Model, layers: Layers, order: CallOrder) -> set[str]:
     for item in items(layers, known):
         text = without_call(item.text, known)
         named = [text] if item.name or text != item.text else text
-        found = select(model.module, named, {STAGES: order.stage_layers()})
+        found = choose(model, named, {STAGES: order.stage_layers()})
         if text in known and list(found) == [text] and text not in called:
             raise LayerError(passed_by(text, "blank image"), "Choose another layer.")
         wanted.update(found)

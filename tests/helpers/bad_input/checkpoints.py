@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -39,7 +40,27 @@ predictions photo.png --weights sparse.pth | is sparse in the file
 predictions photo.png --weights meta.pth | is on the meta device
 predictions photo.png --weights NO_TEXT.pth | There is no checkpoint
 predictions photo.png --weights NAME.pth | .pth
+predictions photo.png --weights script.pt | script.pt is TorchScript
+predictions photo.png --model script.pt | script.pt is TorchScript
+cam photo.png --model named.py:make --layer relu | It reads the output of layer 'conv'
 predictions photo.png --model resnet18 --weights whole.pth | lacks 102 tensors of resnet18
+"""
+
+
+_NAMED = """
+from torch import nn
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, image):
+        return self.conv(image).relu().mean((2, 3))
+
+
+make = Network
 """
 
 
@@ -76,6 +97,10 @@ def make(folder: Path) -> None:
     (folder / "code.pth").write_bytes(pickle.dumps({"weights": _Runs()}, protocol=2))
     (folder / "framed.pth").write_bytes(pickle.dumps({"weights": _Runs()}, protocol=4))
     kept("module", module)
+    (folder / "named.py").write_text(_NAMED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is going to be left behind.
+        torch.jit.save(torch.jit.script(torch.nn.Conv2d(3, 2, 3)), folder / "script.pt")
     kept("list", [1, 2, 3])
     kept("one", torch.zeros(3))
     kept("nothing", {})

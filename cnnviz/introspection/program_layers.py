@@ -1,0 +1,78 @@
+"""What the layers of exported programs are: modules whose class says nothing, and whose graph does.
+
+`torch.export.unflatten` gives each layer the name it had and a graph of the operators of ATen that
+it called, in place of its class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+from torch.fx import Graph, GraphModule
+
+from cnnviz.introspection import operations
+
+_LAYOUT = "layout"
+_KINDS: Mapping[str, str] = {
+    name: kind
+    for kind, names in {
+        "pool": "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices max_pool3d_with_indices "
+        "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
+        "adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
+        "_adaptive_avg_pool2d _adaptive_avg_pool3d",
+        "activation": "relu relu6 elu selu celu gelu silu mish sigmoid log_sigmoid tanh hardtanh "
+        "hardswish hardsigmoid hardshrink softshrink leaky_relu prelu rrelu threshold softplus glu "
+        "softmax log_softmax _softmax _log_softmax",
+        "dropout": "dropout feature_dropout alpha_dropout feature_alpha_dropout native_dropout",
+        "flatten": "flatten unflatten",
+        # A linear layer whose operators were taken apart.
+        "linear": "addmm mm",
+        # What a layer calls beside its work, such as padding that wraps around.
+        _LAYOUT: "alias clone contiguous copy detach empty expand full getitem new_empty pad "
+        "permute reshape select select_scatter slice slice_scatter squeeze t transpose unsqueeze "
+        "view _unsafe_view constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d "
+        "replication_pad1d replication_pad2d replication_pad3d",
+    }.items()
+    for name in names.split()
+}
+_WORKS: Mapping[str | None, str] = {
+    operations.CONVOLUTION: "conv",
+    operations.LINEAR: "linear",
+    operations.NORMALISATION: "norm",
+}
+
+
+def kind_in_program(module: nn.Module) -> str | None:
+    """Return the kind of a layer by the one operator its graph calls, or None where it has none.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A layer without layers inside it.
+    """
+    graph = getattr(module, "graph", None)
+    if not isinstance(graph, Graph):
+        return None
+    called = [_name(node.target) for node in graph.nodes if node.op == "call_function"]
+    works = [name for name in called if _KINDS.get(name) != _LAYOUT]
+    if len(works) != 1:
+        return None
+    return _KINDS.get(works[0]) or _WORKS.get(operations.of_operator(works[0]))
+
+
+def calls_operators(module: nn.Module) -> bool:
+    """Whether a network is the flat module of an exported program, which calls none of its layers.
+
+    ``ExportedProgram.module()`` keeps the names of layers for their parameters alone.
+    """
+    return isinstance(module, GraphModule) and any(
+        isinstance(node.target, torch._ops.OpOverload) for node in module.graph.nodes
+    )
+
+
+def _name(target: object) -> str:
+    if isinstance(target, torch._ops.OpOverload):
+        return str(target.overloadpacket.__name__).removesuffix("_")
+    return str(getattr(target, "__name__", ""))
