@@ -1,12 +1,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
-import typer
 
 from cnnviz_cli.app import main
-from cnnviz_cli.lazy import LazyCommand
+from tests.helpers.built_once import built_once
 
 
 @dataclass(frozen=True)
@@ -28,24 +26,9 @@ Run = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def listed_once() -> Iterator[None]:
-    """Make what stands in the list of commands for each of them once, and not for each run.
-
-    Each is built from its options when it is used, as ever.
-    """
-    make, made = typer.main.get_command_from_info, {}
-
-    def once(command_info: Any, **settings: Any) -> Any:
-        if not issubclass(command_info.cls, LazyCommand):
-            return make(command_info, **settings)
-        key = (id(command_info), *settings.items())
-        if key not in made:
-            # Kept with what it was made from, so that no other comes to have its number.
-            made[key] = (make(command_info, **settings), command_info)
-        return made[key][0]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(typer.main, "get_command_from_info", once)
+def commands_built_once() -> Iterator[None]:
+    """Make the list of commands, and the parser of each, once and not for each run."""
+    with built_once():
         yield
 
 
