@@ -17,6 +17,7 @@ from cnnviz.models.networks import ShapesPlain
 from cnnviz.views import VIEWS
 from cnnviz.views._view import COURSE
 from tests.helpers.quick_code import few_random_maps
+from tests.helpers.undrawn import undrawn
 
 Run = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,14 +79,13 @@ def _lay_out_a_training(folder: Path) -> None:
 def test_each_picture_is_one_command(run: Run, tmp_path: Path, command: str) -> None:
     name, *words = shlex.split(command)
     Image.fromarray(Shapes(split="held-out")[19].image).save(tmp_path / "photo.jpg")
-    small = () if name == "evaluate-classifier" else ("--dpi", "30")
     if "net.py:make" in words:
         _lay_out_a_training(tmp_path)
     # A folder, where a whole page is written.
     made = "made" if name == "evaluate-classifier" else "made.png"
     quickly = shlex.split(QUICKLY.get(name, ""))
-    with few_random_maps():
-        found = run(name, *words, *quickly, *small, "--quiet", "--out", made)
+    with few_random_maps(), undrawn():
+        found = run(name, *words, *quickly, "--quiet", "--out", made)
     assert found.code == 0, found.err
     with Image.open(min(tmp_path.rglob("*.png"))) as picture:
         picture.verify()

@@ -12,27 +12,25 @@ from typing import Any
 import pytest
 import torch
 
-from cnnviz.results import picture_style
 from tests.helpers.architectures import drawn_from_tiles
 from tests.helpers.pages import Block, blocks
 from tests.helpers.quick_code import few_random_maps
+from tests.helpers.undrawn import undrawn
 
 Run = Callable[..., Any]
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RECIPES = [DOCS / "start.md", *sorted((DOCS / "cookbook").glob("*.md"))]
 # Commands that are read and not run: those of networks whose weights have to be downloaded, and
 # those that take long and have tests of their own.
-READ_ONLY = ("fasterrcnn_resnet50_fpn", "doctor", "report", "lecture")
+READ_ONLY = ("fasterrcnn_resnet50_fpn", "doctor", "report", "lecture", "explore")
 
 
 @pytest.fixture(autouse=True)
 def own_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let code import the files of its page, and forget them; few maps, few weights."""
     monkeypatch.syspath_prepend(tmp_path)
-    # Nothing here looks at pixels; how many there are is for tests of results to look at.
-    monkeypatch.setattr(picture_style, "FILE_DPI", 40)
     before = set(sys.modules)
-    with torch.random.fork_rng(devices=[]), few_random_maps(), drawn_from_tiles():
+    with torch.random.fork_rng(devices=[]), few_random_maps(), drawn_from_tiles(), undrawn():
         yield
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cnnviz.results import picture_style
 from cnnviz.views import VIEWS
 from tests.helpers.quick_code import FURTHER, few_random_maps, quick
+from tests.helpers.undrawn import undrawn
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "docs" / "site"
@@ -54,13 +54,11 @@ def page_code(staging):
 def run_as_script(tmp_path, monkeypatch):
     """Run code as a script in an empty folder; its seeds stay its own."""
     monkeypatch.chdir(tmp_path)
-    # Nothing here looks at pixels; how many there are is for tests of results to look at.
-    monkeypatch.setattr(picture_style, "FILE_DPI", 40)
 
     def run(code, name):
         script = tmp_path / "script.py"
         script.write_text(quick(code, name), "utf-8")
-        with torch.random.fork_rng(devices=[]), few_random_maps():
+        with torch.random.fork_rng(devices=[]), few_random_maps(), undrawn():
             runpy.run_path(str(script), run_name="__main__")
 
     return run

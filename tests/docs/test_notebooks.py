@@ -9,6 +9,7 @@ import torch
 from cnnviz.results.result import Result
 from tests.helpers.notebooks import run_notebook
 from tests.helpers.quick_code import few_random_maps, quick
+from tests.helpers.undrawn import undrawn
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -34,7 +35,7 @@ def test_a_notebook_is_kept_without_what_it_showed(path):
 def test_a_notebook_runs_and_every_value_shows_itself(path, tmp_path):
     copy = tmp_path / path.name
     copy.write_text(quick(path.read_text("utf-8"), f"docs/notebooks/{path.name}"), "utf-8")
-    with torch.random.fork_rng(devices=[]), few_random_maps():
+    with torch.random.fork_rng(devices=[]), few_random_maps(), undrawn():
         _, shown = run_notebook(copy, tmp_path)
     assert len(shown) >= 4
     # One form of each: Jupyter stores every form that there is.
