@@ -118,8 +118,8 @@ def photograph_report(target: Path) -> None:
         photograph(Path(folder) / "report" / "report.html", target)
 
 
-def photograph(page: Path, target: Path) -> None:
-    """Write a picture of the top of a page to `target`, as WebP."""
+def photograph(page: Path, target: Path, state: str = "") -> None:
+    """Write a picture of the top of a page, in the state that its address names, as WebP."""
     from playwright.sync_api import sync_playwright
 
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -127,7 +127,7 @@ def photograph(page: Path, target: Path) -> None:
         # A sandbox of its own is refused to root, as in containers.
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         shown = chromium.new_page(viewport={"width": 1280, "height": 820}, device_scale_factor=1)
-        shown.goto(page.resolve().as_uri())
+        shown.goto(page.resolve().as_uri() + state)
         shown.wait_for_load_state("networkidle")
         picture = Image.open(io.BytesIO(shown.screenshot()))
         picture.convert("RGB").save(target, quality=88, method=6)
@@ -161,7 +161,7 @@ def main() -> None:
         build_explorer(chosen.folder)
     if chosen.pictures:
         photograph_report(images / "report.webp")
-        photograph(chosen.folder / EXPLORER, images / "explorer.webp")
+        photograph(chosen.folder / EXPLORER, images / "explorer.webp", "#at=0.5,0.45")
     print(chosen.folder / "index.html")
 
 

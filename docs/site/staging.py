@@ -30,7 +30,6 @@ EXAMPLES = (
 )
 # What the README and the pages show, and the example that draws it.
 PICTURES = {
-    "samples": "challenges",
     "sweeps": "challenges",
     "where": "first_look",
     "units-early": "units",
