@@ -5,6 +5,7 @@ import pytest
 
 from cnnviz_cli.app import main
 from tests.helpers.built_once import built_once
+from tests.helpers.undrawn import undrawn
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,13 @@ Run = Callable[..., Outcome]
 def commands_built_once() -> Iterator[None]:
     """Make the list of commands, and the parser of each, once and not for each run."""
     with built_once():
+        yield
+
+
+@pytest.fixture
+def not_drawn() -> Iterator[None]:
+    """Build figures without drawing them."""
+    with undrawn():
         yield
 
 

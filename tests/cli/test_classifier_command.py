@@ -27,6 +27,7 @@ def photos(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.usefixtures("not_drawn")
 def test_it_writes_a_page_and_what_lies_beside_it(run, photos, tmp_path):
     told = ("evaluate-classifier", "--data", photos, "--explain", 1, "--workers", 1)
     done = run(*told, "-o", "measured", "--fail-on", "error-rate>0.01")

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 import cnnviz
+
+pytestmark = pytest.mark.usefixtures("not_drawn")
 
 
 def test_one_network_is_compared_with_the_default_and_two_with_each_other(run) -> None:

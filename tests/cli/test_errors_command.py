@@ -12,6 +12,8 @@ from PIL import Image
 
 from cnnviz.datasets.shapes import Shapes
 
+pytestmark = pytest.mark.usefixtures("not_drawn")
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:

@@ -15,6 +15,7 @@ QUICK = (
 )
 
 
+@pytest.mark.usefixtures("not_drawn")
 def test_it_writes_the_table_and_ends_with_its_path(run, tmp_path):
     said = run(*QUICK, "--out", "table")
     assert said.code == 0, said.err
@@ -59,6 +60,7 @@ def test_a_folder_with_files_of_somebody_else_is_left_as_it_is(run, tmp_path, he
     assert {path.name for path in (tmp_path / "mine").iterdir()} == {held, "state"}
 
 
+@pytest.mark.usefixtures("not_drawn")
 def test_the_folder_of_a_run_that_was_killed_is_gone_on_with(run, tmp_path):
     whole = run(*QUICK, "--measures=drop", "--out", "whole")
     assert whole.code == 0, whole.err
@@ -137,6 +139,7 @@ def test_localisation_without_a_mask_is_two_lines(run, tmp_path, command):
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
+@pytest.mark.usefixtures("not_drawn")
 def test_a_picture_that_cannot_be_costs_no_measurement(run, tmp_path):
     style = ("--figure-width", "140mm", "--font-size", "24")
     refused = run(*QUICK, "--measures=drop", "--out", "table", *style)

@@ -44,19 +44,26 @@ COMMANDS = [
 RUN = """
 import contextlib, io, json, sys
 from cnnviz_cli.app import main
+from tests.helpers.built_once import built_once
 
-found = []
-for command in json.load(sys.stdin):
+
+def told_by(command):
     told = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(told):
         try:
             main(command)
         except SystemExit as end:
-            code = end.code
-    heavy = sorted({"torch", "torchvision", "captum"} & set(sys.modules))
-    found.append((command, code, heavy, told.getvalue()))
-    if heavy:
-        break
+            return end.code, told.getvalue()
+
+
+found = []
+with built_once():
+    for command in json.load(sys.stdin):
+        code, told = told_by(command)
+        heavy = sorted({"torch", "torchvision", "captum"} & set(sys.modules))
+        found.append((command, code, heavy, told))
+        if heavy:
+            break
 print(json.dumps(found))
 """
 

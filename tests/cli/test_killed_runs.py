@@ -28,6 +28,7 @@ FOUND = ("evaluation.csv", "evaluation.json", "evaluation.png")
 KILLED_AMID = """
 import os, signal, sys
 from cnnviz.results import files
+from tests.helpers.undrawn import undrawn
 
 at, move, moved = int(sys.argv.pop(1)), files._move, 0
 
@@ -42,7 +43,8 @@ def stopped(filled):
 
 files._move = stopped
 from cnnviz_cli.start import main
-main()
+with undrawn():
+    main()
 """
 
 
@@ -95,6 +97,7 @@ def test_a_folder_that_vanishes_meanwhile_is_a_sentence(run, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("not_drawn")
 def test_what_another_command_has_finished_meanwhile_is_not_mixed_with(
     run, tmp_path, monkeypatch
 ) -> None:

@@ -13,6 +13,7 @@ import cnnviz
 from cnnviz.lectures import CHAPTERS
 from cnnviz_cli import view_command
 
+pytestmark = pytest.mark.usefixtures("not_drawn")
 STEPS = [
     pytest.param(step, id=f"{chapter.key}-{step.name}")
     for chapter in CHAPTERS

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("not_drawn")
 CODE = """
 import torch
 from torch import nn

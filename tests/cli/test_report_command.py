@@ -8,6 +8,7 @@ import pytest
 from cnnviz.reports import pictures
 from tests.helpers.processes import needs_fork, run_module
 
+pytestmark = pytest.mark.usefixtures("not_drawn")
 RANDOM = ("--model", "shapes", "--weights", "random", "--sections", "photo,predictions")
 
 

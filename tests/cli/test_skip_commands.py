@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 
 def test_a_landscape_takes_labels_by_name_and_goes_on_from_its_folder(run, tmp_path):
     arguments = ("--points", 3, "--count", 2, "--labels", "heart,star", "--state", "kept", "--json")
@@ -28,6 +30,7 @@ def test_networks_are_compared_on_the_command_line(run, tmp_path):
     assert json.loads(said.out)["names"] == ["plain-8", "resnet-8"]
 
 
+@pytest.mark.usefixtures("not_drawn")
 def test_skip_connections_are_drawn(run, tmp_path):
     said = run("skip-connections", "--model", "shapes-residual", "--weights", "random")
     assert said.code == 0, said.err

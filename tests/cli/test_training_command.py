@@ -11,6 +11,8 @@ from torch import nn
 
 from cnnviz import GradientMonitor
 
+pytestmark = pytest.mark.usefixtures("not_drawn")
+
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:

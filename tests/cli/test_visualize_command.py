@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+pytestmark = pytest.mark.usefixtures("not_drawn")
+
 UNITS = ("visualize", "--units", "features.0:1; features.4:0-1", "--steps", 2, "--size", 32)
 
 

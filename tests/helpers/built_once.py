@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from copy import copy
 from functools import update_wrapper
 from typing import Any, get_args
+from unittest.mock import patch
 
-import pytest
 import typer
 
 from cnnviz_cli import lazy
@@ -25,9 +25,10 @@ def built_once() -> Iterator[None]:
 
     What a command is to do is asked anew for each call, as ever.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(typer.main, "get_group", _kept_groups())
-        patch.setattr(lazy, "built", _kept_commands())
+    with (
+        patch.object(typer.main, "get_group", _kept_groups()),
+        patch.object(lazy, "built", _kept_commands()),
+    ):
         yield
 
 

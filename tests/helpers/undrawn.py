@@ -13,34 +13,52 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 
 @contextmanager
 def undrawn() -> Iterator[None]:
-    """Write an empty picture wherever a figure is to be saved, within the context."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", _save_an_empty_one)
+    """Write an empty picture wherever a figure is to be saved, within the context.
+
+    A page gets pictures that are as large as they would be.
+    """
+    with (
+        patch.object(Figure, "savefig", _save_an_empty_one),
+        patch.object(FigureCanvasAgg, "draw", _leave_empty),
+    ):
         yield
 
 
-_SAVE = Figure.savefig
+_SAVE, _DRAW = Figure.savefig, FigureCanvasAgg.draw
 
 
 def _save_an_empty_one(figure: Figure, target: Any, **options: Any) -> None:
     assert figure.axes, "an empty figure is saved"
     suffix = str(options.get("format") or Path(target).suffix.removeprefix("."))
-    empty = _empty(suffix)
+    empty = _empty(suffix, tuple((options.get("metadata") or {}).items()))
     if hasattr(target, "write"):
         target.write(empty)
     else:
         Path(target).write_bytes(empty)
 
 
+def _leave_empty(canvas: Any) -> None:
+    assert canvas.figure.axes, "an empty figure is drawn"
+    if "draw" in vars(canvas.figure):
+        # Who put that there only wants to measure texts.
+        _DRAW(canvas)
+    else:
+        # It makes the pixels.
+        canvas.renderer = canvas.get_renderer()
+
+
 @cache
-def _empty(suffix: str) -> bytes:
+def _empty(suffix: str, metadata: tuple[tuple[str, Any], ...]) -> bytes:
+    """Return an empty picture, of which is told what makes a picture one of ours."""
     stream = io.BytesIO()
-    _SAVE(Figure(figsize=(1, 1)), stream, format=suffix)
+    with patch.object(FigureCanvasAgg, "draw", _DRAW):
+        _SAVE(Figure(figsize=(1, 1)), stream, format=suffix, metadata=dict(metadata))
     return stream.getvalue()
