@@ -32,7 +32,8 @@ def undrawn() -> Iterator[None]:
         yield
 
 
-_SAVE, _DRAW = Figure.savefig, FigureCanvasAgg.draw
+_SAVE = Figure.savefig
+_DRAW: Any = FigureCanvasAgg.draw
 
 
 def _save_an_empty_one(figure: Figure, target: Any, **options: Any) -> None:
