@@ -138,9 +138,7 @@ def _write_gif(
     path: Path, pictures: Sequence[bytes], seconds: Sequence[float], origin: Provenance
 ) -> None:
     """Write frames that share one palette, so that no colour flickers."""
-    palette = _palette(pictures)
-    nearest = _nearest(palette)
-    first, *others = (_indexed(_pixels(picture), palette, nearest) for picture in pictures)
+    first, *others = _indexed(pictures, _palette(pictures))
     first.save(
         path,
         save_all=True,
@@ -169,29 +167,42 @@ def _palette(pictures: Sequence[bytes]) -> NDArray[np.uint8]:
     return palette
 
 
-def _nearest(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return which colour of a palette is nearest to each of 64 levels a channel, [64, 64, 64]."""
-    levels = np.arange(64)
-    levels = (levels << 2 | levels >> 4).astype(np.float32)  # The last is 255, as white is.
-    colours = palette.astype(np.float32)
-    lengths = (colours**2).sum(1)
-    found = np.empty((64, 64, 64), np.uint8)
-    for place, red in enumerate(levels):
-        green, blue = np.meshgrid(levels, levels, indexing="ij")
-        cells = np.stack([np.full_like(green, red), green, blue], -1)
-        found[place] = (lengths - 2.0 * cells @ colours.T).argmin(-1)
+def _indexed(pictures: Sequence[bytes], palette: NDArray[np.uint8]) -> list[Image.Image]:
+    """Return frames in the colours of a palette; dithering would move grain over what is still.
+
+    The nearest colour is that of 64 levels a channel, looked for once for each that occurs.
+    """
+    from PIL import Image
+
+    occurs = np.zeros(64**3, bool)
+    for picture in pictures:
+        occurs[_level(_pixels(picture))] = True
+    nearest = np.zeros(64**3, np.uint8)
+    nearest[occurs] = _nearest(np.flatnonzero(occurs), palette)
+    # One after the other: what stands for the colours takes four times the room of a frame.
+    found = [Image.fromarray(nearest[_level(_pixels(picture))]) for picture in pictures]
+    for frame in found:
+        frame.putpalette(palette.tobytes())
     return found
 
 
-def _indexed(
-    pixels: NDArray[np.uint8], palette: NDArray[np.uint8], nearest: NDArray[np.uint8]
-) -> Image.Image:
-    """Return a frame in the colours of a palette; dithering would move grain over what is still."""
-    from PIL import Image
+def _level(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return the colours [H, W, 3] in 64 levels a channel, each as one number."""
+    red, green, blue = np.moveaxis(pixels.astype(np.int32) >> 2, -1, 0)
+    return red << 12 | green << 6 | blue
 
-    red, green, blue = np.moveaxis(pixels >> 2, -1, 0)
-    found = Image.fromarray(nearest[red, green, blue])
-    found.putpalette(palette.tobytes())
+
+def _nearest(levels: NDArray[np.intp], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return which colour of a palette is nearest to each level."""
+    channels = np.stack([levels >> 12, levels >> 6 & 63, levels & 63], -1)
+    # The last is 255, as white is.
+    cells = (channels << 2 | channels >> 4).astype(np.float32)
+    colours = palette.astype(np.float32)
+    lengths = (colours**2).sum(1)
+    found = np.empty(len(levels), np.uint8)
+    for start in range(0, len(levels), 4096):
+        part = slice(start, start + 4096)
+        found[part] = (lengths - 2.0 * cells[part] @ colours.T).argmin(-1)
     return found
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import combinations
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,25 +20,17 @@ from cnnviz.results.drawing import (
     take_literally,
 )
 from cnnviz.results.measured_once import measured_once
-from cnnviz.results.text import shortened
+from cnnviz.results.text_lines import Line, faults
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SLACK = 0.02
-"""Inches by which the box of a line may reach over another or the edge: letters do not fill it."""
-_SPACE = 0.03
-"""Inches between two lines side by side at least: less reads as one."""
-_UNEVEN = 0.45
-"""How far the lightness of the ground under a line may differ from end to end, 0 to 1."""
 _MOST_PIXELS = 8000
 """Pixels of a side at most while a picture is looked at."""
 _HALVINGS = 3
 """How often the room between a size that does not do and one that does is halved."""
 LEAST = (2.0, 1.0)
 """Inches below which no picture is drawn at all: it has a title, axes and a caption."""
-_SMALLEST = 5.0
-"""Points of a letter at least, as publishers ask for."""
 _WIDEST = 3.0
 """How many times the side that a picture takes by itself the same side may be."""
 _FACTORS = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
@@ -56,66 +46,6 @@ _NARROWEST_SHAPE = 10.0
 _WIDEST_SHAPE = 20.0
 """Inches of a shape at most: with more, the letters of a slide are too small for the last row."""
 _SQUEEZED = "constrained_layout not applied"
-_LETTERS = 40
-"""Letters of a text that a sentence quotes."""
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """One line of a text as it lies in a picture.
-
-    Attributes
-    ----------
-    text : str
-        What it says.
-    corners : ndarray of float
-        [4, 2]: the corners of its box in pixels from the upper left, in order around it.
-    points : float
-        The size of its letters.
-    """
-
-    text: str
-    corners: NDArray[np.float64]
-    points: float
-
-    @cached_property
-    def ends(self) -> NDArray[np.float64]:
-        """The least and the greatest x and y, [2, 2]."""
-        return np.stack([self.corners.min(0), self.corners.max(0)])
-
-    def runs_into(self, other: Line, dots: float) -> bool:
-        """Return whether two lines, which may be turned, overlap or follow without a space.
-
-        Parameters
-        ----------
-        other : Line
-            The other.
-        dots : float
-            Pixels of an inch.
-        """
-        near = np.minimum(self.ends[1], other.ends[1]) - np.maximum(self.ends[0], other.ends[0])
-        if (near <= -_SPACE * dots).any():
-            return False
-        # Two boxes lie apart where they do along a side of one of them.
-        for box in (self.corners, other.corners):
-            for start, end, least in ((0, 1, -_SPACE), (1, 2, _SLACK)):
-                side = box[end] - box[start]
-                along = side / max(float(np.hypot(*side)), 1e-9)
-                first, second = self.corners @ along, other.corners @ along
-                if min(first.max(), second.max()) - max(first.min(), second.min()) <= least * dots:
-                    return False
-        return True
-
-    def ground(self, lightness: NDArray[np.float64]) -> float:
-        """Return how far the lightness under the line differs, without a tenth at each end."""
-        across, down = (np.linspace(0.1, 0.9, count) for count in (32, 8))
-        right, below = self.corners[1] - self.corners[0], self.corners[3] - self.corners[0]
-        points = self.corners[0] + across[:, None, None] * right + down[:, None] * below
-        height, width = lightness.shape
-        columns = np.clip(points[..., 0].astype(int), 0, width - 1)
-        rows = np.clip(points[..., 1].astype(int), 0, height - 1)
-        low, high = np.quantile(lightness[rows, columns], (0.1, 0.9))
-        return float(high - low)
 
 
 def crowded(figure: Figure) -> str:
@@ -132,12 +62,12 @@ def crowded(figure: Figure) -> str:
         figure.dpi = before
     if found is None:
         return "nothing would be left of its panels"
-    lines, lightness = found
-    return next(_faults(lines, lightness, dots), "")
+    lines, ground = found
+    return next(faults(lines, ground, dots), "")
 
 
-def _drawn(figure: Figure) -> tuple[list[Line], NDArray[np.float64]] | None:
-    """Draw a figure without its texts: return these and the lightness of the rest, 0 to 1.
+def _drawn(figure: Figure) -> tuple[list[Line], NDArray[np.uint8]] | None:
+    """Draw a figure without its texts: return these and the colours of the rest, [H, W, 3].
 
     None where there is no room for panels.
     """
@@ -179,30 +109,7 @@ def _drawn(figure: Figure) -> tuple[list[Line], NDArray[np.float64]] | None:
         figure.draw(renderer)
     if any(_SQUEEZED in str(each.message) for each in told):
         return None
-    colours = np.asarray(renderer.buffer_rgba())[..., :3] / 255.0
-    return lines, colours @ np.array([0.299, 0.587, 0.114])
-
-
-def _faults(lines: list[Line], lightness: NDArray[np.float64], dots: float) -> Iterator[str]:
-    """Say of one line after the other why it cannot be read."""
-    slack = _SLACK * dots
-    edge = np.array(lightness.shape[::-1]) + slack
-    for line in lines:
-        if (line.ends[0] < -slack).any() or (line.ends[1] > edge).any():
-            yield f"{_quoted(line)} would be cut off"
-    for line in lines:
-        if line.points < _SMALLEST:
-            yield f"{_quoted(line)} would have letters of {line.points:.2g} points"
-    for first, second in combinations(lines, 2):
-        if first.runs_into(second, dots):
-            yield f"{_quoted(first)} and {_quoted(second)} would overlap"
-    for line in lines:
-        if line.ground(lightness) > _UNEVEN:
-            yield f"{_quoted(line)} would lie over a picture"
-
-
-def _quoted(line: Line) -> str:
-    return repr(shortened(line.text.strip(), _LETTERS))
+    return lines, np.asarray(renderer.buffer_rgba())[..., :3]
 
 
 def legible(
