@@ -12,6 +12,7 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
@@ -22,6 +23,7 @@ from cnnviz.results.legibility import crowded
 from cnnviz.results.measured_once import measured_once
 from cnnviz.results.picture_style import PictureStyle
 from cnnviz.results.table import TableResult
+from cnnviz.results.text import minus
 from cnnviz.testing import LAWS, Trial, network_state
 from cnnviz.views import VIEWS
 from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input
@@ -114,6 +116,15 @@ def test_a_result_draws_into_a_part_of_a_figure_and_leaves_the_rest_alone(trial:
 
 def test_every_text_of_a_picture_can_be_read(trial: Trial) -> None:
     assert crowded(trial.figure) == ""
+
+
+def test_numbers_below_zero_have_a_minus_sign_in_every_text(trial: Trial) -> None:
+    found = trial.result
+    drawn = (text.get_text() for text in trial.figure.findobj(Text))
+    # What an axis writes itself is a formula, in which a hyphen is drawn as a minus.
+    said = [text for text in drawn if not text.startswith("$")]
+    for text in (found.summary(), found.caption(), str(found), *said):
+        assert minus(text) == text
 
 
 def test_a_size_is_refused_with_one_that_will_do_or_every_text_can_be_read(trial: Trial) -> None:

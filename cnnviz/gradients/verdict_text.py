@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cnnviz.gradients.paths import NAMED
 from cnnviz.gradients.verdicts import EDGES, GradientVerdict
-from cnnviz.results.text import joined, layer_said, listed
+from cnnviz.results.text import joined, layer_said, listed, minus
 
 _LEARNED = {
     "blocked": ("0 of 6", "0 of 6"),
@@ -95,7 +95,7 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
 def _unsigned_zero(value: float, places: int) -> str:
     """Return a number with its sign, where there is anything left of it."""
     said = f"{value:+.{places}f}"
-    return said if float(said) else said[1:]
+    return minus(said) if float(said) else said[1:]
 
 
 def without_gradient(verdict: GradientVerdict, points: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
@@ -12,6 +13,8 @@ _FINEST_SPREAD = 1e-4
 """The least deviation that is written with its zeros."""
 _WIDE = 0.1
 """From which width on the interval of a share leaves no place behind the point."""
+_HYPHEN = re.compile(r"(?<![\w.)\]])-(?=\.?\d)")
+"""A hyphen that stands for a minus: before a number, and behind no name, number or bracket."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -25,6 +28,15 @@ class Refused(Protocol):
     @property
     def reason(self) -> str:
         """Why it could not be used, without a full stop."""
+
+
+def minus(text: str) -> str:
+    """Return a text whose numbers below zero have a minus sign, as those along an axis have.
+
+    >>> minus("-0.5 to -.25, conv-3, 1e-04")
+    '−0.5 to −.25, conv-3, 1e-04'
+    """
+    return _HYPHEN.sub("−", text)
 
 
 def percent(share: float) -> str:
@@ -76,7 +88,7 @@ def three_digits(share: float) -> str:
     """
     if share != share:
         return "–"
-    return "> 0.999" if 0.9995 <= share < 1 else f"{share:.3f}"
+    return "> 0.999" if 0.9995 <= share < 1 else minus(f"{share:.3f}")
 
 
 def count(number: float) -> str:
@@ -101,7 +113,7 @@ def short(number: float, unit: str = "") -> str:
         size /= 1000
     whole = not prefix and size == int(size)
     digits = 0 if whole or abs(size) >= 99.95 else 1 if abs(size) >= 9.995 else 2
-    return f"{size:.{digits}f} {prefix}{unit}".strip()
+    return minus(f"{size:.{digits}f} {prefix}{unit}".strip())
 
 
 def spelled(number: float) -> str:
@@ -161,8 +173,8 @@ def number(value: float) -> str:
     ('3.14', '4780', '5.1e-04')
     """
     if value == 0.0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
-    return f"{value:.1e}"
+        return minus(f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}")
+    return minus(f"{value:.1e}")
 
 
 def in_one_form(values: Iterable[float]) -> list[str]:
@@ -187,6 +199,7 @@ def power_of_ten(value: float) -> str:
     if value == 0.0 or not math.isfinite(value):
         return f"{value:g}"
     figures, _, exponent = f"{value:.1e}".partition("e")
+    figures = minus(figures)
     if not int(exponent):
         return figures
     return f"{figures} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
@@ -223,7 +236,7 @@ def with_spread(mean: float, deviation: float) -> str:
         return f"{number(mean)} ± {number(deviation)}"
     # Of what it is rounded to: 0.996 is written 1.0.
     places = max(0, 1 - _order(deviation, 1))
-    return f"{mean:z.{places}f} ± {deviation:.{places}f}"
+    return minus(f"{mean:z.{places}f} ± {deviation:.{places}f}")
 
 
 def intervals_to_one_place(
@@ -248,7 +261,7 @@ def intervals_to_one_place(
     finest = min(one for one in (*known, *ends) if one >= _FINEST_SPREAD)
     places = max(0, 1 - _order(max(known), 1), -_order(finest, 0))
     return [
-        (f"{one:z.{places}f}", f"{low:z.{places}f}", f"{high:z.{places}f}")
+        (minus(f"{one:z.{places}f}"), minus(f"{low:z.{places}f}"), minus(f"{high:z.{places}f}"))
         for one, low, high in several
     ]
 
@@ -269,7 +282,7 @@ def to_one_place(values: Iterable[float], figures: int = 3) -> list[str]:
     if not 1e-3 <= largest < 1e5:
         return in_one_form(several)
     places = max(0, figures - 1 - math.floor(math.log10(largest)))
-    return [f"{value:z.{places}f}" for value in several]
+    return [minus(f"{value:z.{places}f}") for value in several]
 
 
 def share_between(share: float, low: float, high: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.course.cka import LEAST
-from cnnviz.results.text import layer_said, listed, plural
+from cnnviz.results.text import layer_said, listed, minus, plural
 from cnnviz.views.deconvnet import RULES
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _order_told(order: float, chance: float, layers: int) -> str:
     """Say whether deeper layers settle later, with the measurement."""
     if layers < _LEAST_LAYERS or not np.isfinite(chance):
         return ""
-    measured = f"Kendall's tau of depth and time {order:+.2f}, chance {chance:.2g}"
+    measured = minus(f"Kendall's tau of depth and time {order:+.2f}, chance {chance:.2g}")
     if chance > _LEVEL:
         return f"; no order of depth that {layers} layers could show ({measured})"
     return f"; the deeper, the {'later' if order > 0 else 'earlier'} ({measured})"

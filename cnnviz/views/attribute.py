@@ -35,6 +35,7 @@ from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Target
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.space import IMAGE
+from cnnviz.results.text import minus
 
 Method = Annotated[AttributionName, ATTRIBUTION_METHODS]
 """What the command line offers are the names of the table."""
@@ -221,7 +222,7 @@ def _answer(
 def _completeness(total: torch.Tensor, rise: torch.Tensor) -> str:
     """Say how far the attributions of each image are from the rise of its score."""
     each = [
-        f"{found:.3g} for a rise of {wanted:.3g}"
+        minus(f"{found:.3g} for a rise of {wanted:.3g}")
         for found, wanted in zip(total.tolist(), rise.tolist(), strict=True)
     ]
     error = float(((total - rise).abs() / rise.abs().clamp(min=1e-12)).max())

@@ -41,7 +41,7 @@ from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import layer_said, plural
+from cnnviz.results.text import layer_said, minus, plural
 from cnnviz.views._explainers import heatmap as make_heatmap
 from cnnviz.views._faithfulness_text import caption
 from cnnviz.views._measured_maps import check_images, flat_maps, measured_maps, with_explainer
@@ -190,7 +190,7 @@ class Faithfulness(TableResult):
         count = plural(len(self.images), self.space.noun)
         rows = [f"{self.title} at {layer_said(self.layer)}: {count}"]
         rows += [
-            f"  {one.title:<36}{one.mean:>z8.3f}   random {one.random_mean:>z7.3f}"
+            minus(f"  {one.title:<36}{one.mean:>z8.3f}   random {one.random_mean:>z7.3f}")
             for one in self.measures
         ]
         return "\n".join([*rows, *(verdict.sentence for verdict in self.verdicts)])

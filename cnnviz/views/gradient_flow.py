@@ -27,6 +27,7 @@ from cnnviz.results import drawing
 from cnnviz.results.checks import Check, Checked, State
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import minus
 from cnnviz.views._gradient_flow_notes import shares_after, told_data, told_of_others
 from cnnviz.views._gradient_flow_pass import Measured, measure
 
@@ -205,7 +206,7 @@ class GradientFlow(Checked, TableResult):
         for place, remedy in enumerate(self.remedies, 1):
             note = f" {remedy.note}" if remedy.note else ""
             change = (
-                f"D {remedy.before:+.1f} -> {remedy.after:+.1f}, "
+                minus(f"D {remedy.before:+.1f} -> {remedy.after:+.1f}, ")
                 if not math.isnan(remedy.after)
                 else ""
             )

@@ -103,7 +103,7 @@ class GradientWhiteness(Result):
         several = f", mean over {lines} lines" if lines > 1 else ""
         told = "".join(f" {note}" for note in self.notes)
         return (
-            f"The gradient of a random +1/-1 combination of the logits at {count} {self.noun}s on "
+            f"The gradient of a random +1/−1 combination of the logits at {count} {self.noun}s on "
             f"a straight line. {self.way} On the left its component in one random direction, for "
             "each network by itself; on the right the autocorrelation of the whole gradient over "
             f"the steps between two {self.noun}s{several}. White noise has 0 from a lag of 1 on: "

@@ -24,7 +24,7 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
-from cnnviz.results.text import layer_said, whole_percent
+from cnnviz.results.text import layer_said, minus, whole_percent
 from cnnviz.views._invariance_walk import Walk, norm_of, scene_of
 from cnnviz.views.pictures.invariance import draw
 
@@ -167,11 +167,12 @@ class Invariance(Result):
         """Say what is done to each input, and how far."""
         ends = {kind: row[[0, -1]] for kind, row in zip(self.kinds, self.values, strict=True)}
         shift, scale = ends["translation"], ends["scale"]
-        by, times = f"{shift[0]:.0f} to {shift[1]:.0f}", f"{scale[0]:g} to {scale[1]:g} times"
+        by = minus(f"{shift[0]:.0f} to {shift[1]:.0f}")
+        times = f"{scale[0]:g} to {scale[1]:g} times"
         if self.axes == 1:
             return f"each signal is moved by {by} samples and stretched {times} about its middle"
         turn = ends["rotation"]
-        degrees = f"{turn[0]:g} to {turn[1]:g} degrees"
+        degrees = minus(f"{turn[0]:g} to {turn[1]:g} degrees")
         if self.axes == IMAGE.axes:
             return (
                 f"each image is moved by {by} px, enlarged {times} about its middle, and turned by "

@@ -44,7 +44,7 @@ from cnnviz.results.provenance import installed_version
 from cnnviz.results.result import Result
 from cnnviz.results.resume_store import ResumeStore
 from cnnviz.results.space import IMAGE, space_of
-from cnnviz.results.text import plural
+from cnnviz.results.text import minus, plural
 
 POINTS = {1: 41, 2: 21}
 """How many points a side has by default, by the number of directions."""
@@ -146,7 +146,9 @@ class LossLandscape(Result):
         way = (
             "along a random direction"
             if self.dimensions == 1
-            else f"along two random directions (the cosine between them is {self.cosine:.2g})"
+            else minus(
+                f"along two random directions (the cosine between them is {self.cosine:.2g})"
+            )
         )
         norms = (
             " Batch norms have the statistics of the images at every point."

@@ -16,7 +16,7 @@ from cnnviz.results import drawing
 from cnnviz.results.choosing import all_by_name
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import Result
-from cnnviz.results.text import joined, number
+from cnnviz.results.text import joined, minus, number
 
 REACH = 6.0
 """The losses are taken from -6 to 6."""
@@ -86,7 +86,7 @@ class Losses(Result):
             ends = [f"{self.names[f]} {number(self.slopes[f, -1])}" for f in range(len(self.names))]
             return f"Slope at a residual of {REACH:g}: {', '.join(ends)}"
         ends = [f"{self.names[f]} {number(self.slopes[f, 0])}" for f in margins]
-        return f"Slope at a margin of {-REACH:g}, surely wrong: {', '.join(ends)}"
+        return f"Slope at a margin of −{REACH:g}, surely wrong: {', '.join(ends)}"
 
     def caption(self) -> str:
         """Say what is drawn, where each saturates, and why zero-one cannot be descended."""
@@ -95,11 +95,11 @@ class Losses(Result):
             "residual r, the prediction less the truth, or of the margin m, the logit of the "
             "right class less that of the others, which is above 0 where the answer is right. "
             "Grey is where a loss saturates: its slope is below a twentieth of the greatest from "
-            f"{-REACH:g} to {REACH:g}, so that hardly anything is learned there."
+            f"−{REACH:g} to {REACH:g}, so that hardly anything is learned there."
         ]
         if "margin" in self.over:
             parts.append(
-                f"At the lower right gradient descent moves one margin from {-REACH:g} in "
+                f"At the lower right gradient descent moves one margin from −{REACH:g} in "
                 f"{self.descents.shape[1] - 1} steps with a learning rate of {self.rate:g}."
             )
         if "zero_one" in self.names:
@@ -133,8 +133,8 @@ class Losses(Result):
         """Say where one loss saturates, and when a descent is through."""
         letter = self.over[place][0]
         left, right = self.saturated[place]
-        ends = [f"below {letter} = {left:.2f}"] if np.isfinite(left) else []
-        ends += [f"above {letter} = {right:.2f}"] if np.isfinite(right) else []
+        ends = [minus(f"below {letter} = {left:.2f}")] if np.isfinite(left) else []
+        ends += [minus(f"above {letter} = {right:.2f}")] if np.isfinite(right) else []
         flat = f"saturates {joined(ends)}" if ends else "does not saturate"
         if not np.nan_to_num(self.slopes[place]).any():
             flat = "has no slope anywhere"
@@ -142,7 +142,7 @@ class Losses(Result):
             return flat
         steps = self.steps_to_right[place]
         through = f"right after {steps:.0f} steps" if np.isfinite(steps) else "never right"
-        return f"{flat}; descended from {letter} = {-REACH:g}: {through}"
+        return f"{flat}; descended from {letter} = −{REACH:g}: {through}"
 
 
 @bounded

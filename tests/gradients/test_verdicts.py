@@ -255,7 +255,7 @@ def test_where_units_are_dead_is_named_by_the_layer_before() -> None:
             model.module.first(images(4, 8)).relu(), model.module.second.weight
         )
     assert sums.amax((0, 2, 3)).min() > 0.0
-    reach = f"one of -50, where weighted sums reach {number(float(sums.max()))} at most"
+    reach = f"one of −50, where weighted sums reach {number(float(sums.max()))} at most"
     assert f"It is the bias that silences these: {reach}" in cause.sentence
 
 
@@ -284,14 +284,14 @@ def test_the_bias_of_a_batch_norm_is_found_to_silence(inplace: bool) -> None:
         # The statistics that such a norm has gathered are those of the images, with n - 1.
         mean, deviation = sums.mean((0, 2, 3)), sums.transpose(0, 1).flatten(1).std(1)
         values = (sums - mean[:, None, None]) / deviation[:, None, None]
-    why = "the bias of the normalisation that silences these: one of -50, where normalised values"
+    why = "the bias of the normalisation that silences these: one of −50, where normalised values"
     reach = re.search(f"{why} reach ([0-9.]+) at most", cause.sentence)
     assert reach is not None
     assert float(reach[1]) == pytest.approx(float(values.max()), abs=0.006)
     with torch.no_grad():
         model.module.norm.weight[1:] = 0.0
     cause = explain(found := probe(model, images(4, 8)), judge(found))
-    assert "silences 1 of these 4: one of -50" in cause.sentence
+    assert "silences 1 of these 4: one of −50" in cause.sentence
 
 
 _BIAS = torch.full((4,), -50.0)
@@ -329,7 +329,7 @@ def test_the_bias_of_a_normalisation_in_any_form_of_call_is_found_to_silence(for
     cause = explain(found := probe(as_model(network), images(4, 8)), judge(found))
     with torch.no_grad():
         values = network.normalise(network.first(images(4, 8))) + 50.0
-    why = "the bias of the normalisation that silences these: one of -50, where normalised values"
+    why = "the bias of the normalisation that silences these: one of −50, where normalised values"
     reach = re.search(f"{why} reach ([0-9.]+) at most", cause.sentence)
     assert reach is not None
     assert float(reach[1]) == pytest.approx(float(values.max()), abs=0.006)
@@ -352,7 +352,7 @@ def test_a_bias_is_no_cause_where_weighted_sums_never_rise_above_zero() -> None:
     with torch.no_grad():
         model.module.second.weight[:3] = -1.0
     cause = explain(found := probe(model, images(4, 8)), judge(found))
-    assert "It is the bias that silences 1 of these 4: one of -50" in cause.sentence
+    assert "It is the bias that silences 1 of these 4: one of −50" in cause.sentence
     with torch.no_grad():
         model.module.second.weight[3:] = -1.0
     cause = explain(found := probe(model, images(4, 8)), judge(found))

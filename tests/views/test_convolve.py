@@ -247,4 +247,4 @@ def test_the_callers_own_kernel_is_named_in_a_sentence() -> None:
 def test_a_zero_that_was_multiplied_with_a_minus_has_no_sign() -> None:
     found = convolve([[1, 2, 3], [0, 1, 2], [1, 0, 1]], "sobel_x")
     texts = [text.get_text() for axes in found.figure().axes for text in axes.texts]
-    assert any(text.startswith("-1 + 0 + 3\n+ 0 + 0 + 4\n- 1 + 0 + 1\n= 6") for text in texts)
+    assert any(text.startswith("−1 + 0 + 3\n+ 0 + 0 + 4\n− 1 + 0 + 1\n= 6") for text in texts)

@@ -36,9 +36,10 @@ def test_every_position_is_a_frame() -> None:
     found = convolve_signals([1, 2, 3], [1, -1])
     titles = [frame.canvas.axes[-1].get_title(loc="right") for frame in found.frames()]
     assert titles[0] == "y[0] = 1 = 1"
-    assert titles[1] == "y[1] = -1 + 2 = 1"
+    assert titles[1] == "y[1] = −1 + 2 = 1"
     assert len(titles) == 5
-    assert titles[-1] == f"y[{found.at}] = {found.total:g} = {found.total:g}"
+    assert found.total == -3.0
+    assert titles[-1] == f"y[{found.at}] = −3 = −3"
     heights = [bar.get_height() for bar in found.figure().axes[2].patches]
     assert heights == found.products.tolist()
 

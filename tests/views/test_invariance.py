@@ -97,7 +97,7 @@ def test_the_target_is_the_likeliest_class_of_each_image() -> None:
 
 def test_the_caption_tells_ranges_and_what_is_mirrored() -> None:
     caption = invariance(tiny_network(), images(), shift=0.5, scale=3.0, steps=5).caption()
-    assert "moved by -12 to 12 px" in caption
+    assert "moved by −12 to 12 px" in caption
     assert "enlarged 1 to 3 times" in caption
     assert "50% of the pixels under translation, 0% of the pixels under scale" in caption
     scene = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)

@@ -31,7 +31,7 @@ def test_it_tells_who_saturates_and_who_can_be_descended() -> None:
     assert steps["hinge"] == 13
     assert np.isnan(steps["brier"])
     assert f"right after {steps['bce']:.0f} steps" in told["bce"]
-    assert "hinge -1" in found.summary()
+    assert "hinge −1" in found.summary()
     assert "cannot be descended" in found.caption()
 
 

@@ -14,7 +14,7 @@ from cnnviz.gradients.verdicts import (
     band,
     raised_edges,
 )
-from cnnviz.results.text import listed
+from cnnviz.results.text import listed, minus
 
 NAMED = 8
 """How many layers one event names."""
@@ -216,7 +216,7 @@ def _along_depth(record: StepRecord) -> Iterator[Event]:
         )
         return
     label = band(decades, raised_edges(record.allowance))
-    way = f"{decades:+.1f} decades from {record.named(last)} to {record.named(first)}"
+    way = minus(f"{decades:+.1f}") + f" decades from {record.named(last)} to {record.named(first)}"
     if label in ("vanished", "vanishing"):
         text = (
             f"The gradient vanishes: {way}. Skip connections, normalisation or an initialisation "

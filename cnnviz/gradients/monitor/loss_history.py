@@ -14,6 +14,7 @@ from itertools import pairwise
 from statistics import fmean, median, variance
 
 from cnnviz.gradients.monitor.records import Event, StepRecord
+from cnnviz.results.text import minus
 
 RECENT = 8
 LOSSES = 32
@@ -278,8 +279,9 @@ class LossHistory:
                     f"The loss rests at {now:.3g}, what guessing gives ({guess:.3g}), although "
                     f"about {seen:.0f} samples of each class were seen, the weights move (by "
                     f"{move:.1e} of their size a step) and gradients arrive; gradients of "
-                    f"different batches have nothing in common (mean cosine {agreed:+.2f}). So "
-                    "far the labels tell nothing about what goes in: look whether they belong to "
+                    "different batches have nothing in common (mean cosine "
+                    f"{minus(f'{agreed:+.2f}')}). So far the labels tell nothing about what goes "
+                    "in: look whether they belong to "
                     "it. A network that is only slow to begin looks the same.",
                 )
                 return

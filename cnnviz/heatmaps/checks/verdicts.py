@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.results.space import IMAGE, Space
-from cnnviz.results.text import plural
+from cnnviz.results.text import minus, plural
 
 LEVEL = 0.05
 """A map counts as better than random where random maps do as well with this probability or less:
@@ -177,7 +177,7 @@ class AgainstRandom(Check):
         """Say how the maps do beside random ones, and what that rests on."""
         gain = find(self.measure)
         figures = (
-            f"insertion minus deletion is {gain.mean:z.{DIGITS}f} against "
+            f"insertion minus deletion is {minus(f'{gain.mean:z.{DIGITS}f}')} against "
             f"{gain.random_mean:z.{DIGITS}f}, and random maps do as well with probability "
             f"{gain.chance:.2g}"
         )
@@ -192,9 +192,8 @@ class AgainstRandom(Check):
     def line(self, find: Callable[[str], Measure]) -> str:
         """Return the gain of the maps and of the random maps."""
         gain = find(self.measure)
-        return (
-            f"insertion - deletion {gain.mean:z.{DIGITS}f}, random {gain.random_mean:z.{DIGITS}f}"
-        )
+        own, random = (f"{mean:z.{DIGITS}f}" for mean in (gain.mean, gain.random_mean))
+        return minus(f"insertion - deletion {own}, random {random}")
 
     def failed_line(self, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say that random maps do as well too often to tell them apart."""
@@ -279,8 +278,9 @@ class AgainstRandomisation(Check):
             )
         how = (
             "while the upper half of the layers forget what they learned, the maps keep a "
-            f"similarity of {similarity:.2f} to what they were (1 is unchanged, 0 is random; the "
-            f"plain gradient keeps {gradient:.2f}, and the limit is {self.limit(find):.2f})"
+            f"similarity of {minus(f'{similarity:.2f}')} to what they were (1 is unchanged, 0 is "
+            f"random; the plain gradient keeps {gradient:.2f}, and the limit is "
+            f"{self.limit(find):.2f})"
         )
         if self.judge(find) is None:
             return (
@@ -296,7 +296,7 @@ class AgainstRandomisation(Check):
 
     def line(self, find: Callable[[str], Measure]) -> str:
         """Return the similarity kept."""
-        return f"similarity kept {find(self.measure).mean:.2f}"
+        return f"similarity kept {minus(f'{find(self.measure).mean:.2f}')}"
 
     def failed_line(self, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say that the maps hardly change."""

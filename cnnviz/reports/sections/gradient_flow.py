@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
+from cnnviz.results.text import minus
 from cnnviz.views.gradient_flow import GradientFlow, gradient_flow
 
 
@@ -69,7 +70,7 @@ def _row(result: GradientFlow, place: int) -> tuple[str, ...]:
         "trunk" if result.on_trunk[place] else "branch",
         f"{result.activation_norms[place]:.3g}",
         f"{result.gradient_norms[place]:.3g}",
-        f"{math.log10(size / reference):+.2f}" if known else "none",
+        minus(f"{math.log10(size / reference):+.2f}") if known else "none",
         _number(result.weight_figures[place]),
         "" if np.isnan(dead) else f"{dead:.0%}",
     )

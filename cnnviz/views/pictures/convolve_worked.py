@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Scale
-from cnnviz.results.text import number
+from cnnviz.results.text import minus, number
 from cnnviz.views.pictures.board import Board, Box, Matrix, written
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ def _kernel_cells(found: Convolution, place: int) -> list[str] | None:
     if max(values.shape) > LARGEST:
         return None
     if 1.0 < found.divisor <= 16.0:
-        return [f"{cell * found.divisor:g}/{found.divisor:g}" for cell in values.ravel()]
+        return [minus(f"{cell * found.divisor:g}/{found.divisor:g}") for cell in values.ravel()]
     if found.divisor != 1.0:
-        return [f"{cell:.2g}" for cell in values.ravel()]
+        return [minus(f"{cell:.2g}") for cell in values.ravel()]
     return [cell_text(float(value)) for value in values.ravel()]
 
 
@@ -112,7 +112,7 @@ def total_words(found: Convolution, at: tuple[int, int], products: NDArray[np.fl
     total = float(products.sum()) + found.bias
     lines = []
     if products.size <= 9 and all(float(term).is_integer() for term in products.ravel()):
-        terms = [f"{term + 0.0:g}" for term in products.ravel()]  # -0.0 + 0.0 is 0.0
+        terms = [minus(f"{term + 0.0:g}") for term in products.ravel()]  # -0.0 + 0.0 is 0.0
         lines.append(_signed_sum(terms))
     elif len(products) > 1:
         lines.append(_signed_sum([cell_text(float(part.sum())) for part in products]))
@@ -128,7 +128,7 @@ def total_words(found: Convolution, at: tuple[int, int], products: NDArray[np.fl
 def _signed_sum(terms: list[str]) -> str:
     """Return terms with their signs, on lines of three."""
     words = [
-        term if not place else f"- {term[1:]}" if term.startswith("-") else f"+ {term}"
+        term if not place else f"− {term[1:]}" if term.startswith("−") else f"+ {term}"
         for place, term in enumerate(terms)
     ]
     return "\n".join(" ".join(words[start : start + 3]) for start in range(0, len(words), 3))
@@ -142,11 +142,11 @@ def cell_numbers(values: NDArray[np.float64]) -> list[str] | None:
 def cell_text(value: float) -> str:
     """Return a number in so few letters that a cell holds it."""
     if value == round(value) and abs(value) < 1e5:
-        return f"{value:.0f}".replace("-0", "0") if value == 0 else f"{value:.0f}"
+        return minus(f"{value:z.0f}")
     size = abs(value)
     if size >= 99.95:
-        return f"{value:.0f}" if size < 1e5 else number(value)
-    return f"{value:.1f}" if size >= 9.95 else f"{value:.2f}"
+        return minus(f"{value:.0f}") if size < 1e5 else number(value)
+    return minus(f"{value:.1f}" if size >= 9.95 else f"{value:.2f}")
 
 
 def board_title(board: Board, box: Box, text: str) -> None:

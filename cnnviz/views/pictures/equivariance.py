@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.results import colour_bars, drawing
-from cnnviz.results.text import layer_said, shortened
+from cnnviz.results.text import layer_said, minus, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,7 +179,7 @@ def _short(value: float) -> str:
     >>> _short(0.424), _short(0.0), _short(2.4e-7)
     ('0.42', '0', '0.000')
     """
-    return f"{value:.3f}" if 0.0 < value < 5e-4 else f"{value:.2g}"
+    return minus(f"{value:.3f}" if 0.0 < value < 5e-4 else f"{value:.2g}")
 
 
 def _answers(axes: Axes, found: Equivariance) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.gradients.verdict_text import in_words, pairs
 from cnnviz.results import drawing
-from cnnviz.results.text import listed, number, shortened
+from cnnviz.results.text import listed, minus, number, shortened
 from cnnviz.views.pictures.gradient_bands import (
     SHADES,
     draw_bands,
@@ -127,7 +127,7 @@ def _reading(flows: tuple[GradientFlow, ...], across: float) -> str:
     """Say what D and its unit are, and whose bands are shaded, over so many inches."""
     whose = f", and those of {flows[0].provenance.model}" if of_other_bands(flows) else ""
     return drawing.wrapped(
-        "D is what the first layer has, in decades: -2 is a hundredth, +2 a hundred times as much. "
+        "D is what the first layer has, in decades: −2 is a hundredth, +2 a hundred times as much. "
         f"The bands are for D alone{whose}.",
         across,
     )
@@ -331,7 +331,9 @@ def _remedies(axes: Axes, flow: GradientFlow, shown: list[Any], across: float) -
             axes.plot([before], [row], "o", ms=5, mfc="white", mec=drawing.QUIET, zorder=2)
         axes.plot([remedy.after], [row], "o", ms=6, color=colour, zorder=3)
         axes.annotate(
-            drawing.wrapped(f"{remedy.name}: {remedy.after:+.1f}, {remedy.label}", across + 0.6),
+            drawing.wrapped(
+                minus(f"{remedy.name}: {remedy.after:+.1f}, {remedy.label}"), across + 0.6
+            ),
             (0.0, row),
             xycoords=axes.get_yaxis_transform(),
             xytext=(5, 5),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnviz.results import drawing
+from cnnviz.results.text import minus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +104,7 @@ def _descents(axes: Axes, found: Losses, margins: list[int]) -> None:
             label=found.titles[place],
         )  # fmt: skip
     axes.set_xlim(0, steps[-1])
-    title = f"Descended from m = {found.x[0]:g}, learning rate {found.rate:g}"
+    title = f"Descended from m = {minus(f'{found.x[0]:g}')}, learning rate {found.rate:g}"
     _labels(axes, "step of gradient descent", "margin m", title)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels, Scale
-from cnnviz.results.text import layer_said, number, three_digits
+from cnnviz.results.text import layer_said, minus, number, three_digits
 from cnnviz.views.pictures.board import Board, Box, boards_scale, written
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ def _numbers(board: Board, found: Pooling) -> None:
 def _short(value: float) -> str:
     size = abs(value)
     if size >= 99.5 or value == 0.0:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if size >= 9.95 else f"{value:.2f}"
+        return minus(f"{value:.0f}")
+    return minus(f"{value:.1f}" if size >= 9.95 else f"{value:.2f}")
 
 
 def _curves(axes: Axes, found: Pooling) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
-from cnnviz.results.text import number, power_of_ten, shortened, to_one_place
+from cnnviz.results.text import minus, number, power_of_ten, shortened, to_one_place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,7 +147,7 @@ def signed(value: float) -> str:
     """
     if value == 0.0:
         return "0"
-    return f"{value:+.3f}" if abs(value) >= 1e-3 else f"{value:+.1e}"
+    return minus(f"{value:+.3f}" if abs(value) >= 1e-3 else f"{value:+.1e}")
 
 
 def temperature_curves(
