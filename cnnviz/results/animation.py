@@ -189,7 +189,7 @@ def _indexed(pictures: Sequence[bytes], palette: NDArray[np.uint8]) -> list[Imag
 def _level(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Return the colours [H, W, 3] in 64 levels a channel, each as one number."""
     red, green, blue = np.moveaxis(pixels.astype(np.int32) >> 2, -1, 0)
-    return red << 12 | green << 6 | blue
+    return np.asarray(red << 12 | green << 6 | blue, np.int32)
 
 
 def _nearest(levels: NDArray[np.intp], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -71,7 +71,7 @@ class Line:
         across, down = (np.linspace(0.1, 0.9, count) for count in (32, 8))
         right, below = self.corners[1] - self.corners[0], self.corners[3] - self.corners[0]
         points = self.corners[0] + across[:, None, None] * right + down[:, None] * below
-        return points.reshape(-1, 2)
+        return np.asarray(points.reshape(-1, 2), np.float64)
 
 
 def faults(lines: list[Line], ground: NDArray[np.uint8], dots: float) -> Iterator[str]:
