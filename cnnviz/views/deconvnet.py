@@ -201,16 +201,17 @@ class Projections(Result):
                 f"field: {self.field}), {below} what it sends back to these {places} {by} that "
                 "position and zero elsewhere."
             )
-        there = "on the right" if len(self.images) == 1 else "below it"
+        alone = len(self.images) == 1
+        drawn, there = ("once", "on the right") if alone else ("above", "below it")
         sent = f"what each unit sends back to its pixels {by} its strongest position and zero"
         if window == self.photos.shape[1:3]:
             return (
                 f"A unit sees the whole image (receptive field: {self.field}), which is drawn "
-                f"once; {there} {sent} elsewhere."
+                f"{drawn}; {there} {sent} elsewhere."
             )
         return (
             f"A unit sees {size} (receptive field: {self.field}), most of the image, which is "
-            f"therefore drawn once; {there}, in its place on the image, {sent} elsewhere. The "
+            f"therefore drawn {drawn}; {there}, in its place on the image, {sent} elsewhere. The "
             "frame is what the unit sees; the image around it is dimmed."
         )
 

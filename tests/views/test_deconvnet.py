@@ -22,6 +22,7 @@ from cnnviz.views.pictures.deconvnet import (
     _labels,
     _name_place,
     _on_photo,
+    _pair,
     in_place,
     paint,
     reach_of,
@@ -142,10 +143,11 @@ def test_a_photo_that_windows_nearly_fill_is_drawn_once() -> None:
     assert "framed: what it sees" in figure.axes[0].get_xlabel()
     many = deconvnet(tiny_network(), images(3, 12), "5", top=4)
     corners = _grid(many)[1].corners
-    assert len(corners) == 3 + 12
-    assert "below it, in its place on the image" in many.caption()
+    # Two groups, each with the three photos above and two of the four channels.
+    assert len(corners) == 2 * 3 + 12
+    assert "drawn above; below it, in its place on the image" in many.caption()
     labels = [text for text in many.figure().axes[0].texts if "±" in text.get_text()]
-    below = corners[3:6] + np.array([0, _grid(many)[1].side[0] + 2])
+    below = corners[6:9] + np.array([0, _grid(many)[1].side[0] + 2])
     assert [text.get_position() for text in labels[:3]] == list(map(tuple, below.tolist()))
     whole = deconvnet(tiny_network(), images(side=8), "5", top=4)
     assert (
@@ -251,3 +253,23 @@ def test_a_network_without_maps_needs_a_named_layer() -> None:
     found = deconvnet(module, images(side=8), "2")
     assert found.signals.shape == (5, 1, 3, 8, 8)
     found.figure()
+
+
+def test_channels_of_several_images_stand_in_groups_instead_of_a_tower() -> None:
+    found = deconvnet(tiny_network(), images(2), "1", top=5)
+    assert not in_place(found)
+    figure = found.figure()
+    width, height = figure.get_size_inches()
+    assert width > height
+    (axes,) = figure.axes
+    pixels = axes.images[0].get_array()[..., :3]
+    texts = [text for text in axes.texts if "\n" in text.get_text()]
+    assert len(texts) == 10
+    columns = sorted({text.get_position()[0] for text in texts})
+    assert len(columns) > 2
+    for text in texts:
+        left, below = (int(one) for one in text.get_position())
+        channel = int(text.get_text().partition(":")[0])
+        tile = _pair(found, found.channels.index(channel), columns.index(left) % 2)
+        tall, across = tile.shape[:2]
+        assert (pixels[below - 2 - tall : below - 2, left : left + across] == tile).all()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from cnnviz.introspection.receptive_fields import Box
     from cnnviz.views.deconvnet import Projections
 
+_T = TypeVar("_T")
+_WIDEST, _SHAPE = 16.0, 1.5
+"""Inches of a picture of several images at most, and how many times as wide as high it is best."""
 _LONGEST = 224
 """Pixels of a tile's longer side; a larger patch is shrunk to it."""
 _LEAST = 84
@@ -105,11 +109,13 @@ def draw_panel(found: Projections, axes: Axes) -> None:
 def _panel(axes: Axes, found: Projections, grid: mosaics.Mosaic) -> None:
     drawing.show(axes, grid.pixels)
     axes.set_anchor("NW")
-    columns = len(found.images)
-    photos = [""] * columns if in_place(found) and columns > 1 else []
-    mosaics.label_tiles(axes, grid, photos + _labels(found), 7.0)
-    if columns > 1:
-        _name_columns(axes, grid, found)
+    images = len(found.images)
+    groups = grid.columns // images if images > 1 else 1
+    photos = [""] * grid.columns if in_place(found) and images > 1 else []
+    labels = _arranged(found, _labels(found), groups, "") if images > 1 else _labels(found)
+    mosaics.label_tiles(axes, grid, photos + labels, 7.0)
+    if images > 1:
+        _name_columns(axes, grid, found, groups)
 
 
 def _grid(found: Projections, across: float = 0.0, most: int = 0) -> tuple[float, mosaics.Mosaic]:
@@ -121,20 +127,52 @@ def _grid(found: Projections, across: float = 0.0, most: int = 0) -> tuple[float
     tile = _on_photo if large else _pair
     tiles = [tile(found, *each) for each in np.ndindex(found.activations.shape)]
     height, width = tiles[0].shape[:2]
-    columns = len(found.images)
-    alone = columns == 1
+    alone = len(found.images) == 1
     if alone:
         columns = mosaics.columns_for(len(tiles), height / width, wide=2.2)
         columns = min(columns, most or columns)
-    elif large:
-        whole = [_sized(photo, _LEAST_PHOTO) for photo in found.photos]
-        tiles = [*(np.asarray(upwards(each, found.axis_names)) for each in whole), *tiles]
+    else:
+        groups = 1 if across else _groups(found, height / width)
+        columns = groups * len(found.images)
+        tiles = _arranged(found, tiles, groups, np.full_like(tiles[0], 255))
+        whole = [_sized(photo, _LEAST_PHOTO) for photo in found.photos] if large else []
+        tiles = [np.asarray(upwards(each, found.axis_names)) for each in whole] * groups + tiles
     if not across and alone:
         across = min(8.2, 4.1 * columns) if large else 8.2
     elif not across:
-        across = min(16.0, max(6.0, (1.8 if large else 2.4) * columns))
+        across = min(_WIDEST, max(6.0, (1.8 if large else 2.4) * columns))
     room = round(_LABEL * columns / across * width)
     return across, mosaics.mosaic(np.stack(tiles), columns=columns, side=1, gap=10, labels=room)
+
+
+def _groups(found: Projections, ratio: float) -> int:
+    """Return in how many groups side by side the channels stand, a row for each, of several images.
+
+    As many as make a screen of what would be a tower, as far as tiles stay large enough; `ratio`
+    is the height of a tile over its width.
+    """
+    large, images = in_place(found), len(found.images)
+    inches = 1.8 if large else 2.4
+    tall = ratio + _LABEL / inches
+
+    def shape(groups: int) -> float:
+        rows = -(-len(found.channels) // groups) + large
+        return groups * images / (rows * tall)
+
+    most = max(1, int(_WIDEST / ((1.3 if large else 1.7) * images)))
+    counts = range(1, min(most, len(found.channels)) + 1)
+    return min(counts, key=lambda groups: abs(math.log(shape(groups) / _SHAPE)))
+
+
+def _arranged(found: Projections, items: list[_T], groups: int, blank: _T) -> list[_T]:
+    """Return what is there of each channel and image in the order of the places on the grid."""
+    images = len(found.images)
+    rows = [items[first : first + images] for first in range(0, len(items), images)]
+    deep = -(-len(rows) // groups)
+    rows += [[blank] * images for _ in range(deep * groups - len(rows))]
+    return [
+        item for row in range(deep) for group in range(groups) for item in rows[group * deep + row]
+    ]
 
 
 def reach_of(signal: NDArray[np.float32]) -> float:
@@ -221,10 +259,14 @@ def _labels(found: Projections) -> list[str]:
     return labels
 
 
-def _name_columns(axes: Axes, grid: mosaics.Mosaic, found: Projections) -> None:
-    for name, (left, top) in zip(found.images, grid.corners, strict=False):
+def _name_columns(axes: Axes, grid: mosaics.Mosaic, found: Projections, groups: int) -> None:
+    """Write the name of an image above each column, and part the groups by a line."""
+    for name, (left, top) in zip(found.images * groups, grid.corners, strict=False):
         short = shortened(name, 24)
         axes.text(left, top - 4, short, fontsize=7.0, color=drawing.INK, va="bottom", ha="left")
+    for group in range(1, groups):
+        left = grid.corners[group * len(found.images)][0] - 5
+        axes.axvline(left, color=drawing.QUIET, lw=0.8)
 
 
 def _places(axes: Axes, found: Projections, inches: float) -> None:
