@@ -115,11 +115,12 @@ def _joined(pairs: Sequence[Pair | None], lengths: Sequence[int], dim: int, ndim
     def one(end: int) -> Ends:
         arrays = [nothing if pair is None else pair[end] for pair in pairs]
         common = np.broadcast_shapes(*(_along(array.shape, dim, 1) for array in arrays))
-        wide = [
-            np.broadcast_to(array, _along(common, dim, length))
-            for array, length in zip(arrays, lengths, strict=True)
-        ]
-        return compress(np.concatenate(wide, axis=dim))
+        joined = np.empty(_along(common, dim, sum(lengths)), np.int32)
+        start = 0
+        for array, length in zip(arrays, lengths, strict=True):
+            joined[(slice(None),) * dim + (slice(start, start + length),)] = array
+            start += length
+        return compress(joined)
 
     return one(0), one(1)
 
