@@ -63,9 +63,9 @@ def test_a_picture_does_not_depend_on_what_is_made_beside_it(unit: str) -> None:
     """Exactly the same, not nearly: an ascent would make another picture of the least rounding."""
     layer = unit.partition(":")[0]
     others = f"{layer}:0-3" if layer != "class" else "class:0;class:1;class:2"
-    (alone,) = climbed(tiny_network(), unit, steps=40)
+    (alone,) = climbed(tiny_network(), unit, steps=12)
     place = 1 if layer == "class" else 2
-    together = climbed(tiny_network(), others, steps=40)[place]
+    together = climbed(tiny_network(), others, steps=12)[place]
     np.testing.assert_array_equal(alone.pictures, together.pictures)
     assert alone.end == pytest.approx(together.end, rel=1e-5)
 
