@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 SUMMARY = "Draw samples of the shipped data, with masks and factors."
 HELP = """Draw samples of the shipped data into a new folder, with masks and factors.
 
-Each sample is an RGB picture, a mask of the object's visible pixels, and an entry in samples.json
-with its class and the factors it was made from. A factor is fixed by a value (--rotation 30), drawn
-from a range (--clutter 0:5), or swept over the samples with all else as it was (--sweep
+Each sample is an RGB picture in a folder of its class, beside a mask of the object's visible
+pixels, and an entry in samples.json with its class and the factors it was made from. Every command
+that takes --data reads labels and masks from there. A factor is fixed by a value (--rotation 30),
+drawn from a range (--clutter 0:5), or swept over the samples with all else as it was (--sweep
 occlusion=0:0.8)."""
 FACTORS = "Factors"
 
@@ -104,6 +105,7 @@ def _attribute_descriptions(docstring: str) -> dict[str, str]:
 
 
 def _run(values: dict[str, Any]) -> None:
+    from cnnviz.datasets.files import SAMPLES
     from cnnviz.datasets.shapes import Shapes
     from cnnviz.datasets.shapes.factors import NAMES
 
@@ -119,7 +121,7 @@ def _run(values: dict[str, Any]) -> None:
     with _new_folder(values["out"]) as folder:
         entries = [_write(sample, position, folder) for position, sample in enumerate(samples)]
         text = json.dumps(entries, indent=1) + "\n"
-        (folder / "samples.json").write_text(text, "utf-8")
+        (folder / SAMPLES).write_text(text, "utf-8")
     if values["json"]:
         print_json(entries)
         return
@@ -190,7 +192,9 @@ def _write(sample: Sample, position: int, folder: Path) -> dict[str, Any]:
 
     from PIL import Image
 
-    stem = f"{position:05d}-{sample.name}"
+    # A folder for each class is what labels are read from.
+    (folder / sample.name).mkdir(exist_ok=True)
+    stem = f"{sample.name}/{position:05d}-{sample.name}"
     Image.fromarray(sample.image).save(folder / f"{stem}.png")
     Image.fromarray(sample.mask.astype("uint8") * 255).save(folder / f"{stem}-mask.png")
     return {

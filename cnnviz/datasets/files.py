@@ -26,6 +26,8 @@ SUFFIXES = (
 )
 """How names of images end. Of a GIF the first picture counts."""
 MASK = "-mask"
+SAMPLES = "samples.json"
+"""What `cnnviz shapes` writes beside its pictures about each of them."""
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 
 
@@ -218,8 +220,10 @@ def is_image(file: str) -> bool:
 
 
 def _is_beside(file: str) -> bool:
-    """Whether a file name is hidden, a desktop's, or that of the mask of an image."""
-    return file.startswith(".") or file in DUST or PurePosixPath(file).stem.endswith(MASK)
+    """Whether a file name is hidden, a desktop's, or that of the mask or factors of an image."""
+    return (
+        file.startswith(".") or file in (*DUST, SAMPLES) or PurePosixPath(file).stem.endswith(MASK)
+    )
 
 
 def read_mask(path: Path) -> Mask | None:

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cnnviz.datasets import open_dataset
 from cnnviz.datasets.shapes import Factors, Shapes
 from cnnviz_cli.samples import _new_folder
 
@@ -27,6 +28,17 @@ def test_samples_are_those_of_the_data_set_with_masks_and_factors(run, tmp_path)
         np.testing.assert_array_equal(mask, sample.mask * np.uint8(255))
         assert entry["class"] == sample.name
         assert Factors(**entry["factors"]) == sample.factors
+
+
+def test_what_was_drawn_is_a_labelled_data_set_with_masks(run, tmp_path):
+    said = run("shapes", "--out", "drawn", "--count", "6", "--json", "--size", "32")
+    entries = {entry["image"]: entry for entry in json.loads(said.out)}
+    found = open_dataset(tmp_path / "drawn")
+    assert found.notes == ()
+    assert [found.name(place) for place in range(len(found))] == sorted(entries)
+    for place in range(len(found)):
+        assert found.classes[found.label(place)] == entries[found.name(place)]["class"]
+        assert found.mask(place).sum() > 0
 
 
 def test_a_factor_is_fixed_by_a_value_and_narrowed_by_a_range(run):
