@@ -55,7 +55,7 @@ class Moving(AnimatedResult):
         return f"{len(self.places)} places"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def moving() -> Moving:
     origin = Provenance(
         model="net é",
@@ -65,6 +65,15 @@ def moving() -> Moving:
         notes=("long " * 200,),
     )
     return Moving(provenance=origin)
+
+
+@pytest.fixture(scope="module")
+def saved(moving: Moving, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the animation in each format, by its suffix, each in a folder of its own."""
+    return {
+        suffix: moving.save(tmp_path_factory.mktemp("saved") / f"a{suffix}")
+        for suffix in ANIMATION_SUFFIXES
+    }
 
 
 def _frames(path: Path) -> list[NDArray[np.int16]]:
@@ -85,10 +94,10 @@ def _durations(path: Path) -> list[int]:
 
 @pytest.mark.parametrize("suffix", ANIMATION_SUFFIXES)
 def test_every_frame_is_there_for_its_time_and_goes_round(
-    moving: Moving, tmp_path: Path, suffix: str
+    saved: dict[str, Path], suffix: str
 ) -> None:
-    path = moving.save(tmp_path / f"a{suffix}")
-    assert list(tmp_path.iterdir()) == [path]
+    path = saved[suffix]
+    assert list(path.parent.iterdir()) == [path]
     assert _durations(path) == [round(1000 * each) for each in SECONDS]
     with Image.open(path) as opened:
         assert opened.info["loop"] == 0
@@ -101,18 +110,22 @@ def test_every_frame_is_there_for_its_time_and_goes_round(
     assert (first == 255).all(-1).mean() > 0.3, "the ground is white"
 
 
-@pytest.mark.parametrize("suffix", ANIMATION_SUFFIXES)
-def test_the_first_frame_is_the_still_picture(moving: Moving, tmp_path: Path, suffix: str) -> None:
+def test_the_first_frame_is_the_still_picture(
+    moving: Moving, saved: dict[str, Path], tmp_path: Path
+) -> None:
     still = _frames(moving.save(tmp_path / "a.png", dpi=110))[0]
-    first = _frames(moving.save(tmp_path / f"a{suffix}"))[0]
-    most = 0 if suffix == ".webp" else 24
-    assert np.abs(still - first).max() <= most, "256 colours come near to all of them"
+    for suffix, path in saved.items():
+        first = _frames(path)[0]
+        most = 0 if suffix == ".webp" else 24
+        assert np.abs(still - first).max() <= most, "256 colours come near to all of them"
 
 
 @pytest.mark.parametrize("suffix", ANIMATION_SUFFIXES)
-def test_saving_twice_gives_the_same_bytes(moving: Moving, tmp_path: Path, suffix: str) -> None:
-    one, other = (moving.save(tmp_path / f"{name}{suffix}") for name in "ab")
-    assert one.read_bytes() == other.read_bytes()
+def test_saving_twice_gives_the_same_bytes(
+    moving: Moving, saved: dict[str, Path], tmp_path: Path, suffix: str
+) -> None:
+    other = moving.save(tmp_path / f"b{suffix}")
+    assert saved[suffix].read_bytes() == other.read_bytes()
 
 
 def test_size_and_resolution_are_those_asked_for(moving: Moving, tmp_path: Path) -> None:
@@ -124,11 +137,11 @@ def test_size_and_resolution_are_those_asked_for(moving: Moving, tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_both_formats_carry_the_provenance(moving: Moving, tmp_path: Path) -> None:
+def test_both_formats_carry_the_provenance(moving: Moving, saved: dict[str, Path]) -> None:
     expected = json.loads(json.dumps(moving.provenance.to_json()))
-    with Image.open(moving.save(tmp_path / "a.gif")) as opened:
+    with Image.open(saved[".gif"]) as opened:
         assert json.loads(opened.info["comment"]) == expected
-    with Image.open(moving.save(tmp_path / "a.webp")) as opened:
+    with Image.open(saved[".webp"]) as opened:
         assert json.loads(opened.getexif()[animation._DESCRIPTION]) == expected
 
 

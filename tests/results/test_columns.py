@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -83,16 +84,21 @@ def fitted(result: Any, **style: Any) -> Figure:
         return wanted.drawn(lambda empty: result.figure(figure=empty))
 
 
+@pytest.fixture(scope="module")
+def in_column(model: Any) -> Callable[[Callable[[Any], Any]], Figure]:
+    """Return what draws a view into the column of a paper, each once."""
+    return lru_cache(lambda found: fitted(found(model), width="85mm", font_size=7))
+
+
 @pytest.mark.parametrize("found", FOUND, ids=lambda found: found.__name__)
-def test_it_fits_into_a_column(model: Any, found: Callable[[Any], Any]) -> None:
-    figure = fitted(found(model), width="85mm", font_size=7)
+def test_it_fits_into_a_column(in_column: Any, found: Callable[[Any], Any]) -> None:
+    figure = in_column(found)
     assert figure.get_figwidth() == pytest.approx(85 / 25.4)
     assert crowded(figure) == ""
 
 
-def test_the_words_of_a_measure_are_shorter_in_a_column_and_say_the_same(model: Any) -> None:
-    figure = fitted(faithfulness(model), width="85mm", font_size=7)
-    said = [text.get_text() for text in figure.findobj(Text)]
+def test_the_words_of_a_measure_are_shorter_in_a_column_and_say_the_same(in_column: Any) -> None:
+    said = [text.get_text() for text in in_column(faithfulness).findobj(Text)]
     assert "average drop ↓" in said
     assert "↓ lower is better, ↑ higher is better" in said
 

@@ -25,7 +25,7 @@ DRAWN = [
 
 def lettered(size: float, dollars: bool) -> Figure:
     """Return a figure of texts that differ in one thing each."""
-    figure = Figure(figsize=(4, 3), layout="constrained")
+    figure = Figure(figsize=(4, 3))
     axes = figure.subplots()
     axes.plot([-1e6, 2e6], [0.1, 0.7])
     axes.set(xlabel="a label\nof two lines", ylabel="across", title="$x^2$ and more")
