@@ -78,6 +78,7 @@ class PdfPages(FPDF):
 
     def __init__(self) -> None:
         super().__init__(unit="mm", format="A4")
+        self._heights: dict[tuple[str, Style, float], float] = {}
         # A name may hold what stands for the number of pages.
         self.str_alias_nb_pages = ""
         self.set_margins(MARGIN, MARGIN)
@@ -135,12 +136,21 @@ class PdfPages(FPDF):
         self.set_text_color(style.colour)
 
     def _height(self, text: str, style: Style, width: float = 0.0) -> float:
+        """Return how high a paragraph is, which is asked again wherever it might stand."""
         self._type(style)
-        height = self.multi_cell(
-            width, style.leading, self._letters(text), align=Align.L, dry_run=True, output="HEIGHT"
-        )
-        assert isinstance(height, float | int)
-        return height + style.after
+        asked = text, style, width or self.epw
+        if asked not in self._heights:
+            lines = self.multi_cell(
+                asked[2],
+                style.leading,
+                self._letters(text),
+                align=Align.L,
+                dry_run=True,
+                output="HEIGHT",
+            )
+            assert isinstance(lines, float | int)
+            self._heights[asked] = lines + style.after
+        return self._heights[asked]
 
     def _write(self, text: str, style: Style, width: float = 0.0) -> None:
         """Write a paragraph below what is there, as far right as `width` allows."""

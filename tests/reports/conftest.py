@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from cnnviz.gradients.monitor.records import COLUMNS, Event, StepRecord
 from cnnviz.gradients.monitor.run import TrainingRun, training_run
 from cnnviz.models import Model
 from cnnviz.reports import Manifest, Report, report
+from cnnviz.reports.sections import visualizations
 from cnnviz.reports.training import training_report
+from tests.helpers.architectures import tiny_network
 from tests.helpers.report_model import HOSTILE, small_model, write_photo
 
 
@@ -73,6 +77,31 @@ def saved_hostile(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     )
     made = report(model, photo)
     return made.save(folder / "report", pdf=True, single_file=True)
+
+
+@dataclass(frozen=True)
+class Thorough:
+    """A thorough report, and what was told while it was made."""
+
+    report: Report
+    told: tuple[str, ...]
+
+
+@pytest.fixture(scope="session")
+def thorough() -> Thorough:
+    """Return a thorough report on a tiny network, whose visualizations are hardly begun."""
+    told: list[str] = []
+    image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(visualizations, "STEPS", 3)
+        found = report(
+            tiny_network(),
+            image,
+            "cam,visualizations",
+            thorough=True,
+            progress=lambda done, total, what: told.append(what),
+        )
+    return Thorough(found, tuple(told))
 
 
 RunOf = Callable[..., TrainingRun]

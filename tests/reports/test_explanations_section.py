@@ -9,33 +9,31 @@ from tests.helpers.architectures import tiny_network
 
 
 def made(**options):
-    told = []
     image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    found = report(
-        tiny_network(), image, progress=lambda done, total, what: told.append(what), **options
-    )
-    return {section.key: section for section in found.sections}, told
+    found = report(tiny_network(), image, **options)
+    return {section.key: section for section in found.sections}
 
 
 def test_a_quick_report_goes_without_it():
-    sections, _ = made(sections=None)
+    sections = made(sections=None)
     assert "explanations" not in sections
 
 
-def test_a_thorough_report_shows_every_method_with_its_measures():
-    sections, told = made(sections="cam", thorough=True)
-    section = sections["explanations"]
+def test_a_thorough_report_shows_every_method_with_its_measures(thorough):
+    (section,) = (part for part in thorough.report.sections if part.key == "explanations")
     (picture,), (table,) = section.pictures, section.tables
     assert len(table.rows) == 8
     assert table.rows[0][0] == "Grad-CAM"
     assert re.fullmatch(r"-?\d\.\d\d / -?\d\.\d\d", table.rows[0][1])
     assert picture.data["view"] == "Explanations"
     assert section.notes == picture.data["verdicts"]
-    assert any(re.search(r"how far to believe it \(about \d+ (s|min)\)", what) for what in told)
+    assert any(
+        re.search(r"how far to believe it \(about \d+ (s|min)\)", what) for what in thorough.told
+    )
 
 
 def test_what_is_not_one_class_is_compared_by_its_score():
-    sections, _ = made(sections="explanations", target="0 - 1")
+    sections = made(sections="explanations", target="0 - 1")
     section = sections["explanations"]
     (picture,) = section.pictures
     assert picture.data["target"] == "class 0 - class 1"

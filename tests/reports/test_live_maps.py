@@ -81,16 +81,16 @@ def test_a_reader_switches_class_layer_and_opacity(made, browser, single: bool) 
 
 
 def test_without_scripts_and_without_being_asked_the_pictures_are_still(
-    made, browser, tmp_path
+    made, saved, browser
 ) -> None:
-    model, photo, _, manifest = made
+    manifest = made[-1]
     visit = Visit(browser, 1200, "light", scripts=False)
     visit.page.goto(manifest.page.as_uri())
     assert not visit.page.locator(".live").is_visible()
     assert visit.page.locator(".answer .pictures figure img").nth(1).is_visible()
     visit.leave()
-    plain = report(model, [photo], "cam").save(tmp_path / "plain")
-    text = plain.page.read_text("utf-8")
+    text = saved.page.read_text("utf-8")
+    assert 'id="cam"' in text
     assert "live-data" not in text
     assert "data-live" not in text
 

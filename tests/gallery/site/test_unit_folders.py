@@ -8,38 +8,25 @@ from pathlib import Path
 import pytest
 
 import cnnviz
-from cnnviz.datasets import open_dataset
 from cnnviz.errors import UsageError
 from cnnviz.explorer import explore
-from cnnviz_gallery.scan.scan import scan
-from cnnviz_gallery.scan.scan_result import ScanSettings
-from cnnviz_gallery.site.build import build
 from cnnviz_gallery.site.unit_folders import unit_folders
 from tests.helpers.browser import Visit
 from tests.helpers.gallery.tiny import tiny_model
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("gallery") / "site"
-    model, data = tiny_model(), open_dataset("shapes", 24)
-    found = scan(model, data, "first,mixed", settings=ScanSettings(sample=20, batch_size=8))
-    build(found, model, data, folder)
-    return folder
-
-
-def test_every_channel_has_a_page_and_a_picture_there(site: Path) -> None:
-    folders = unit_folders(site, tiny_model())
-    assert set(folders) == {"first", "mixed"}
+def test_every_channel_has_a_page_and_a_picture_there(tiny_site: Path) -> None:
+    folders = unit_folders(tiny_site, tiny_model())
+    assert set(folders) == {"first", "left", "right", "mixed", "head"}
     for name, channels in (("first", 6), ("mixed", 9)):
         for channel in range(channels):
             assert (folders[name] / f"{channel}.html").is_file()
             assert (folders[name] / f"{channel}.webp").is_file()
 
 
-def test_another_network_or_no_gallery_is_a_sentence(site: Path, tmp_path: Path) -> None:
+def test_another_network_or_no_gallery_is_a_sentence(tiny_site: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"does not hold shapes-plain with these.*holds tiny"):
-        unit_folders(site, cnnviz.load("shapes-plain"))
+        unit_folders(tiny_site, cnnviz.load("shapes-plain"))
     with pytest.raises(UsageError, match="There is no gallery in"):
         unit_folders(tmp_path, tiny_model())
     other = tmp_path / "models" / "odd"
@@ -49,11 +36,11 @@ def test_another_network_or_no_gallery_is_a_sentence(site: Path, tmp_path: Path)
         unit_folders(tmp_path, tiny_model())
 
 
-def test_the_explorer_shows_what_excites_a_channel(site: Path, browser, tmp_path: Path) -> None:
+def test_the_explorer_shows_what_excites_a_channel(tiny_site, browser, tmp_path: Path) -> None:
     model = tiny_model()
     pages = {
         name: Path(os.path.relpath(folder, tmp_path)).as_posix()
-        for name, folder in unit_folders(site, model).items()
+        for name, folder in unit_folders(tiny_site, model).items()
     }
     photo = cnnviz.Shapes()[2].image
     made = explore(model, photo, layers=["first", "mixed"], unit_pages=pages)
