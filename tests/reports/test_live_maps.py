@@ -11,6 +11,7 @@ import pytest
 import cnnviz
 from cnnviz.reports import report
 from tests.helpers.browser import Visit
+from tests.helpers.report_model import small_model, write_photo
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +98,8 @@ def test_without_scripts_and_without_being_asked_the_pictures_are_still(
 
 def test_names_that_are_markup_stay_text(tmp_path, browser) -> None:
     bad = "</script><img src=x onerror=document.title='bad'>"
-    model = cnnviz.load("shapes-residual", categories=[f"{bad}{k}" for k in range(10)])
-    found = report(model, [cnnviz.Shapes()[3].image], "cam", interactive=True)
+    model = small_model(categories=tuple(f"{bad}{k}" for k in range(3)))
+    found = report(model, write_photo(tmp_path / "photo.png", 1), "cam", interactive=True)
     manifest = found.save(tmp_path / "report")
     visit = Visit(browser, 1000, "dark")
     visit.page.goto(manifest.page.as_uri())
