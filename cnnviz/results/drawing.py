@@ -227,7 +227,12 @@ def palette(name: str) -> Pixels:
 
 def show(axes: Axes, pixels: Pixels, *, smooth: bool = False) -> None:
     """Show a picture without ticks and frame."""
-    axes.imshow(opaque(pixels), interpolation="antialiased" if smooth else "nearest")
+    drawn = opaque(pixels)
+    image = axes.imshow(drawn, interpolation="antialiased" if smooth else "nearest")
+    if drawn.dtype == np.uint8 and drawn.ndim == 3:
+        # matplotlib masks what is not finite, of which bytes have nothing: to divide the masked
+        # array by 255 it looks for zeros in it, in double precision, in half of the time.
+        image._A = drawn  # type: ignore[attr-defined]
     hide_ticks(axes)
 
 

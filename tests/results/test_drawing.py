@@ -123,6 +123,26 @@ def test_a_long_heading_goes_on_below_and_stays_inside_the_figure() -> None:
 
 
 @pytest.mark.parametrize("smooth", [False, True])
+def test_a_picture_that_is_shown_is_drawn_as_matplotlib_draws_it(smooth):
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 30, 3), np.uint8)
+    drawn = []
+    for ours in (True, False):
+        figure = Figure((2, 2), dpi=70)
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_axes((0, 0, 1, 1))
+        if ours:
+            drawing.show(axes, pixels, smooth=smooth)
+        else:
+            how = "antialiased" if smooth else "nearest"
+            axes.imshow(drawing.opaque(pixels), interpolation=how)
+            drawing.hide_ticks(axes)
+        assert np.ma.isMaskedArray(axes.images[0].get_array()) != ours, "masks cost half of a draw"
+        canvas.draw()
+        drawn.append(np.asarray(canvas.buffer_rgba()).copy())
+    np.testing.assert_array_equal(*drawn)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
 def test_pictures_with_an_alpha_of_their_own_are_drawn_as_without(smooth):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 30, 3), np.uint8)
     drawn = []
