@@ -36,26 +36,50 @@ QUICK = CheckSettings(steps=2, stages=1, baselines=("mean",))
 METHODS = ("gradcam", "saliency")
 
 
-@pytest.fixture
-def model() -> Model:
+def small() -> Model:
     preprocessing = Preprocessing(16, (16, 16), (0.5,) * 3, (0.25,) * 3)
     return Model(tiny_network(), preprocessing=preprocessing, categories=list("abcd"))
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a folder of three photos, two of them marked, and a file that is no photo."""
-    (tmp_path / "data" / "inner").mkdir(parents=True)
+def model() -> Model:
+    return small()
+
+
+def photos_in(folder: Path) -> Path:
+    """Write three photos, two of them marked, and a file that is no photo."""
+    (folder / "inner").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for name in ("one.png", "two.JPG", "inner/three.png"):
         pixels = rng.integers(0, 256, (20, 24, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "data" / name)
+        Image.fromarray(pixels).save(folder / name)
     mask = np.zeros((20, 24), np.uint8)
     mask[5:15, 6:18] = 255
     for name in ("one-mask.png", "inner/three-mask.png"):
-        Image.fromarray(mask).save(tmp_path / "data" / name)
-    (tmp_path / "data" / "broken.png").write_bytes(b"no photo")
-    return tmp_path / "data"
+        Image.fromarray(mask).save(folder / name)
+    (folder / "broken.png").write_bytes(b"no photo")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return photos_in(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return such a folder, which tests leave as it is."""
+    return photos_in(tmp_path_factory.mktemp("kept") / "data")
+
+
+@pytest.fixture(scope="module")
+def same() -> Model:
+    return small()
+
+
+@pytest.fixture(scope="module")
+def found(same: Model, kept: Path) -> Evaluation:
+    return evaluated(same, kept)
 
 
 def evaluated(model: Model, data, **keywords) -> Evaluation:
@@ -63,15 +87,14 @@ def evaluated(model: Model, data, **keywords) -> Evaluation:
     return evaluate(model, data, **given)
 
 
-def test_the_table_holds_what_faithfulness_measures(model, folder):
-    found = evaluated(model, folder)
+def test_the_table_holds_what_faithfulness_measures(same, kept, found):
     assert found.images == ("three.png", "one.png", "two.JPG")
     assert found.titles == ("Grad-CAM", "Saliency")
     keys = [column.key for column in found.columns]
-    item = items(folder)[0][1]
+    item = items(kept)[0][1]
     for row, method in enumerate(METHODS):
         alone = faithfulness(
-            model,
+            same,
             [item.photo],
             method,
             masks=[item.mask],
@@ -108,8 +131,7 @@ def test_what_methods_have_in_common_is_computed_once_for_each_image(model, fold
     assert len(passes.backward) == 6
 
 
-def test_an_image_without_a_mask_has_no_localisation(model, folder):
-    found = evaluated(model, folder)
+def test_an_image_without_a_mask_has_no_localisation(found):
     inside = found.cell("saliency", "energy_inside")
     assert inside.images == 2
     assert found.cell("saliency", "gain").images == 3
@@ -119,8 +141,7 @@ def test_an_image_without_a_mask_has_no_localisation(model, folder):
     assert any("broken.png" in note for note in found.provenance.notes)
 
 
-def test_a_cell_is_a_mean_with_its_interval_and_its_chance(model, folder):
-    found = evaluated(model, folder)
+def test_a_cell_is_a_mean_with_its_interval_and_its_chance(found):
     cell = found.cell("gradcam", "gain")
     assert cell.low <= cell.mean <= cell.high
     place = [column.key for column in found.columns].index("gain")
@@ -133,9 +154,9 @@ def test_a_cell_is_a_mean_with_its_interval_and_its_chance(model, folder):
 
 
 def test_a_run_that_was_ended_goes_on_and_gives_the_same_table(
-    model, folder, tmp_path, monkeypatch
+    model, kept, found, tmp_path, monkeypatch
 ):
-    whole = evaluated(model, folder)
+    whole = found
     calls: list[str] = []
     measure = ImageQuestion.measure
 
@@ -148,14 +169,14 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_same_table(
     monkeypatch.setattr(ImageQuestion, "measure", counted)
     state = tmp_path / "state"
     with pytest.raises(KeyboardInterrupt):
-        evaluated(model, folder, state=state)
+        evaluated(model, kept, state=state)
     assert len(list(state.glob("*/*-*.json"))) == 3
     calls[:] = ["-"] * 4  # past the interruption
-    found = evaluated(model, folder, state=state)
+    found = evaluated(model, kept, state=state)
     assert len(calls) == 4 + 3, "three of six were kept"
     np.testing.assert_array_equal(found.values, whole.values)
     np.testing.assert_array_equal(found.low, whole.low)
-    evaluated(model, folder, state=state)
+    evaluated(model, kept, state=state)
     assert len(calls) == 4 + 3, "nothing was left to do"
 
 
@@ -383,8 +404,7 @@ def test_the_interval_of_a_share_is_that_of_wilson():
     assert low[0] < 0.8
 
 
-def test_it_is_written_as_csv_json_and_picture(model, folder, tmp_path):
-    found = evaluated(model, folder)
+def test_it_is_written_as_csv_json_and_picture(found, tmp_path):
     with found.save(tmp_path / "t.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == len(METHODS) * len(found.columns)
@@ -397,24 +417,22 @@ def test_it_is_written_as_csv_json_and_picture(model, folder, tmp_path):
     assert found.save(tmp_path / "t.npz").stat().st_size > 0
 
 
-def test_one_measure_is_drawn_into_axes_and_several_are_refused(model, folder):
-    found = evaluated(model, folder)
+def test_one_measure_is_drawn_into_axes_and_several_are_refused(found):
     figure = Figure()
     with pytest.raises(UsageError, match="several panels"):
         found.figure(ax=figure.subplots())
     (place,) = [p for p, column in enumerate(found.columns) if column.key == "gain"]
     columns = slice(place, place + 1)
     names = ("values", "random", "beaten", "low", "high")
-    kept = {name: getattr(found, name)[:, columns] for name in names}
-    one = dataclasses.replace(found, columns=found.columns[columns], **kept)
+    parts = {name: getattr(found, name)[:, columns] for name in names}
+    one = dataclasses.replace(found, columns=found.columns[columns], **parts)
     axes = Figure().subplots()
     one.figure(ax=axes)
     assert [label.get_text() for label in axes.get_yticklabels()] == list(found.titles)
     assert axes.get_title(loc="left")
 
 
-def test_the_picture_shows_each_mean_once(model, folder):
-    found = evaluated(model, folder)
+def test_the_picture_shows_each_mean_once(found):
     figure = found.figure()
     assert 1 <= len([axes for axes in figure.axes if axes.get_visible()]) <= 8
     gain = figure.axes[0]
@@ -423,12 +441,11 @@ def test_the_picture_shows_each_mean_once(model, folder):
     figure.draw_without_rendering()
 
 
-def test_the_verdicts_name_each_method_that_fails(model, folder):
-    found = evaluated(model, folder)
+def test_the_verdicts_name_each_method_that_fails(model, kept, found):
     told = " ".join(found.verdicts)
     for method, title in zip(METHODS, found.titles, strict=True):
         blind = found.cell(method, "gain").chance > 0.1
         start = re.split("Hardly changed|Not known", told)[0]
         assert (title in start) == blind
-    some = evaluated(model, folder, settings=CheckSettings(groups=("drop",)))
+    some = evaluated(model, kept, settings=CheckSettings(groups=("drop",)))
     assert some.verdicts == ()
