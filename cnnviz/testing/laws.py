@@ -20,11 +20,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 
 from cnnviz.errors import ModelError
 from cnnviz.passes.captures import capture
 from cnnviz.results.json_values import references
+from cnnviz.results.measured_once import measured_once
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import Result
 from cnnviz.testing.state import differences, network_state
@@ -191,6 +191,8 @@ def _imports(module: str, path: tuple[str, ...]) -> tuple[str, ...]:
 
 def the_network_is_never_changed(trial: Trial) -> None:
     """Run it on a network in the middle of training, and compare all there is."""
+    if trial.view.needs == "nothing":
+        return
     module, shown = mixed_network(), images()
     before, untouched = network_state(module), shown.clone()
     trial.run(module, shown)
@@ -345,11 +347,12 @@ def _pixels(picture: bytes) -> NDArray[np.int16]:
 def other_channels_and_sizes_will_do(trial: Trial) -> None:
     """Run it on networks for one and for four channels, at other sizes."""
     for channels, side in _OTHER_INPUTS if trial.view.needs != "nothing" else ():
-        module: nn.Module = small_network(channels)
-        figure = trial.run(module, images(channels, side)).figure()
+        figure = trial.of_other_inputs(channels, side).figure()
         # Where its panels come to lie is none of the network's, and takes as long as drawing them.
         figure.set_layout_engine("none")
-        figure.draw_without_rendering()
+        figure.set_dpi(DPI)
+        with measured_once(figure):
+            figure.draw_without_rendering()
 
 
 LAWS: tuple[Law, ...] = (

@@ -78,6 +78,10 @@ class Trial:
         """What the view gives for the same network and image the second time; made once."""
         return self.run(small_network(), images())
 
+    def of_other_inputs(self, channels: int, side: int) -> Result:
+        """What the view gives for a network of so many channels, and an image of another size."""
+        return self.run(_tried_on(channels), images(channels, side))
+
     def drawn_again(self) -> tuple[bytes, bool]:
         """Draw what it gave the second time into a figure of the caller's.
 
@@ -201,6 +205,15 @@ def small_network(channels: int = 3, classes: int = 4, seed: int = 0) -> nn.Sequ
             nn.Linear(8, classes),
         )
     return network.eval()
+
+
+@cache
+def _tried_on(channels: int) -> nn.Sequential:
+    """Return a small network that all trials share, so that it is looked through only once.
+
+    That no view changes a network is a law, which is tried on another.
+    """
+    return small_network(channels)
 
 
 def mixed_network() -> nn.Module:

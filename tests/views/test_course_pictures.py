@@ -68,6 +68,7 @@ def test_what_needs_no_network_fills_a_slide_by_itself(name: str) -> None:
     figure = getattr(cnnviz, name)(**given).figure()
     width, height = figure.get_size_inches()
     assert width / height == pytest.approx(SLIDE, rel=0.02)
+    assert crowded(figure) == ""
 
 
 def test_challenges_take_the_columns_that_fill_a_canvas(swept: Challenges) -> None:
