@@ -22,6 +22,12 @@ _LAST = re.compile(r"(?<!\));\}")
 _CONST = re.compile(r"\bconst (?=[\w{\[$])")
 _OUTERMOST = re.compile(r"^(?:export )?(?:async )?(?:function|const) (\w+)", re.MULTILINE)
 _CAST = re.compile(r"/\*\* @(?:type|param|returns).*?\*/ ?", re.DOTALL)
+_PROPERTY = (
+    re.compile(r"(?<!\.\.)\.(\w+)"),
+    re.compile(r"\b(\w+) *:"),
+    re.compile(r"(?<=[{,])\s*(\w+)\s*(?=[,}]|=(?![=>]))"),
+    re.compile(r"(?<!function )\b(\w+)\([^()]*\)\s*\{"),
+)
 _SHORT = 2
 _GLOBALS = (
     *("Math.max", "Math.min", "Math.round", "Math.abs", "Math.floor"),
@@ -76,7 +82,8 @@ def _renamed(script: str, names: Sequence[str]) -> str:
     """Return a script with short names of functions, but where a property may be called so too."""
     parts = list(_by_what_is_kept(script))
     code = "\n".join(part for part, kept in parts if not kept)
-    able = [name for name in names if len(name) > _SHORT and not _property(name, code)]
+    properties = _properties(code)
+    able = [name for name in names if len(name) > _SHORT and name not in properties]
     short = {name: f"${letters}" for name, letters in zip(able, _letters(), strict=False)}
     short |= {name: f"${k}" for k, name in enumerate(_GLOBALS)}
     wanted = "|".join(map(re.escape, short))
@@ -86,11 +93,9 @@ def _renamed(script: str, names: Sequence[str]) -> str:
     )
 
 
-def _property(name: str, code: str) -> bool:
-    """Whether a name may be that of a property: behind a dot, or within braces."""
-    uses = rf"(?<!\.\.)\.{name}\b|\b{name} *:|[{{,]\s*{name}\s*(?:[,}}]|=(?![=>]))"
-    method = rf"(?<!function )\b{name}\([^()]*\)\s*\{{"
-    return re.search(f"{uses}|{method}", code) is not None
+def _properties(code: str) -> set[str]:
+    """Return the names that may be of properties: behind a dot, or within braces."""
+    return {name for pattern in _PROPERTY for name in pattern.findall(code)}
 
 
 def _letters() -> Iterator[str]:
