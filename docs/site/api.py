@@ -78,9 +78,11 @@ def write(target: Path) -> None:
     index = [_headed("The Python interface", "="), "Every public name, from its docstring.\n"]
     index.append(IN_SIDEBAR)
     for title, names in groups.items():
-        lines = "\n".join(f"    {name}" for name in names)
-        index.append(f"{_headed(title, '-')}\n.. currentmodule:: cnnviz\n")
-        index.append(f".. autosummary::\n    :nosignatures:\n\n{lines}\n")
+        index.append(_headed(title, "-"))
+        index += [
+            f":py:obj:`~cnnviz.{name}`\n    {_first_line(getattr(cnnviz, name))}\n"
+            for name in names
+        ]
     index.append(f"{_headed('Packages and errors', '-')}\n:doc:`cnnviz.errors <errors>`")
     index += [f"    {_first_line(errors)}\n"]
     for package in PACKAGES:

@@ -26,7 +26,6 @@ smartquotes = False
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
@@ -102,7 +101,7 @@ pygments_dark_style = "github-dark"
 
 def setup(app: Sphinx) -> None:
     """Have results described without the constructor that nobody calls; see `sidebar`."""
-    kept.keep()
+    kept.keep(app)
     sidebar.Sidebar(app)
     app.connect("autodoc-process-signature", without_constructor_of_results)
 
