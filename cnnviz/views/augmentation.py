@@ -240,7 +240,8 @@ def augmentation(
     draws : int
         How many.
     seed : int
-        The seed of the first draw; each further one has the next. Global generators are put back.
+        The seed of the first draw; each further one has the next. Global random generators are
+        restored.
     progress : callable, optional
         Called as ``progress(done, total, what)``.
 

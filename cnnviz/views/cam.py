@@ -82,9 +82,9 @@ def cam(
         the shallow layers and the meaning of the deep ones. The levels of a detector's pyramid are
         joined by their sum, as if their channels were those of one layer.
     precision : {"float32", "bf16"}
-        In what the images of scorecam that are seen through channels are computed: bfloat16 is
-        faster where the processor or GPU knows it, and rounds to three digits. How far that is
-        from float32 is measured on the first of them and told.
+        The precision of the passes of scorecam: bfloat16 is faster where the processor or GPU
+        supports it, and rounds to about three digits. The difference from float32 is measured on
+        the first passes and reported.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while channels are tried out.
     announce : callable, optional

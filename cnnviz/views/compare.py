@@ -296,7 +296,7 @@ def compare(
     layers : str or sequence of str
         The layers of the network: names, patterns or kinds; by default the ends of its stages.
     other_layers : str or sequence of str, optional
-        Those of the other network; by default chosen as `layers` says.
+        The layers of the other network; by default chosen in the same way.
     count : int, optional
         At most how many images, evenly spread over the data.
     batch_size : int
@@ -306,8 +306,8 @@ def compare(
     seed : int
         The seed of redrawn weights.
     compare_weights : str or Path, optional
-        A checkpoint for the other network; without `compare` that is the same one with these
-        weights, read and prepared as it is.
+        A checkpoint for the other network. Without `compare`, that is the same network with these
+        weights; all else that is known of the first holds for it.
     picture : {"layers", "features"}
         Which of the two pictures is drawn: CKA, answers and heatmaps; or kernels and feature maps.
     progress : callable, optional

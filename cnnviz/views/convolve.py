@@ -209,10 +209,10 @@ def convolve(
         Turn the kernel by 180 degrees first, which is convolution as it is defined.
     channels : {"auto", "grey", "each"}
         Whether a photo is made grey first, or each channel is convolved alone; by default each
-        where the kernel sums to 1, as blurs do, and grey elsewhere.
+        channel if the kernel sums to 1, as blurs do, and grey otherwise.
     at : (int, int), optional
         The column and the row of the result that is worked out, counted from 0; by default where
-        the kernel, which lies on the image alone there, does most; of a photo in its middle half.
+        the kernel, lying wholly on the image, responds most; for a photo in its middle half.
 
     Returns
     -------

@@ -227,8 +227,8 @@ def equivariance(
     direction : {"right", "down"}
         Which way images are shifted.
     edge : {"photo", "wrap"}
-        What enters: the photo beyond the crop and at its end its mirror image, or what left on the
-        other side, which a network of circular convolutions takes as if nothing had happened.
+        What enters at the edge: the photo beyond the crop, and beyond its end its mirror image; or
+        what left on the other side, which suits circular convolutions.
     progress : callable, optional
         Called as ``progress(done, total, what)``, counted in passes of single images.
 

@@ -280,12 +280,12 @@ def feature_maps(
         A capture that holds the layer.
     layer : str, optional
         The layer's name, ``name#1`` for the second call of a layer; by default the last captured
-        that holds a map of the image.
+        one that holds a map of the image.
     top : int
         How many maps to draw; 0 draws all.
     image : int, optional
-        Which of the captured images to show; all of them by default, with the channels that the
-        measure puts first on their mean. Of signals and volumes one is shown, by default the first.
+        Which of the captured images to show, by default all; the channels are chosen by the mean
+        of the measure over them. Of signals and volumes one is shown, by default the first.
     order : {"peak", "mean", "spread", "index"}
         The measure that sorts the maps and chooses which are drawn.
 

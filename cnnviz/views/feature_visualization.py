@@ -218,10 +218,10 @@ def feature_visualization(
     units : str, Unit, Direction, or iterable of these
         What to make pictures of: ``layer:3,7,10-15`` for channels, ``layer:*`` for all of them,
         ``layer:3@4x5`` or ``layer:3@middle`` for one position, ``class:koala``, or a layer alone
-        for all of it at once (DeepDream). Semicolons part several; a kind such as ``conv`` or a
-        pattern stands for all layers that it matches.
+        for all of it at once (DeepDream). Semicolons separate several; a kind such as ``conv`` or
+        a pattern stands for all layers that it matches.
     steps : int
-        At most how many steps; a picture whose score has settled is done earlier.
+        The largest number of steps; a picture whose score has settled is finished earlier.
     seed : int
         The seed of the noise and the moves. It gives the same pictures again, whatever other units
         are made beside them.

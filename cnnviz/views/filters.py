@@ -275,8 +275,8 @@ def filters(
     model : Model or torch.nn.Module
         The network.
     layer : str, optional
-        The name of a convolution; by default the first one that is as the network's input is: over
-        images, along signals or over volumes.
+        The name of a convolution; by default the first one of the input's own kind: over images,
+        along signals or over volumes.
     top : int
         How many filters to draw, the largest norms first; 0 draws all of a layer that reads the
         image itself, in colour or grey, in the order of their index, 64 of one that reads a signal,

@@ -146,16 +146,16 @@ def hierarchy(
         Whatever `cnnviz.open_dataset` opens: a folder, tar shards, "shapes", a data set of
         torchvision or Hugging Face, a list of images.
     layers : str or sequence of str
-        The layers, from the shallowest to the deepest; "stages" are the ends of the stages, of more
-        than six those that are evenly spread.
+        The layers, from the shallowest to the deepest; "stages" are the ends of the stages, six of
+        them, evenly spread, if there are more.
     k : int
-        How many patches for each channel, as far as there are as many images.
+        How many patches for each channel, at most one from each image.
     rule : {"deconvnet", "guided", "gradient"}
         How rectifiers send the projections back; see `cnnviz.deconvnet`.
     top : int
         How many channels of each stage.
     count : int, optional
-        At most how many of the images, evenly spread; all of them by default.
+        The largest number of images, evenly spread; all by default.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while images are read and patches projected.
 

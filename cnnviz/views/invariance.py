@@ -225,7 +225,7 @@ def invariance(
     rotation : float
         How far images are turned, in degrees, counter-clockwise; signals are not.
     steps : int
-        How many amounts of each; 3 or more, and odd, so that the image as it is is among them.
+        How many amounts of each; 3 or more, and odd, so that the unchanged image is among them.
     progress : callable, optional
         Called as ``progress(done, total, what)``, counted in passes of single images.
 

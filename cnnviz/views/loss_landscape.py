@@ -216,14 +216,14 @@ def loss_landscape(
         Whether batch norms get the statistics of the images at every point, or keep the stored
         ones, which belong to the network's own weights alone.
     count : int, optional
-        At most how many images; all that are given, and 64 of a data set, by default.
+        The largest number of images; by default all that are given, or 64 of a data set.
     loss : callable, optional
         ``loss(output, labels)`` returns one loss for each image; the cross-entropy by default.
     seed : int
         The seed of the directions.
     state : str or Path, optional
         A folder for what was measured. With the same network, images and settings a run that was
-        ended goes on where it was.
+        stopped continues where it was.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each group of points.
 

@@ -161,7 +161,7 @@ def losses(
     delta : float
         Where Huber's loss goes from a square to a line.
     classes : int
-        How many classes the cross-entropy is of; all wrong ones have one logit.
+        The number of classes of the cross-entropy; all wrong ones have the same logit.
 
     Returns
     -------

@@ -170,7 +170,7 @@ def normalization(
         A layer that normalises, whose input is taken, or any other, whose output is; by default the
         first that normalises, or else the first convolution.
     groups : int, optional
-        In how many groups the channels are parted; 32 by default, or what divides them.
+        In how many groups the channels are divided; 32 by default, or what divides them.
 
     Returns
     -------

@@ -234,7 +234,7 @@ def overfitting(
     weight_decay : float
         The decoupled weight decay, which AdamW multiplies by the learning rate.
     seed : int
-        The first seed, and that of the scenes. Global generators are put back.
+        The first seed, and that of the scenes. Global random generators are restored.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each training.
 

@@ -198,8 +198,8 @@ def pixels(
         One image, as every function takes it.
     patch : (int, int), optional
         The left column and the upper row, counted from 0, of the patch whose numbers are shown, in
-        pixels of the photo; by default that whose pixels vary most, in the middle half of what the
-        network sees.
+        pixels of the photo; by default the patch whose pixels vary most, in the middle half of
+        what the network sees.
     side : int
         Pixels of a side of the patch, 2 to 16.
     seed : int

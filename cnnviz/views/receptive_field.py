@@ -215,10 +215,10 @@ def receptive_field(
     scale : {"linear", "log"}
         How the picture scales the gradient.
     draws : int
-        How many backward passes each layer gets at least; they are shared among the images.
+        The least number of backward passes for each layer, shared among the images.
     seed : int
-        Of the random signs and the noise. Each layer has its own signs, so that what is measured of
-        it does not depend on which others are asked for.
+        The seed of the random signs and the noise. Each layer has its own signs, so its result
+        does not depend on which other layers are asked for.
     progress : callable, optional
         Called as ``progress(done, total, what)``, counted in layers.
 

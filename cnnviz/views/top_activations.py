@@ -280,7 +280,7 @@ def top_activations(
     channels : int, str or iterable of int, optional
         The channels to draw, or text such as ``3,7,10-15``. The numbers are found for all channels.
     k : int
-        How many patches for each channel, as far as there are as many images.
+        How many patches for each channel, at most one from each image.
     rule : {"deconvnet", "guided", "gradient"}
         How rectifiers send the projections back; see `cnnviz.deconvnet`.
     top : int
@@ -289,20 +289,20 @@ def top_activations(
         Which come first where none are named: those whose strongest patches stand out most from
         what the channel does in most images; the largest activations; or the lowest index.
     count : int, optional
-        At most how many of the images, evenly spread; all of them by default.
+        The largest number of images, evenly spread; all by default.
     precision : {"float32", "bf16"}
-        In what the images are searched: bfloat16 is faster where the processor or GPU knows it, and
-        rounds to three digits, so that values differ, and with them which of nearly equal patches
-        come first. How far is measured on the first images and told.
+        The precision of the passes: bfloat16 is faster where the processor or GPU supports it, and
+        rounds to about three digits, which can change the order of nearly equal patches. The
+        difference is measured on the first images and reported.
     workers : int, optional
         Threads that read images; one for each processor, up to 8, by default.
     shard : int, optional
         Images in a shard: processes share the images shard by shard. By default a 64th of the
         images, and at most 512.
     state : str or Path, optional
-        A folder for what was found: with the same network, settings and images a run that was
-        stopped goes on, and one that is done is only read. Processes that `torchrun` has started
-        share the work and see the same folder; each returns the whole.
+        A folder for results: with the same network, settings and images, a run that was stopped
+        continues, and one that is complete is only read. Processes that `torchrun` started share
+        the work if they see the same folder; each returns the whole result.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while images are read and patches projected.
 

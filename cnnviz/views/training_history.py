@@ -249,9 +249,9 @@ def training_history(
         Whatever `cnnviz.open_dataset` opens: a folder, tar shards, "shapes", a data set of
         torchvision or Hugging Face, a list of images, or one photo.
     checkpoints : str, Path, or sequence of these, optional
-        A folder of checkpoints with numbers in their names, such as epoch-1.pth and epoch-10.pth; a
-        pattern; or files in their order, with commas between them. Without any, the network with
-        its weights redrawn is the beginning, and as it is the end.
+        A folder of checkpoints with numbers in their names, such as epoch-1.pth and epoch-10.pth;
+        a pattern; or files in their order, with commas between them. Without any, the beginning is
+        the network with redrawn weights, and the end the network as it is.
     layers : str or sequence of str
         The layers whose outputs are compared: names, patterns or kinds; by default the ends of the
         stages. Units are shown of four of them at most.
@@ -262,7 +262,7 @@ def training_history(
     top : int
         How many units of each layer are shown, those that stand out most at the end, 1 to 8.
     count : int, optional
-        At most how many of the images, evenly spread; all of them by default.
+        The largest number of images, evenly spread; all by default.
     batch_size : int
         About how many images a minibatch of the CKA has; their maps are held at once.
     rule : {"deconvnet", "guided", "gradient"}

@@ -260,8 +260,9 @@ def transfer_learning(
     seeds : int
         How many trainings of each kind, 1 to 12; with fewer than 6 no difference can be shown.
     epochs : int
-        How often a training from scratch sees each of 128 samples a class, and fine-tuning half as
-        often; of a quarter as many each is seen twice as often.
+        How often a training from scratch sees each sample if there are 128 for each class;
+        fine-tuning sees it half as often. With a quarter as many samples, each is seen twice as
+        often.
     test : int
         How many samples judge; of images of your own at most a third of each class.
     layers : str or sequence of str, optional
@@ -269,7 +270,7 @@ def transfer_learning(
         ends of stages where there are more than twelve. The last layer, which is exchanged, and
         what holds it are left out.
     seed : int
-        The first seed. Global generators are put back.
+        The first seed. Global random generators are restored.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before and after each training.
 
