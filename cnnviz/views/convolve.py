@@ -231,7 +231,7 @@ def convolve(
     --------
     >>> import cnnviz
     >>> print(cnnviz.convolve(cnnviz.Shapes()[3].image, "sobel_x").summary())
-    image 0 with Sobel to the right: 96 x 96 values from -769 to 523
+    image 0 with Sobel to the right: 96 x 96 values from −769 to 523
     """
     _check(padding, channels)
     chosen, learned, network = _kernel_of(kernel, model)

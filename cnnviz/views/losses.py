@@ -176,7 +176,7 @@ def losses(
     --------
     >>> import cnnviz
     >>> cnnviz.losses().summary().split(", brier")[0]
-    'Slope at a margin of -6, surely wrong: zero_one 0, hinge -1, bce -0.998, cross_entropy -1'
+    'Slope at a margin of −6, surely wrong: zero_one 0, hinge −1, bce −0.998, cross_entropy −1'
     """
     chosen = all_by_name(functions, table(delta, classes), "loss")
     # Counted from the middle, so that 0 and 1 are places themselves.

@@ -199,7 +199,7 @@ def _amount(value: float) -> str:
     """Return an amount that fits below a picture.
 
     >>> _amount(0.003487), _amount(0.158), _amount(-47.71), _amount(180.0)
-    ('0.0035', '0.16', '-47.7', '180')
+    ('0.0035', '0.16', '−47.7', '180')
     """
     return number(float(f"{value:.2g}")) if abs(value) < 1.0 else number(value)
 

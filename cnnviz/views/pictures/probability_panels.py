@@ -143,7 +143,7 @@ def signed(value: float) -> str:
     """Return a gradient with its sign, and no digits that are not there.
 
     >>> signed(-0.5), signed(0.0), signed(0.0004), signed(-1.0)
-    ('-0.500', '0', '+4.0e-04', '-1.000')
+    ('−0.500', '0', '+4.0e-04', '−1.000')
     """
     if value == 0.0:
         return "0"
