@@ -26,8 +26,8 @@ class SizeLimit(FunctionMode):
 
     Such are products of matrices, attention as torch has it, and sums and products of tensors that
     are repeated along each other's dimensions: attention between all positions of a map grows with
-    the fourth power of its side. What other calls return is not much larger than what they are
-    given.
+    the fourth power of its side. So does a mask for it, which is made from nothing or by repeating.
+    What other calls return is not much larger than what they are given.
 
     Parameters
     ----------
@@ -120,13 +120,42 @@ def _of_equation(args: Sequence[Any], named: Mapping[str, Any]) -> int:
     return math.prod(lengths.get(letter, 1) for letter in result)
 
 
+def _of_shape(args: Sequence[Any], named: Mapping[str, Any]) -> int:
+    """Return the size of a tensor that is made from its shape, given as numbers or as one list."""
+    given = named.get("size", args)
+    lengths = given[0] if given and isinstance(given[0], (list, tuple)) else given
+    return math.prod(int(length) for length in lengths if isinstance(length, (int, torch.SymInt)))
+
+
+def _of_square(args: Sequence[Any], named: Mapping[str, Any]) -> int:
+    given = {**dict(zip(("n", "m"), args, strict=False)), **named}
+    rows, columns = given["n"], given.get("m")
+    return int(rows) * int(rows if columns is None else columns)
+
+
+def _of_new_shape(args: Sequence[Any], named: Mapping[str, Any]) -> int:
+    return _of_shape(args[1:], named)
+
+
+def _of_repeats(args: Sequence[Any], named: Mapping[str, Any]) -> int:
+    return args[0].numel() * _of_shape(args[1:], {"size": named.get("repeats", args[1:])})
+
+
+def _of_tiles(args: Sequence[Any], named: Mapping[str, Any]) -> int:
+    return args[0].numel() * _of_shape(args[1:], {"size": named.get("dims", args[1:])})
+
+
+def _of_each_repeated(args: Sequence[Any], named: Mapping[str, Any]) -> int:
+    times = named.get("repeats", args[1] if len(args) > 1 else 1)
+    return args[0].numel() * times if isinstance(times, int) else 0
+
+
 def _named(names: str) -> list[Any]:
-    return [
-        getattr(owner, name)
-        for owner in (torch, torch.Tensor, F)
-        for name in names.split()
-        if hasattr(owner, name)
-    ]
+    return [func for owner in (torch, torch.Tensor, F) for func in _of(owner, names)]
+
+
+def _of(owner: Any, names: str) -> list[Any]:
+    return [getattr(owner, name) for name in names.split() if hasattr(owner, name)]
 
 
 _SIZES: Mapping[Any, Callable[[Sequence[_Shape]], int]] = {
@@ -149,5 +178,11 @@ _SPECIAL: Mapping[Any, Callable[[Sequence[Any], Mapping[str, Any]], int]] = {
     F.multi_head_attention_forward: _of_heads,
     torch.tensordot: _of_contraction,
     torch.einsum: _of_equation,
+    **dict.fromkeys(_of(torch, "zeros ones empty full rand randn"), _of_shape),
+    **dict.fromkeys(_of(torch, "eye"), _of_square),
+    **dict.fromkeys(_of(torch.Tensor, "new_zeros new_ones new_empty new_full"), _of_new_shape),
+    **dict.fromkeys(_of(torch.Tensor, "repeat"), _of_repeats),
+    **dict.fromkeys(_named("tile"), _of_tiles),
+    **dict.fromkeys(_named("repeat_interleave"), _of_each_repeated),
 }
 """What tells it from all that is given."""

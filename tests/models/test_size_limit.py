@@ -27,6 +27,16 @@ TOO_LARGE: dict[str, Callable[[], torch.Tensor]] = {
     "outer": lambda: torch.outer(torch.ones(100), torch.ones(200)),
     "distances": lambda: torch.cdist(ROWS, ROWS),
     "differences": lambda: ROWS[:, :, None, 0] - ROWS[:, None, :, 0],
+    "zeros": lambda: torch.zeros(100, 200),
+    "ones of a list": lambda: torch.ones([2, 100, 100], dtype=torch.bool),
+    "full": lambda: torch.full((100, 200), -torch.inf),
+    "randn by name": lambda: torch.randn(size=(100, 200)),
+    "eye": lambda: torch.eye(100, m=200),
+    "new_zeros": lambda: ROWS.new_zeros(100, 200),
+    "new_full": lambda: ROWS.new_full(size=(100, 200), fill_value=1.0),
+    "repeat": lambda: ROWS[:, :, 0].repeat(100, 1),
+    "tile": lambda: torch.tile(ROWS[:, :, 0], (100, 1)),
+    "repeat_interleave": lambda: ROWS[:, :, 0].repeat_interleave(100, dim=0),
     "where": lambda: torch.where(ROWS[:, :, None, 0] > 0, ROWS[:, None, :, 0], 0.0),
 }
 
@@ -58,8 +68,23 @@ def test_the_weights_of_attention_are_counted_where_torch_makes_them_inside(name
 
 
 def test_what_does_not_fit_is_left_to_the_call_itself() -> None:
+    three, four = torch.ones(3), torch.ones(4)
     with SizeLimit(1), pytest.raises(RuntimeError, match="size of tensor"):
-        torch.ones(3) + torch.ones(4)
+        three + four
+
+
+class Masking(nn.Module):
+    """Makes a mask between all positions of a map, which nothing else tells of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.conv(x).flatten(2)
+        mask = torch.zeros(tokens.shape[-1], tokens.shape[-1]).triu(1)
+        return self.head(tokens.mean(2) + mask.sum())
 
 
 class Attending(nn.Module):
@@ -77,8 +102,11 @@ class Attending(nn.Module):
         return self.head((weights @ tokens).mean(1))
 
 
-def test_a_network_that_would_fill_the_memory_at_the_usual_size_is_tried_at_another() -> None:
-    preprocessing = Model(Attending()).preprocessing
+@pytest.mark.parametrize("network", [Attending, Masking])
+def test_a_network_that_would_fill_the_memory_at_the_usual_size_is_tried_at_another(
+    network: type[nn.Module],
+) -> None:
+    preprocessing = Model(network()).preprocessing
     assert preprocessing.is_guess
     assert preprocessing.crop == (32, 32)
     assert "32 px is a size that the network accepts" in preprocessing.origin
