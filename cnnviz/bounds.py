@@ -11,11 +11,15 @@ from functools import cache, wraps
 from numbers import Integral, Real
 from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
+from cnnviz.argument_types import check_type
 from cnnviz.errors import UsageError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+CHECKED = "__arguments_are_checked__"
+"""The attribute that marks a function as `bounded`, also below other decorators."""
+_SEVERAL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _DIGITS = 18
 """Digits of a whole number at most: no count and no index of anything is longer."""
 
@@ -119,7 +123,10 @@ def read_whole(text: str) -> int | None:
 
 
 def bounded(function: Callable[P, R]) -> Callable[P, R]:
-    """Return a function that refuses numbers outside what its annotations say, before it begins."""
+    """Return a function that refuses what its annotations do not allow, before it begins.
+
+    That is an argument of another type, and a number outside of its bounds.
+    """
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -127,14 +134,21 @@ def bounded(function: Callable[P, R]) -> Callable[P, R]:
         check_arguments(function, signature.bind(*args, **kwargs).arguments)
         return function(*args, **kwargs)
 
+    setattr(within, CHECKED, True)
     return within
 
 
 def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """Raise a `UsageError` for the first argument that is outside what the annotations say."""
-    for name, (bounds, whole) in _parameters(function).items():
+    """Raise a `UsageError` for the first argument that is not what the annotations say.
+
+    It is of another type, or a number outside its bounds.
+    """
+    for name, (annotation, said) in _parameters(function).items():
         if name in given:
-            bounds.check(name, given[name], whole=whole)
+            if said is not None:
+                bounds, whole = said
+                bounds.check(name, given[name], whole=whole)
+            check_type(name, annotation, given[name])
 
 
 def bounds_of(annotation: Any) -> tuple[Within, bool] | None:
@@ -157,17 +171,20 @@ def resolved(function: Callable[..., Any], annotation: Any) -> Any:
 
 
 @cache
-def _parameters(function: Callable[..., Any]) -> dict[str, tuple[Within, bool]]:
-    """Return what is said of each parameter that is a number."""
+def _parameters(
+    function: Callable[..., Any],
+) -> dict[str, tuple[Any, tuple[Within, bool] | None]]:
+    """Return the annotation of each parameter, and the bounds of those that are numbers."""
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.annotation is parameter.empty or parameter.kind in _SEVERAL:
+            continue
         try:
-            said = bounds_of(resolved(function, parameter.annotation))
+            annotation = resolved(function, parameter.annotation)
         except NameError:
             # It names a type that is imported for type checkers alone, and so no number.
             continue
-        if said is not None:
-            found[name] = said
+        found[name] = annotation, bounds_of(annotation)
     return found
 
 

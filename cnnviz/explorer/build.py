@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
+from cnnviz.bounds import bounded
 from cnnviz.errors import OutputError
 from cnnviz.explorer.document import looks
 from cnnviz.explorer.page import PageWords, rendered
@@ -107,6 +108,7 @@ def check_page(path: Path) -> Path:
     return path
 
 
+@bounded
 def explore(
     model: Model | nn.Module,
     image: Images,

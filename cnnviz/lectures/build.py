@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image
 from torch import nn
 
+from cnnviz.bounds import bounded
 from cnnviz.datasets.opening import SHAPES
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch, Photo
@@ -37,6 +38,7 @@ from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress
 from cnnviz.results.file_names import stem
 
 
+@bounded
 def lecture(
     model: str | Model | nn.Module = "shapes",
     photo: Images | None = None,

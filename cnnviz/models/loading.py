@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from cnnviz.bounds import bounded
 from cnnviz.errors import ModelError, UsageError, did_you_mean
 from cnnviz.images import Preprocessing
 from cnnviz.images.paths import expand
@@ -32,6 +33,7 @@ _OTHER_FRAMEWORKS = {
 """What files of these suffixes hold that somebody may name in place of a network of PyTorch."""
 
 
+@bounded
 def load(
     source: str | os.PathLike[str] | nn.Module | Model = "shapes",
     weights: str | os.PathLike[str] | None = "DEFAULT",

@@ -138,16 +138,16 @@ def _of_new_shape(args: Sequence[Any], named: Mapping[str, Any]) -> int:
 
 
 def _of_repeats(args: Sequence[Any], named: Mapping[str, Any]) -> int:
-    return args[0].numel() * _of_shape(args[1:], {"size": named.get("repeats", args[1:])})
+    return int(args[0].numel()) * _of_shape(args[1:], {"size": named.get("repeats", args[1:])})
 
 
 def _of_tiles(args: Sequence[Any], named: Mapping[str, Any]) -> int:
-    return args[0].numel() * _of_shape(args[1:], {"size": named.get("dims", args[1:])})
+    return int(args[0].numel()) * _of_shape(args[1:], {"size": named.get("dims", args[1:])})
 
 
 def _of_each_repeated(args: Sequence[Any], named: Mapping[str, Any]) -> int:
     times = named.get("repeats", args[1] if len(args) > 1 else 1)
-    return args[0].numel() * times if isinstance(times, int) else 0
+    return int(args[0].numel()) * times if isinstance(times, int) else 0
 
 
 def _named(names: str) -> list[Any]:

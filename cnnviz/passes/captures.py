@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from cnnviz.bounds import bounded
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
@@ -50,6 +51,7 @@ from cnnviz.passes.stages import STAGES, CallOrder
 from cnnviz.passes.targets import Scores, Target, score, targets_of_each
 
 
+@bounded
 def capture(
     model: Model | nn.Module,
     images: Images,

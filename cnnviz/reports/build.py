@@ -9,6 +9,7 @@ from typing import Literal
 
 from torch import nn
 
+from cnnviz.bounds import bounded
 from cnnviz.errors import ModelError, NothingFoundError, TargetError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
@@ -32,6 +33,7 @@ from cnnviz.results.provenance import AS_IT_IS, Provenance
 from cnnviz.results.text import count, dimensions, estimated_time, plural, short
 
 
+@bounded
 def report(
     model: Model | nn.Module,
     images: Images,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import torch
 
+from cnnviz.bounds import bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.heatmaps.cam_methods import (
     CAM_METHODS,
@@ -50,6 +51,7 @@ Method = Annotated[CamName, CAM_METHODS]
 
 @fill_docstring(methods=listed_methods(CAM_METHODS))
 @in_smaller_batches
+@bounded
 def cam(
     capture: Capture,
     layer: Layers | None = None,

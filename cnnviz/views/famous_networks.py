@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.bounds import bounded
 from cnnviz.course.card_text import card_lines
 from cnnviz.course.network_card import NetworkCard
 from cnnviz.course.network_cards import find_cards
@@ -162,6 +163,7 @@ class FamousNetworks(TableResult):
         return "\n\n".join(blocks)
 
 
+@bounded
 def famous_networks(
     names: str | Sequence[str] | None = None, *, progress: Progress = silent
 ) -> FamousNetworks:

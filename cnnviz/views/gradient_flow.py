@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import bounded
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.gradients import objectives
 from cnnviz.gradients.causes import Cause
@@ -216,6 +217,7 @@ class GradientFlow(Checked, TableResult):
         return "\n".join(lines)
 
 
+@bounded
 def gradient_flow(
     model: Model | nn.Module,
     images: Images | None = None,

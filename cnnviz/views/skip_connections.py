@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import bounded
 from cnnviz.gradients.graph import between, is_leaf, trunk_of
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
@@ -197,6 +198,7 @@ class SkipConnections(TableResult):
 
 
 @in_smaller_batches
+@bounded
 def skip_connections(
     model: Model | nn.Module, images: Images, target: Target = None
 ) -> SkipConnections:

@@ -212,6 +212,10 @@ def test_a_fused_map_is_made_anew_from_all_its_layers(images):
         ({"stages": 0}, r"stages cannot be 0"),
         ({"random": 0}, "random cannot be 0"),
         ({"heatmap": "grad-cam"}, r"no method 'grad-cam' of making heatmaps"),
+        ({"masks": [np.arange(192).reshape(12, 16)] * 2}, "more than zero and one other value"),
+        ({"masks": ["cat", "dog"]}, r"Give a list of arrays or of PhotoBoxes or"),
+        ({"explain": lambda *_: None}, "explain returned an object of type NoneType for 2 images"),
+        ({"explain": lambda *_: np.ones((3, 2))}, r"explain returned an array \[3, 2\]"),
         ({"layer": "nine", "heatmap": "saliency map"}, r"no method"),
     ],
 )

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.errors import TargetError
+from cnnviz.errors import TargetError, UsageError
 from cnnviz.heatmaps.heatmap import Heatmap, evidence
 from cnnviz.heatmaps.stretching import stretch
 from cnnviz.images import Batch
@@ -33,6 +33,7 @@ from cnnviz.passes.targets import (
     score,
     targets_of_each,
 )
+from cnnviz.results.text import plural
 
 Maps = NDArray[np.float32]
 """Maps [N, h, w], one for each image; signed, or as they are drawn. Those of signals are [N, l]."""
@@ -47,9 +48,22 @@ def as_drawn(explain: Explain, *, relu: bool) -> Explain:
     """Return what makes the maps as `Heatmap.shown` does, from what makes the signed ones."""
 
     def explain_as_drawn(model: Model, batch: Batch, classes: Any) -> Maps:
-        return evidence(explain(model, batch, classes), relu=relu)
+        made = explain(model, batch, classes)
+        return evidence(_checked_maps(made, len(batch.tensor)), relu=relu)
 
     return explain_as_drawn
+
+
+def _checked_maps(made: Any, count: int) -> Maps:
+    """Return what somebody's own function made for so many images, if it is maps."""
+    shape: tuple[int, ...] = tuple(getattr(made, "shape", ()))
+    if len(shape) != 3 or shape[0] != count:
+        found = f"an array {list(shape)}" if shape else f"an object of type {type(made).__name__}"
+        raise UsageError(
+            f"explain returned {found} for {plural(count, 'image')}.",
+            f"Return an array [{count}, height, width]: a map for each image.",
+        )
+    return np.asarray(made, np.float32)
 
 
 @dataclass(frozen=True, eq=False)

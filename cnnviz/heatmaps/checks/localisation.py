@@ -321,3 +321,13 @@ def _check(subject: ExplainedBatch, marks: Sequence[Mark]) -> None:
                 f"{size}.",
                 "Give a mask of the photo's own height and width.",
             )
+        if not isinstance(mark, (PhotoBox, tuple)) and not _is_of_two_values(np.asarray(mark)):
+            raise UsageError(
+                f"The mask of {photo.name} holds more than zero and one other value.",
+                "Give True where the object is: of labels labels == 3, of shares shares > 0.5.",
+            )
+
+
+def _is_of_two_values(mask: NDArray[Any]) -> bool:
+    """Whether a mask says of each pixel yes or no, whatever number stands for yes."""
+    return mask.dtype == bool or bool(np.isin(mask, (0, mask.max())).all())
