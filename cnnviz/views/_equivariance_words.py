@@ -11,7 +11,7 @@ from cnnviz.results.text import layer_said, listed
 if TYPE_CHECKING:
     from cnnviz.views.equivariance import Equivariance
 
-_EXACT = 1e-4
+EXACT = 1e-4
 """A mismatch that is rounding alone, in single precision."""
 
 
@@ -122,4 +122,4 @@ def _unmeasured_told(found: Equivariance) -> str:
 
 
 def _how_well(mismatch: float) -> str:
-    return "follows exactly" if mismatch < _EXACT else f"misses by {mismatch:.0%}"
+    return "follows exactly" if mismatch < EXACT else f"misses by {mismatch:.0%}"

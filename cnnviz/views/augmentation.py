@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _THUMBNAIL = 128
-_GAP, _LABEL = 6, 34
+_GAP, _LABEL = 6, 44
 _WIDE, _HIGH, _HEAD = 1.5, 3.2, 0.55
 """Inches of a column, of a row, and above them."""
 _MOST_ACROSS = 9

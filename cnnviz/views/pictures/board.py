@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnnviz.errors import UsageError
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.drawing import Pixels
+from cnnviz.results.text import minus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -241,7 +242,7 @@ def written(values: NDArray[Any], form: Callable[[float], str]) -> list[str] | N
     """Return the values of a matrix as words, row by row; None where it has too many cells."""
     if max(values.shape) > MOST_NUMBERS:
         return None
-    return [form(float(value)) for value in values.ravel()]
+    return [minus(form(float(value))) for value in values.ravel()]
 
 
 def _inks(pixels: Pixels) -> list[str]:

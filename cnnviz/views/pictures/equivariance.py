@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.results import colour_bars, drawing
-from cnnviz.results.text import layer_said, minus, shortened
+from cnnviz.results.text import layer_said, shortened
+from cnnviz.views._equivariance_words import EXACT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -174,12 +175,12 @@ def _by_layer(axes: Axes, found: Equivariance, *, between: str = " ") -> None:
 
 
 def _short(value: float) -> str:
-    """Return a mismatch in two figures; what rounding leaves of none is not written out.
+    """Return a mismatch in two figures; what rounding leaves of none is none.
 
-    >>> _short(0.424), _short(0.0), _short(2.4e-7)
-    ('0.42', '0', '0.000')
+    >>> _short(0.424), _short(0.0), _short(2.4e-7), _short(0.0003)
+    ('0.42', '0', '0', '0.0003')
     """
-    return minus(f"{value:.3f}" if 0.0 < value < 5e-4 else f"{value:.2g}")
+    return "0" if value < EXACT else f"{value:.2g}"
 
 
 def _answers(axes: Axes, found: Equivariance) -> None:

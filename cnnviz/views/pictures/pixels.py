@@ -39,8 +39,10 @@ def draw(found: Pixels, into: drawing.Canvas | None = None) -> drawing.Canvas:
     wide, tall = columns * (_TILE + _GAP), sum(rows)
     across, high = wide + _PLOTS, tall + _TITLE
     figure = drawing.canvas(across, high, into)
-    grid: Any = figure.add_gridspec(3, 2, width_ratios=[wide, _PLOTS], height_ratios=rows)
     scale = boards_scale(figure, across, high)
+    # On a figure that is wider than the picture the plots take what the tiles cannot.
+    plots = max(_PLOTS, drawing.width_of(figure) / scale - wide)
+    grid: Any = figure.add_gridspec(3, 2, width_ratios=[wide, plots], height_ratios=rows)
     board = Board(figure.add_subplot(grid[:, 0]), wide, tall, scale)
     _before(board, found)
     _after(board, found, drawn)
