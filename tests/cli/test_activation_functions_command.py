@@ -1,8 +1,10 @@
 import json
 
+import pytest
 from PIL import Image
 
 
+@pytest.mark.usefixtures("not_drawn")
 def test_a_view_that_needs_nothing_takes_neither_network_nor_photo(run, tmp_path):
     said = run("activation-functions", "--functions", "relu,tanh", "--width", 16)
     assert said.code == 0, said.err

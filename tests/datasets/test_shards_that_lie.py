@@ -122,6 +122,9 @@ def test_a_label_is_a_class_or_none(name: str, data: bytes, label, tmp_path: Pat
 def test_a_range_of_names_is_counted_before_it_is_written_out(last: str) -> None:
     with pytest.raises(UsageError, match="more than 100,000 files"):
         shards_of(f"a-{{0..{last}}}.tar")
+
+
+def test_ranges_of_names_are_counted_together_and_a_range_that_fits_is_written_out() -> None:
     with pytest.raises(UsageError, match="more than 100,000 files"):
         shards_of("a-{0..999}-{0..999}.tar")
     assert len(shards_of("a-{00000..99999}.tar")) == 100_000

@@ -7,11 +7,8 @@ of `cnnviz.testing` draw a picture of every view, and save it in every format.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -38,12 +35,10 @@ _DRAW: Any = FigureCanvasAgg.draw
 
 def _save_an_empty_one(figure: Figure, target: Any, **options: Any) -> None:
     assert figure.axes, "an empty figure is saved"
-    suffix = str(options.get("format") or Path(target).suffix.removeprefix("."))
-    empty = _empty(suffix, tuple((options.get("metadata") or {}).items()))
-    if hasattr(target, "write"):
-        target.write(empty)
-    else:
-        Path(target).write_bytes(empty)
+    # What is told of a picture makes it one of ours.
+    kept = {name: options[name] for name in ("format", "metadata") if name in options}
+    with patch.object(FigureCanvasAgg, "draw", _DRAW):
+        _SAVE(Figure(figsize=(1, 1)), target, **kept)
 
 
 def _leave_empty(canvas: Any) -> None:
@@ -54,12 +49,3 @@ def _leave_empty(canvas: Any) -> None:
     else:
         # It makes the pixels.
         canvas.renderer = canvas.get_renderer()
-
-
-@cache
-def _empty(suffix: str, metadata: tuple[tuple[str, Any], ...]) -> bytes:
-    """Return an empty picture, of which is told what makes a picture one of ours."""
-    stream = io.BytesIO()
-    with patch.object(FigureCanvasAgg, "draw", _DRAW):
-        _SAVE(Figure(figsize=(1, 1)), stream, format=suffix, metadata=dict(metadata))
-    return stream.getvalue()
