@@ -92,7 +92,7 @@ def test_one_network_of_many_threads(
     before = state(network)
     right = [ask(network, seed) for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda seed: ask(network, seed), range(24)))
+        found = list(pool.map(lambda seed: ask(network, seed), range(12)))
     for seed, maps in enumerate(found):
         same(maps, right[seed % 4])
     assert state(network) == before
@@ -111,7 +111,7 @@ def test_models_that_wrap_one_network_and_networks_that_share_layers(
 
     right = [logits(place) for place in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(logits, range(40)))
+        found = list(pool.map(logits, range(20)))
     for place, each in enumerate(found):
         same(each, right[place % 4])
     assert state(network) == before

@@ -21,7 +21,7 @@ from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
 from cnnviz.results.text import number
 from tests.helpers import gradient_families as families
-from tests.helpers.architectures import build, small_input
+from tests.helpers.architectures import shallow, small_input
 from tests.helpers.state import state
 
 
@@ -112,7 +112,7 @@ def test_edges_move_for_normalised_layers_and_for_skips_around_them() -> None:
     assert top("conv-4") == top("resnet-8:none") == EDGES[3:]
     assert top("plain-8") == (2.0, 3.0, 5.0)
     # In a DenseNet a normalisation stands before each layer, behind a concatenation.
-    dense = build("densenet121")
+    dense = shallow("densenet121")
     assert edges_for(probe(dense, small_input("densenet121", 2)))[3:] == (2.0, 3.0, 5.0)
     assert top("resnet-8") == (3.0, 4.0, 6.0)
 

@@ -14,9 +14,10 @@ from torch.nn import functional as F
 
 from cnnviz.heatmaps import attribution_methods as methods
 from cnnviz.heatmaps.attribution_methods import AttributionRequest
+from cnnviz.images import IMAGENET
 from cnnviz.images.baselines import baseline_images
 from cnnviz.introspection.backward_rules import Rule
-from cnnviz.models import as_model
+from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 
 TARGETS = (2, 0)
@@ -69,13 +70,13 @@ def request(
     module: nn.Module, images: torch.Tensor, rule: Rule = "gradient", steps: int = STEPS
 ) -> AttributionRequest:
     """Ask for one class of each image."""
-    model = as_model(module)
+    model = Model(module, preprocessing=IMAGENET)
     held = capture(model, images, layers=(), target=list(TARGETS), rule=rule)
     return AttributionRequest(model, model, held, baseline="noise", steps=steps, seed=5)
 
 
 def baselines(module: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    return baseline_images(as_model(module).preprocessing, images, "noise", 5)
+    return baseline_images(IMAGENET, images, "noise", 5)
 
 
 def gradients(module: nn.Module, images: torch.Tensor) -> torch.Tensor:

@@ -65,7 +65,7 @@ def gradients(run: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     return torch.autograd.grad((output * weights).sum(), leaf)[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=36, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_a_copy_of_any_graph_computes_the_same_in_double_precision(seed: int) -> None:
     network = RandomGraph(seed).double()
@@ -80,7 +80,7 @@ def test_a_copy_of_any_graph_computes_the_same_in_double_precision(seed: int) ->
     assert apart(gradients(network.requires_grad_(False), other), slope) < 1e-11
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_a_copy_of_any_graph_computes_the_same_in_single_precision(seed: int) -> None:
     network = RandomGraph(seed)

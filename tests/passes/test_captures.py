@@ -385,6 +385,6 @@ def test_repr_is_one_honest_line(images: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("convolution", [nn.Conv1d, nn.Conv3d])
 def test_a_network_of_signals_or_volumes_is_told_that_it_takes_no_images(convolution) -> None:
-    network = nn.Sequential(convolution(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    network = nn.Sequential(convolution(3, 4, 3), nn.ReLU())
     with pytest.raises(UsageError, match="the network takes"):
         capture(network, torch.rand(1, 3, 9, 9))

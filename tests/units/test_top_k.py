@@ -51,7 +51,7 @@ many_maps = shapes.flatmap(lambda shape: arrays.arrays(np.float32, shape, elemen
 
 
 @given(many_maps, st.integers(1, 4), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_sharding_gives_what_sorting_everything_gives(maps, k, random) -> None:
     count = len(maps)
     indices = [random.randrange(count + 2) for _ in range(count)]  # some twice

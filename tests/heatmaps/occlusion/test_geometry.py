@@ -25,7 +25,7 @@ def outputs_that_read(mask: torch.Tensor, window: SlidingWindow) -> torch.Tensor
 
 
 @given(windows, st.integers(1, 30), st.data())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_outputs_are_those_that_read_what_changed(window: SlidingWindow, length: int, data) -> None:
     if length + 2 * window.padding < window.extent:
         return

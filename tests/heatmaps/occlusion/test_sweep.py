@@ -62,7 +62,7 @@ def swept(
 
 
 @given(st.integers(0, 1 << 30), st.sampled_from([(25, 31), (32, 32), (40, 27)]), st.integers(2, 9))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=16)
 def test_random_networks_give_the_dense_scores(
     seed: int, size: tuple[int, int], window: int
 ) -> None:
