@@ -29,7 +29,7 @@ from cnnviz_gallery.scan.scan import beside_the_image, scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from tests.helpers.architectures import tiny_network
 from tests.helpers.drive import drive
-from tests.helpers.gallery.generated import Generated, content, network
+from tests.helpers.gallery.generated import Generated, content, network, new_network
 from tests.helpers.gallery.reference_scan import scan as reference_scan
 from tests.helpers.processes import needs_fork
 from tests.helpers.state import state
@@ -186,7 +186,7 @@ def test_images_in_which_a_unit_is_no_number_do_not_count_in_its_means() -> None
 
 
 def test_the_network_is_left_as_it_was_and_surroundings_do_not_matter() -> None:
-    model = network()
+    model = new_network()
     model.module.train()
     before, random = state(model.module), torch.random.get_rng_state()
     wanted = content(scan(model, Generated(10), settings=FEW))
