@@ -44,6 +44,10 @@ _WEAKEST = (
 )
 
 
+_APART = ("share", "strength", "form", "width")
+"""Begins of units that stand behind a number in brackets alone: 0.3 (share of the object)."""
+
+
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Challenges(TableResult):
     """The answer to one image and where the network looked, along K sweeps of S amounts.
@@ -205,10 +209,11 @@ class Challenges(TableResult):
             )
         at = self.first_changes[place] or 0
         before, after = (number(float(v)) for v in self.amounts[place, at - 1 : at + 1])
+        unit = self.units[place]
         return (
             f"Weakest spot: {self.sweeps[place]} ({self.challenges[place]}). "
             f"{self.class_names[place][0]!r} becomes {self.class_names[place][at]!r} between "
-            f"{before} and {after} {self.units[place]}"
+            f"{before} and {after} {f'({unit})' if unit.startswith(_APART) else unit}"
         )
 
     def caption(self) -> str:
