@@ -284,8 +284,10 @@ class Result(ABC):
 
     def _repr_html_(self) -> str:
         # The only form: a notebook keeps each that there is, and shows one.
-        told = [self.caption(), *(f"Note: {note}" for note in self.provenance.notes)]
-        caption = "<br>".join(map(html.escape, told))
+        caption = self.caption()
+        # Some captions end with what is noted.
+        further = [f"Note: {note}" for note in self.provenance.notes if note not in caption]
+        caption = "<br>".join(map(html.escape, [caption, *further]))
         images = [shown_figure(page.figure(), page.summary()) for page in self.sheets()]
         return f"<figure>{''.join(images)}<figcaption>{caption}</figcaption></figure>"
 

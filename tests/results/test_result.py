@@ -174,6 +174,16 @@ def test_notebooks_show_escaped_html_with_the_picture_once(sample: Sample) -> No
     assert [form for form in forms if hasattr(sample, f"_repr_{form}_")] == []
 
 
+def test_notebooks_show_a_note_once(sample: Sample) -> None:
+    notes = ("A <script>line</script>.", "It is a guess.")
+    noted = dataclasses.replace(
+        sample, provenance=dataclasses.replace(sample.provenance, notes=notes)
+    )
+    shown = noted._repr_html_().partition("<figcaption>")[2]
+    assert shown.count("line") == 1
+    assert "<br>Note: It is a guess." in shown
+
+
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_a_dollar_sign_in_a_name_is_no_formula(tmp_path: Path, suffix: str) -> None:
     class Named(Sample):
