@@ -285,6 +285,19 @@ def to_one_place(values: Iterable[float], figures: int = 3) -> list[str]:
     return [minus(f"{value:z.{places}f}") for value in several]
 
 
+def beside_each_other(values: Iterable[float]) -> list[str]:
+    """Return numbers to one place, as `to_one_place`, but none that is not zero as zero.
+
+    >>> beside_each_other([5.0, 4.79, 0.0]), beside_each_other([2793.0, 0.0021])
+    (['5.00', '4.79', '0.00'], ['2793', '0.0021'])
+    """
+    several = list(values)
+    return [
+        said if value == 0.0 or said.strip("−0.") else number(value)
+        for value, said in zip(several, to_one_place(several), strict=True)
+    ]
+
+
 def share_between(share: float, low: float, high: float) -> str:
     """Return a share of 1 with the ends of its interval, all as exactly as the interval allows.
 

@@ -17,7 +17,7 @@ from cnnviz.results.array_pictures import upwards, upwards_told
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import layer_said, listed, number, to_one_place
+from cnnviz.results.text import beside_each_other, layer_said, listed
 from cnnviz.views.pictures import array_feature_maps
 from cnnviz.views.pictures.feature_maps import MOST_ON_SHEET, draw_feature_maps, sheet_layout
 
@@ -243,9 +243,7 @@ class FeatureMaps(TableResult):
             return f"{channel} none"
         value = float(self.peak[channel])
         largest = float(np.abs(self.peak[list(self.shown)]).max()) if self.shown else value
-        said = to_one_place([value, largest])[0]
-        # What is not zero is not written as one beside much larger values.
-        return f"{channel}  {said if value == 0.0 or said.strip('0.') else number(value)}"
+        return f"{channel}  {beside_each_other([value, largest])[0]}"
 
     def _grid(self) -> mosaics.Mosaic:
         labelled = len(self.shown) <= _MOST_LABELLED

@@ -93,7 +93,7 @@ def test_a_dead_unit_is_told_and_drawn_as_nothing() -> None:
     assert "; 1 not active" in found.summary()
     assert "its place stays empty" in found.caption()
     texts = {text.get_text() for text in found.figure().findobj(lambda a: hasattr(a, "get_text"))}
-    assert "2:  0\nnot active" in texts
+    assert "2:  0.00\nnot active" in texts
     assert (paint(found.signals[0, 0]) == drawing.FLAT).all()
     assert found.to_json()["active"] == [[False], [True]]
     assert "not active" not in deconvnet(module, images(), "1", [3]).caption()
@@ -273,3 +273,10 @@ def test_channels_of_several_images_stand_in_groups_instead_of_a_tower() -> None
         tile = _pair(found, found.channels.index(channel), columns.index(left) % 2)
         tall, across = tile.shape[:2]
         assert (pixels[below - 2 - tall : below - 2, left : left + across] == tile).all()
+
+
+def test_values_beside_each_other_stand_to_one_place() -> None:
+    found = deconvnet(tiny_network(), images(), "1", top=2)
+    held = replace(found, activations=np.array([[5.0], [4.789]], np.float32))
+    said = [label.split(":")[1].split()[0] for label in _labels(held)]
+    assert said == ["5.00", "4.79"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.array_pictures import upwards
-from cnnviz.results.text import first_few, in_one_form, shortened
+from cnnviz.results.text import beside_each_other, first_few, shortened
 from cnnviz.units.projection.windows import cut, overlap
 
 if TYPE_CHECKING:
@@ -250,8 +250,8 @@ def _sized(tile: drawing.Pixels, least: int = _LEAST) -> drawing.Pixels:
 def _labels(found: Projections) -> list[str]:
     labels = []
     every = list(np.ndindex(found.activations.shape))
-    values = in_one_form(float(found.activations[each]) for each in every)
-    reaches = in_one_form(reach_of(found.signals[each]) for each in every)
+    values = beside_each_other(float(found.activations[each]) for each in every)
+    reaches = beside_each_other(reach_of(found.signals[each]) for each in every)
     for each, value, reach in zip(every, values, reaches, strict=True):
         channel = f"{found.channels[each[0]]}:  {value}"
         active = bool(found.active[each])
