@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from matplotlib.artist import Artist
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 
 def scale_letters(figure: Figure, factor: float) -> None:
@@ -15,26 +18,32 @@ def scale_letters(figure: Figure, factor: float) -> None:
 
     Numbers are written anew whenever a figure is drawn, so an axis has to know their size.
     """
+    for found in list(_texts_and_axes(figure)):
+        if hasattr(found, "set_tick_params"):
+            _scale_numbers(found, factor)
+        else:
+            found.set_fontsize(float(found.get_fontsize()) * factor)
+
+
+def _scale_numbers(axis: Any, factor: float) -> None:
+    # An axis is not asked for its ticks: it would make all of them, which takes as long as a panel.
+    counts = {"major": len(axis.get_majorticklocs()), "minor": len(axis.get_minorticklocs())}
+    for which, count in counts.items():
+        if count:
+            first = axis.majorTicks[0] if which == "major" else axis.minorTicks[0]
+            size = float(first.label1.get_fontsize()) * factor
+            axis.set_tick_params(which=which, labelsize=size)
+
+
+def _texts_and_axes(artist: Artist) -> Iterator[Text | Axis]:
+    """Yield the texts of a figure but for the numbers along its axes, and these axes."""
+    from matplotlib.axis import Axis
     from matplotlib.text import Text
 
-    numbers = set()
-    for axis in _axes_of(figure):
-        for which, ticks in (("major", axis.get_major_ticks()), ("minor", axis.get_minor_ticks())):
-            if ticks:
-                size = float(ticks[0].label1.get_fontsize()) * factor
-                axis.set_tick_params(which=which, labelsize=size)
-        # Only now an axis has all its numbers: it makes some when it is asked for them.
-        numbers |= {id(text) for text in axis.findobj(Text)} - {id(axis.label), id(axis.offsetText)}
-    for text in figure.findobj(Text):
-        if id(text) not in numbers:
-            text.set_fontsize(float(text.get_fontsize()) * factor)
-
-
-def _axes_of(figure: Figure) -> Iterator[Any]:
-    from matplotlib.axes import Axes
-
-    for panel in figure.findobj(Axes):
-        for name in ("xaxis", "yaxis", "zaxis"):
-            axis = getattr(panel, name, None)
-            if axis is not None:
-                yield axis
+    if isinstance(artist, Axis):
+        yield from (artist.label, artist.offsetText, artist)
+        return
+    if isinstance(artist, Text):
+        yield artist
+    for child in artist.get_children():
+        yield from _texts_and_axes(child)

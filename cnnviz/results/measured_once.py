@@ -63,6 +63,8 @@ def _axis_groups(axes: Any) -> Iterator[tuple[Any, list[Any]]]:
     for name, axis in axes._axis_map.items():
         if axes.name == "rectilinear":
             groups = [axes._shared_axes[name], *([aligned[name]] if name in aligned else [])]
+            if "_update_ticks" in vars(axis):
+                continue  # It is within another such context already.
             others = {one for group in groups for one in group.get_siblings(axes)} - {axes}
             yield axis, [axes, *others]
 
