@@ -49,12 +49,15 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def text_layouts() -> Iterator[None]:
-    """Lay the same text out once, and not anew in each figure, and cut its letters out once."""
+    """Lay the same text out once, and not anew in each figure, and cut its letters out once.
+
+    What a test draws without rendering it measures its axes once, as all that is saved does.
+    """
     # Not above: NumPy, too, reads when it is imported how many threads it may use.
     from tests.helpers.font_subsets import cut_once
-    from tests.helpers.text_layouts import remembered
+    from tests.helpers.text_layouts import measured, remembered
 
-    with remembered(), cut_once():
+    with remembered(), measured(), cut_once():
         yield
 
 

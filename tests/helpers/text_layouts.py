@@ -13,7 +13,10 @@ from functools import wraps
 from typing import Any
 
 from matplotlib import rcParams
+from matplotlib.figure import Figure
 from matplotlib.text import Text
+
+from cnnviz.results.measured_once import measured_once
 
 # What the choice of a font and the measures of its letters hang on, besides the text's own.
 _SETTINGS = (
@@ -60,6 +63,23 @@ def remembered() -> Iterator[None]:
         yield
     finally:
         Text._get_layout = find  # type: ignore[attr-defined]
+
+
+@contextmanager
+def measured() -> Iterator[None]:
+    """Let figures that are drawn without rendering measure their axes once, within the context."""
+    draw: Any = Figure.draw_without_rendering
+
+    @wraps(draw)
+    def once(figure: Any) -> None:
+        with measured_once(figure):
+            draw(figure)
+
+    Figure.draw_without_rendering = once  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        Figure.draw_without_rendering = draw  # type: ignore[method-assign]
 
 
 def _key(text: Any, renderer: Any) -> Any:

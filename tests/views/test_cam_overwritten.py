@@ -39,9 +39,9 @@ def by_plain_hooks(module: nn.Module, images: torch.Tensor, layers: list[str]) -
 
 @pytest.mark.parametrize(
     ("name", "kind", "count", "every"),
-    # Of a dense block, whose layers are alike in turn, each third: both of a layer come in turn.
-    [("vgg16", "conv", 13, 1), ("densenet121", "norm", 121, 3), ("resnet18", "norm", 20, 1),
-     ("googlenet", "norm", 57, 2)],
+    # Of blocks whose layers are alike in turn some, at odd steps: each kind of a layer comes.
+    [("vgg16", "conv", 13, 1), ("densenet121", "norm", 121, 9), ("resnet18", "norm", 20, 1),
+     ("googlenet", "norm", 57, 5)],
 )  # fmt: skip
 def test_the_map_is_that_of_the_layer_before_it_was_overwritten(
     name: str, kind: str, count: int, every: int

@@ -412,6 +412,7 @@ def test_on_the_shipped_network_guided_backpropagation_is_caught_and_grad_cam_pa
             measures=["curves", "randomisation", "localisation"],
             baselines=["mean"],
             steps=5,
+            stages=5,
             random=2,
         )
         judged[method] = [verdict.passed for verdict in held.verdicts]

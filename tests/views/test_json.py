@@ -46,8 +46,8 @@ BRIEF: dict[str, dict[str, Any]] = {
     "overfitting": {"scenes": 10, "epochs": 2, "seeds": 2, "validation": 10, "test": 10},
     "transfer_learning": {"samples": (1, 2), "epochs": 1, "seeds": 2, "test": 8},
     "top_activations": {"k": 2, "top": 3},
-    "famous_networks": {"names": "LeNet-5,AlexNet,GoogLeNet,MobileNet v1"},
-    "activation_functions": {"functions": "relu,tanh,maxout"},
+    "famous_networks": {"names": "LeNet-5,AlexNet,MobileNet v1"},
+    "activation_functions": {"functions": "relu,tanh,maxout", "width": 32},
     "explanations": {"methods": ["gradcam", "saliency"]},
     "faithfulness": {"steps": 4, "stages": 2},
     "invariance": {"steps": 5},
@@ -207,11 +207,10 @@ def faults(validator: Draft202012Validator, data: Any, of: str = "result") -> li
 
 
 def test_schema_and_page_are_those_of_the_code(script: ModuleType) -> None:
-    Draft202012Validator.check_schema(script.schema())
+    schema = script.schema()
+    Draft202012Validator.check_schema(schema)
     made = script.TARGET.read_text("utf-8"), script.PAGE.read_text("utf-8")
-    assert made == (script.pretty(script.schema()), script.page()), (
-        "Run: python docs/json_schema.py"
-    )
+    assert made == (script.pretty(schema), script.page()), "Run: python docs/json_schema.py"
     assert script.kinds().keys() >= {
         "Evaluation",
         "ErrorAnalysis",

@@ -14,6 +14,7 @@ import cnnviz
 from cnnviz.errors import UsageError
 from cnnviz.images import PhotoBox
 from cnnviz.results import drawing
+from cnnviz.results.picture_style import PictureStyle
 from tests.helpers.colour_classes import SIDE, colour_model
 
 TRUE = PhotoBox(8, 4, 14, 12)
@@ -142,7 +143,9 @@ def test_many_photos_are_pages(tmp_path: Path):
     found = cnnviz.localisation(seen)
     pages = found.sheets()
     assert [len(page.boxes) for page in pages] == [4, 1]
-    assert [path.name for path in found.save_sheets(tmp_path / "found.png")] == [
+    assert [
+        path.name for path in found.save_sheets(tmp_path / "found.png", PictureStyle(dpi=40))
+    ] == [
         "found-1.png",
         "found-2.png",
     ]

@@ -91,14 +91,14 @@ def test_the_picture_draws_the_paths_and_the_losses(found: OptimizerPaths) -> No
 
 def test_the_paths_grow_from_frame_to_frame(tmp_path) -> None:
     lengths, titles = [], []
-    for frame in cnnviz.optimizers(steps=6).frames():
+    for frame in cnnviz.optimizers(steps=3).frames():
         lengths.append(len(frame.canvas.axes[1].lines[2].get_xdata()))
         titles.append(frame.canvas.axes[3].texts[0].get_text())
-    assert lengths == list(range(1, 8))
-    assert titles == [f"step {step} of 6" for step in range(7)]
-    short = cnnviz.optimizers(optimizers="gd", steps=2)
+    assert lengths == list(range(1, 5))
+    assert titles == [f"step {step} of 3" for step in range(4)]
+    short = cnnviz.optimizers(optimizers="gd", steps=1)
     with Image.open(short.save(tmp_path / "a.gif", dpi=50)) as moving:
-        assert moving.n_frames == 3
+        assert moving.n_frames == 2
 
 
 @pytest.mark.parametrize(

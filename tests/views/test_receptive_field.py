@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.images import Preprocessing
 from cnnviz.introspection.random_draws import own_generator
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import trace
+from cnnviz.models import Model
 from cnnviz.results.drawing import new_figure
 from cnnviz.results.legibility import crowded
 from cnnviz.views.pictures.receptive_field import heat_of
@@ -53,7 +55,7 @@ def test_random_networks_have_the_spread_of_the_theory(depth: int, kernel: int) 
 
 def test_the_energy_is_the_squared_jacobian() -> None:
     module, x = tiny_network(), images(2)
-    found = receptive_field(module, x, "5", draws=1200)
+    found = receptive_field(module, x, "5", draws=600)
     jacobian = torch.zeros(24, 24)
     for image in x:
         leaf = image[None].clone().requires_grad_()
@@ -122,11 +124,17 @@ def test_a_layer_without_gradient_is_told() -> None:
     dead.to_json()
 
 
+def of_32_px() -> Model:
+    return Model(
+        tiny_network(), preprocessing=Preprocessing(None, (32, 32), (0.5,) * 3, (1.0,) * 3)
+    )
+
+
 def test_without_images_there_is_noise() -> None:
-    one, again = (receptive_field(tiny_network(), layers="3", draws=1) for _ in range(2))
+    one, again = (receptive_field(of_32_px(), layers="3", draws=1) for _ in range(2))
     assert (one.images, one.noise, one.provenance.seed) == (SAMPLES, True, 0)
     np.testing.assert_array_equal(one.energy, again.energy)
-    other = receptive_field(tiny_network(), layers="3", draws=1, seed=1)
+    other = receptive_field(of_32_px(), layers="3", draws=1, seed=1)
     assert not np.array_equal(one.energy, other.energy)
     assert "8 images of normal noise" in one.caption()
 

@@ -237,7 +237,7 @@ def test_the_share_of_right_answers_is_counted_where_labels_are_known(tmp_path: 
 
 
 def test_without_checkpoints_it_is_the_network_before_and_after(tmp_path: Path) -> None:
-    found = training_history(module(), PHOTOS, seed=3)
+    found = training_history(model(), PHOTOS, seed=3)
     assert found.checkpoints == ("redrawn", "as it is")
     assert found.provenance.seed == 3
     assert "2 checkpoints, redrawn to as it is" in found.summary()
