@@ -9,7 +9,7 @@ from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cnnviz.results.text import percent, plural
+from cnnviz.results.text import layer_said, percent, plural
 
 
 def palette() -> str:
@@ -40,6 +40,7 @@ def environment(package: str) -> Environment:
     )
     found.filters["percent"] = percent
     found.filters["plural"] = plural
+    found.filters["layer_said"] = layer_said
     return found
 
 

@@ -2,11 +2,13 @@
 
 import html
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from cnnviz.datasets import open_dataset
+from cnnviz.pages.html_assets import environment
 from cnnviz.passes.call_order import call_order
 from cnnviz.results.intervals import wilson
 from cnnviz.results.text import layer_said, share_between
@@ -97,6 +99,12 @@ def test_a_class_says_of_which_layer_its_map_is(many_site, tiny):
     told = [page for page in pages if "Grad-CAM" in page]
     assert told
     assert all(f"Grad-CAM at {layer_said(last)}" in " ".join(page.split()) for page in told)
+
+
+def test_the_page_of_a_layer_named_by_a_number_says_that_it_is_a_layer():
+    template = environment("cnnviz_gallery.site").get_template("layer.html.j2")
+    given = template.new_context({"page": SimpleNamespace(layer="12"), "model": "net"})
+    assert "".join(template.blocks["title"](given)) == "layer 12 · net"
 
 
 def _place(path):
