@@ -33,6 +33,7 @@ from cnnviz.passes.targets import (
     score,
     targets_of_each,
 )
+from cnnviz.results.space import space_of_shape
 from cnnviz.results.text import plural
 
 Maps = NDArray[np.float32]
@@ -49,19 +50,20 @@ def as_drawn(explain: Explain, *, relu: bool) -> Explain:
 
     def explain_as_drawn(model: Model, batch: Batch, classes: Any) -> Maps:
         made = explain(model, batch, classes)
-        return evidence(_checked_maps(made, len(batch.tensor)), relu=relu)
+        return evidence(_checked_maps(made, batch.tensor), relu=relu)
 
     return explain_as_drawn
 
 
-def _checked_maps(made: Any, count: int) -> Maps:
-    """Return what somebody's own function made for so many images, if it is maps."""
+def _checked_maps(made: Any, inputs: torch.Tensor) -> Maps:
+    """Return what somebody's own function made for these inputs [N, C, ...], if it is maps."""
+    count, letters = len(inputs), space_of_shape(inputs.shape[1:]).letters
     shape: tuple[int, ...] = tuple(getattr(made, "shape", ()))
-    if len(shape) != 3 or shape[0] != count:
+    if len(shape) != 1 + len(letters) or shape[0] != count:
         found = f"an array {list(shape)}" if shape else f"an object of type {type(made).__name__}"
         raise UsageError(
             f"explain returned {found} for {plural(count, 'image')}.",
-            f"Return an array [{count}, height, width]: a map for each image.",
+            f"Return an array [{count}, {', '.join(letters)}]: a map for each image.",
         )
     return np.asarray(made, np.float32)
 
