@@ -1,0 +1,62 @@
+"""Padding that copies pixels puts a frame around the map, as padding by zeros does."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import cnnviz
+from cnnviz.introspection.tracing.copied_borders import within_the_image
+from cnnviz.passes.spatial_maps import traced_outputs
+
+
+class _Padded(nn.Module):
+    def __init__(self, mode: str, width: int, kernel: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Conv2d(3, 4, kernel, stride=kernel)
+        self.second, self.head = nn.Conv2d(4, 4, 3, padding=1), nn.Linear(4, 3)
+        self.mode, self.width = mode, width
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        padded = F.pad(image, (self.width,) * 4, self.mode)
+        return self.head(torch.relu(self.second(self.first(padded))).mean((2, 3)))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize(("width", "kernel"), [(3, 1), (2, 2), (3, 2), (8, 2), (6, 3)])
+def test_a_copied_border_is_set_apart_as_zeros_are(mode: str, width: int, kernel: int) -> None:
+    image = torch.rand(1, 3, 24, 24)
+    zeros, copied = (
+        traced_outputs(cnnviz.Model(_Padded(one, width, kernel)), image)["first", 0].map
+        for one in ("constant", mode)
+    )
+    assert copied.size == zeros.size
+    assert (copied.order is None) == (zeros.order is None)
+    if zeros.order is not None:
+        assert np.array_equal(copied.order, zeros.order)
+
+
+def test_a_map_behind_mirrored_pixels_keeps_the_order_of_its_rows() -> None:
+    module, image = _Padded("reflect", 8, 2), torch.rand(1, 3, 24, 24)
+    found = cnnviz.capture(module, image, layers=["first"])
+    maps = cnnviz.cam(found, "first").maps[0][0]
+    weights = found.gradients["first"][:, :, 4:16, 4:16].mean((2, 3), keepdim=True)
+    wanted = (weights * found.activations["first"])[0, :, 4:16, 4:16].sum(0)
+    np.testing.assert_allclose(maps, wanted, rtol=1e-4, atol=1e-7)
+
+
+IN_ORDER = {
+    "each place once": [0.5, 1.5, 2.5, 3.5, 4.5],
+    "enlarged": [0.0, 0.0, 1.0, 1.0, 2.0, 2.0],
+    "mirrored as a whole": [4.0, 3.0, 2.0, 1.0],
+    "rolled": [3.0, 4.0, 0.0, 1.0, 2.0],
+    "every other place first": [0.0, 2.0, 4.0, 1.0, 3.0, 5.0],
+}
+
+
+@pytest.mark.parametrize("places", IN_ORDER)
+def test_what_is_no_copied_border_is_left_as_it_is(places: str) -> None:
+    centres = np.array(IN_ORDER[places])
+    assert within_the_image(centres, centres) is None
