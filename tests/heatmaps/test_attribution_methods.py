@@ -186,7 +186,7 @@ def test_smoothgrad_equals_captum_given_the_same_noise(chain: Chain, images: tor
 
 
 def test_smoothgrad_averages_over_noise_around_the_image(images: torch.Tensor) -> None:
-    module, steps = Square(), 400
+    module, steps = Square(), 100
     found = seeded(lambda: methods.smoothgrad(request(module, images, steps=steps)))
     for k, target in enumerate(TARGETS):
         weights = module.weights[target].detach()
@@ -212,7 +212,7 @@ def test_gradient_shap_equals_captum_given_the_same_points(
 
 
 def test_gradient_shap_averages_over_points_on_the_way(images: torch.Tensor) -> None:
-    module, steps = Square(), 400
+    module, steps = Square(), 100
     found = seeded(lambda: methods.gradient_shap(request(module, images, steps=steps)))
     start = baselines(module, images)
     for k, target in enumerate(TARGETS):
