@@ -9,8 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from numbers import Real
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import numpy as np
-
 from cnnviz.errors import UsageError
 
 _ARRAYS = ("ndarray", "Tensor")
@@ -90,6 +88,12 @@ def _fits_list(parts: tuple[Any, ...], value: Any) -> bool:
     return all(any(_fits(part, each) for part in held) for each in value)
 
 
+def _is_truth(value: Any) -> bool:
+    kind = type(value)
+    # NumPy's by name: help and refusals import no package of numbers.
+    return kind is bool or (kind.__module__, kind.__name__) in (("numpy", "bool"), ("numpy", "bool_"))
+
+
 def _is_whole(value: Any) -> bool:
     if isinstance(value, bool):
         return False
@@ -112,7 +116,7 @@ def _is_number(value: Any) -> bool:
 
 _SCALARS: Mapping[type, Callable[[Any], bool]] = {
     int: _is_whole,
-    bool: lambda value: isinstance(value, (bool, np.bool_)) or _is_whole(value),
+    bool: lambda value: _is_truth(value) or _is_whole(value),
     float: _is_number,
     str: lambda value: isinstance(value, str),
     bytes: lambda value: isinstance(value, bytes),

@@ -19,6 +19,7 @@ from cnnviz.results.progress import Progress, silent
 from tests.helpers.architectures import tiny_network
 
 FITTING: list[tuple[Any, Any]] = [
+    (bool, np.True_),
     (int, np.int64(3)),
     (int, torch.tensor(3)),
     (float, 3),

@@ -230,10 +230,10 @@ def test_sigterm_cleans_up_as_ctrl_c_does(tmp_path):
     drawing = ("shapes", "--count", "100000", "--out", "drawn")
     with Forked("cnnviz_cli", *drawing, folder=tmp_path) as process:
         for _ in range(600):
-            if any(tmp_path.glob(".drawn-*/*.png")):
+            if any(tmp_path.glob(".drawn-*/*/*.png")):
                 break
             time.sleep(0.1)
-        assert any(tmp_path.glob(".drawn-*/*.png")), "stopped amid its writing"
+        assert any(tmp_path.glob(".drawn-*/*/*.png")), "stopped amid its writing"
         process.send_signal(signal.SIGTERM)
         out, said = process.communicate()
     assert (out, said) == ("", "Stopped; nothing was left half-written.\n")
