@@ -91,7 +91,7 @@ def _fits_list(parts: tuple[Any, ...], value: Any) -> bool:
 def _is_truth(value: Any) -> bool:
     kind = type(value)
     # NumPy's by name: help and refusals import no package of numbers.
-    return kind is bool or (kind.__module__, kind.__name__) in (("numpy", "bool"), ("numpy", "bool_"))
+    return kind is bool or f"{kind.__module__}.{kind.__name__}" in ("numpy.bool", "numpy.bool_")
 
 
 def _is_whole(value: Any) -> bool:
