@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -12,6 +15,7 @@ from torch import nn
 
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
+from cnnviz.reports import pictures
 
 # What a page must show as text, and never run.
 HOSTILE = "<script>alert(1)</script> \"q\" 'r' & $x_{$"
@@ -46,6 +50,13 @@ def small_model(**options: Any) -> Model:
         "preprocessing": Preprocessing(32, (32, 32), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
     }
     return Model(module, **{**settings, **options})
+
+
+@contextmanager
+def fewer_pixels() -> Iterator[None]:
+    """Draw reports with half of their pixels, where nothing is said of how many there are."""
+    with mock.patch.object(pictures, "DPI", 110):
+        yield
 
 
 def write_photo(path: Path, seed: int, height: int = 40, width: int = 60) -> Path:

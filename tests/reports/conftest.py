@@ -17,7 +17,7 @@ from cnnviz.reports import Manifest, Report, report
 from cnnviz.reports.sections import visualizations
 from cnnviz.reports.training import training_report
 from tests.helpers.architectures import tiny_network
-from tests.helpers.report_model import HOSTILE, small_model, write_photo
+from tests.helpers.report_model import HOSTILE, fewer_pixels, small_model, write_photo
 
 
 @pytest.fixture
@@ -58,7 +58,8 @@ def several(photos: list[Path]) -> Report:
 @pytest.fixture(scope="session")
 def saved(single: Report, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """Return what was written for the report on one photo, in every form."""
-    return single.save(tmp_path_factory.mktemp("one") / "report", pdf=True, single_file=True)
+    with fewer_pixels():
+        return single.save(tmp_path_factory.mktemp("one") / "report", pdf=True, single_file=True)
 
 
 @pytest.fixture(scope="session")
@@ -67,9 +68,10 @@ def saved_several(several: Report, tmp_path_factory: pytest.TempPathFactory) -> 
     kept = tuple(
         part for part in several.sections if part.key not in ("predictions", "feature_maps")
     )
-    return replace(several, sections=kept).save(
-        tmp_path_factory.mktemp("many") / "report", pdf=True, single_file=True
-    )
+    with fewer_pixels():
+        return replace(several, sections=kept).save(
+            tmp_path_factory.mktemp("many") / "report", pdf=True, single_file=True
+        )
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +84,8 @@ def saved_hostile(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
         name=f"model {HOSTILE}", categories=tuple(f"{HOSTILE} {index}" for index in range(3))
     )
     made = report(model, photo)
-    return made.save(folder / "report", pdf=True, single_file=True)
+    with fewer_pixels():
+        return made.save(folder / "report", pdf=True, single_file=True)
 
 
 @dataclass(frozen=True)
@@ -140,4 +143,5 @@ def run_of() -> RunOf:
 def saved_training(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """Return what was written for a run that broke and goes on."""
     folder = tmp_path_factory.mktemp("training") / "report"
-    return training_report(_run_of(broken=True)).save(folder, single_file=True)
+    with fewer_pixels():
+        return training_report(_run_of(broken=True)).save(folder, single_file=True)

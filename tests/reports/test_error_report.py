@@ -13,7 +13,7 @@ from cnnviz.reports import Manifest, check_destination, error_report
 from tests.helpers.browser import Visit
 from tests.helpers.colour_classes import COLOURS, colour_folder, colour_model, write_colour
 from tests.helpers.markup import Markup
-from tests.helpers.report_model import HOSTILE
+from tests.helpers.report_model import HOSTILE, fewer_pixels
 
 SHOWN = "[...document.querySelectorAll('.answers figure:not([hidden])')].map(f => f.dataset.name)"
 
@@ -22,7 +22,8 @@ SHOWN = "[...document.querySelectorAll('.answers figure:not([hidden])')].map(f =
 def saved(tmp_path_factory) -> Manifest:
     root = tmp_path_factory.mktemp("errors")
     found = cnnviz.error_analysis(colour_model(), colour_folder(root / "val"))
-    return error_report(found).save(root / "report", pdf=True, single_file=True)
+    with fewer_pixels():
+        return error_report(found).save(root / "report", pdf=True, single_file=True)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,8 @@ def saved_hostile(tmp_path_factory) -> Manifest:
     write_colour(root / "val" / name / f"{name}.png", (0, 255, 0))
     model = colour_model(name=HOSTILE, categories=(name, *COLOURS[1:]))
     found = cnnviz.error_analysis(model, root / "val")
-    return error_report(found).save(root / "report", single_file=True)
+    with fewer_pixels():
+        return error_report(found).save(root / "report", single_file=True)
 
 
 def test_the_page_says_what_was_found(saved):

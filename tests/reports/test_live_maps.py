@@ -11,7 +11,7 @@ import pytest
 import cnnviz
 from cnnviz.reports import report
 from tests.helpers.browser import Visit
-from tests.helpers.report_model import small_model, write_photo
+from tests.helpers.report_model import fewer_pixels, small_model, write_photo
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,8 @@ def made(tmp_path_factory):
     # Not square, so that what the network saw is a part of it.
     wide = np.concatenate([photo, photo[:, :40]], 1)
     found = report(model, [wide], "cam", interactive=True)
-    manifest = found.save(tmp_path_factory.mktemp("live") / "report", single_file=True)
+    with fewer_pixels():
+        manifest = found.save(tmp_path_factory.mktemp("live") / "report", single_file=True)
     return model, wide, found, manifest
 
 
@@ -100,7 +101,8 @@ def test_names_that_are_markup_stay_text(tmp_path, browser) -> None:
     bad = "</script><img src=x onerror=document.title='bad'>"
     model = small_model(categories=tuple(f"{bad}{k}" for k in range(3)))
     found = report(model, write_photo(tmp_path / "photo.png", 1), "cam", interactive=True)
-    manifest = found.save(tmp_path / "report")
+    with fewer_pixels():
+        manifest = found.save(tmp_path / "report")
     visit = Visit(browser, 1000, "dark")
     visit.page.goto(manifest.page.as_uri())
     visit.page.locator(".live canvas").wait_for(state="visible")
