@@ -11,18 +11,19 @@ import pytest
 from cnnviz.evaluation import error_analysis, evaluate_classifier
 from cnnviz.evaluation.answers.portions import AnswerPortion, AnswerPortions
 from cnnviz.evaluation.answers.tally import Tally
-from cnnviz.images import Refusal
+from cnnviz.images import Preprocessing, Refusal
 from cnnviz.models import Model, OutputKind
 from cnnviz.passes import shard_pace, shared_scan
 from cnnviz.views.top_activations import top_activations
 from tests.helpers.architectures import tiny_network
 from tests.helpers.gallery.generated import Generated
 
+SMALL = Preprocessing(16, (16, 16), (0.5,) * 3, (0.25,) * 3)
 NAMES = ("one", "two", "three", "four")
 
 
 def network(seed: int = 0) -> Model:
-    return Model(tiny_network(seed=seed), categories=NAMES)
+    return Model(tiny_network(seed=seed), categories=NAMES, preprocessing=SMALL)
 
 
 def errors(data: Generated, state: Path | None, model: Model | None = None, **how: Any) -> Any:

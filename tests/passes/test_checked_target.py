@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import TargetError
+from cnnviz.images import IMAGENET
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.checked_target import checked_target
@@ -94,5 +95,5 @@ class OnlyTwoOrMore(nn.Module):
 
 
 def test_a_network_that_takes_no_image_alone_is_asked_with_the_others() -> None:
-    model = Model(OnlyTwoOrMore(), categories=NAMES)
+    model = Model(OnlyTwoOrMore(), categories=NAMES, preprocessing=IMAGENET)
     assert checked_target(model, "wombat", model.prepare(PHOTOS)) == "wombat"
