@@ -33,6 +33,8 @@ _ROOMY, _TIGHT, _SMALL = 0.78, 0.88, 8.0
 _CELL = 72.0
 _LETTER = 0.62
 """Width of a digit over its size."""
+_MINUS = 0.6
+"""How much wider than a digit a minus is, with what hinting adds, as a share of a digit."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ class Board:
             self._lines(place, rows, columns)
         texts: list[Text] = []
         if words is not None:
-            longest = max(2.0, least, *map(len, words))
+            # A minus is wider than a digit.
+            longest = max(2.0, least, *(len(word) + _MINUS * word.count("−") for word in words))
             wide = side * _CELL / (_LETTER * longest)
             # Numbers side by side read as one; small ones need what room there is.
             fitted = max(_ROOMY * wide, min(_TIGHT * wide, _SMALL))
