@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelError, UsageError
-from cnnviz.models import Model, load
+from cnnviz.models import Model
 from cnnviz.views.architecture import Architecture, architecture
 from tests.helpers.architectures import build, tiny_network
 from tests.helpers.state import state
@@ -106,7 +106,7 @@ def test_layers_that_never_run_and_gates_are_named() -> None:
     assert any("with gates: all" in text for text in texts(gated))
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet152", "convnext_tiny"])
+@pytest.mark.parametrize("name", ["lenet5", "resnet50", "convnext_tiny"])
 def test_the_picture_shows_every_stage_and_says_how_many_layers_they_hold(name: str) -> None:
     found = architecture(build(name), image_size=None if name == "lenet5" else 64)
     shown = texts(found)
@@ -200,11 +200,9 @@ def test_names_are_escaped_in_html() -> None:
     assert Cells(found.html_table()).rows[1][0] == "<script>alert(1)</script>"
 
 
-def test_it_is_saved_in_every_format(tmp_path: Path) -> None:
+def test_its_arrays_are_those_of_its_layers(tmp_path: Path) -> None:
     found = architecture(tiny_network(), image_size=16)
-    for suffix in ("png", "svg", "pdf", "npz", "json"):
-        assert found.save(tmp_path / f"net.{suffix}").stat().st_size > 500
-    with np.load(tmp_path / "net.npz") as arrays:
+    with np.load(found.save(tmp_path / "net.npz")) as arrays:
         assert arrays["layer"].tolist() == [str(number) for number in range(9)]
         assert arrays["receptive_field"][3].tolist() == [8, 8]
         assert arrays["parameters"].sum() == found.trace.parameters
@@ -252,7 +250,7 @@ def test_only_the_axis_of_images_is_left_out_of_a_shape() -> None:
 
 def test_the_depth_is_that_of_the_papers_beside_the_count_of_modules() -> None:
     """AlexNet has 21 modules and is said to have 8 layers."""
-    found = architecture(load("alexnet", "random", device="cpu"))
+    found = architecture(build("alexnet"), 224)
     assert found.summary().startswith("alexnet: 21 layers in 22 steps")
     assert found.depth == 8
     assert "the layers with weights on the longest way to the answer: 8." in found.caption()

@@ -111,26 +111,24 @@ def test_input_x_gradient(images: torch.Tensor) -> None:
     np.testing.assert_allclose(found.maps[0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("target", [2, lambda output: output[:, 2]])
-def test_integrated_gradients_equal_a_fine_sum_in_double_precision(
-    images: torch.Tensor, target: object
-) -> None:
-    found = attribute(tiny_network(), images, target=target, baseline="mean", steps=60)
+def test_integrated_gradients_equal_a_fine_sum_in_double_precision(images: torch.Tensor) -> None:
     start = baseline_images(as_model(tiny_network()).preprocessing, images, "mean").double()
     path = images.double() - start
-    steps = 4000
+    steps = 1000
     total = torch.zeros_like(path)
     for part in torch.arange(steps).split(500):
         share = (part + 0.5) / steps
         points = (start[:, None] + share[None, :, None, None, None] * path[:, None]).flatten(0, 1)
         total += plain_gradient(points, 2).reshape(2, len(part), *path.shape[1:]).sum(1)
     expected = (path * total / steps).sum(1).numpy()
-    np.testing.assert_allclose(found.maps[0], expected, atol=2e-2 * np.abs(expected).max())
     with torch.no_grad():
         module = tiny_network().double()
         rise = (module(images.double()) - module(start))[:, 2]
-    np.testing.assert_allclose(found.maps[0].sum((1, 2)), rise.numpy(), atol=2e-2)
-    assert "completeness error of" in found.caption()
+    for target in (2, lambda output: output[:, 2]):
+        found = attribute(tiny_network(), images, target=target, baseline="mean", steps=60)
+        np.testing.assert_allclose(found.maps[0], expected, atol=2e-2 * np.abs(expected).max())
+        np.testing.assert_allclose(found.maps[0].sum((1, 2)), rise.numpy(), atol=2e-2)
+        assert "completeness error of" in found.caption()
 
 
 def test_a_linear_network_is_attributed_exactly_by_every_complete_method(

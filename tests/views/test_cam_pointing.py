@@ -1,4 +1,4 @@
-"""Grad-CAM lies on the object: the map's maximum against the exact mask of 100 drawn scenes."""
+"""Grad-CAM lies on the object: the map's maximum against the exact mask of 50 drawn scenes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnnviz.models import load
 from cnnviz.passes.captures import capture
 from cnnviz.views.cam import cam
 
-COUNT = 100
+COUNT = 50
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,8 @@ def scenes() -> list[Sample]:
 def test_the_maximum_falls_inside_the_object(name: str, scenes: list[Sample]) -> None:
     model = load(name)
     hits, right = [], []
-    for begin in range(0, COUNT, 50):
-        part = scenes[begin : begin + 50]
+    for begin in range(0, COUNT, 25):
+        part = scenes[begin : begin + 25]
         held = capture(model, [scene.image for scene in part], layers="stages", gradients="layers")
         maps = cam(held)
         for place, scene in enumerate(part):

@@ -123,7 +123,7 @@ def test_the_yardstick_of_the_gradient_is_made_once_for_all_methods(
     image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A copy that comes in between rounds otherwise.
-    network, methods = Model(tiny_network(), exact=True), ["gradcam", "saliency", "hirescam"]
+    network, methods = Model(tiny_network(), exact=True), ["gradcam", "saliency"]
     passes: list[int] = []
 
     def counted(model: Model, batch: Batch, classes: Sequence[int]) -> Maps:

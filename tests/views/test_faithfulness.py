@@ -90,10 +90,15 @@ def test_a_method_by_name_is_the_heatmap_it_makes(images):
         np.testing.assert_array_equal(first.random, second.random)
 
 
+@pytest.fixture(scope="module")
+def network() -> Model:
+    return Model(tiny_network())
+
+
 @pytest.mark.parametrize("method", method_names())
-def test_every_method_can_be_measured(method, images):
+def test_every_method_can_be_measured(method, network, images):
     found = faithfulness(
-        tiny_network(), images[:1], method, measures=["randomisation"], stages=1, random=1
+        network, images[:1], method, measures=["randomisation"], stages=1, random=1
     )
     assert found.method == method
     assert found.randomisation.redrawn == (1,)

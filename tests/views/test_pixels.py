@@ -123,9 +123,9 @@ def test_the_patch_is_one_that_the_network_sees(model: Model) -> None:
 @pytest.mark.parametrize("channels", [1, 4, 5])
 def test_networks_of_other_channels(channels: int) -> None:
     values = torch.rand(1, channels, 16, 16, generator=torch.Generator().manual_seed(0))
-    found = pixels(small_network(channels), values)
+    found = pixels(small_network(channels), values, side=4)
     assert len(found.prepared_channels) == channels
-    assert found.prepared_patch.shape == (channels, 8, 8)
+    assert found.prepared_patch.shape == (channels, 4, 4)
     found.figure().draw_without_rendering()
 
 
