@@ -1,6 +1,6 @@
 """A first look: what the network answers, and where it looked.
 
-`load` gives the shipped network, `Shapes` the data it was trained on. A capture runs the picture
+`load` returns the shipped network, `Shapes` the data it was trained on. A capture runs the picture
 through the network once, forward and backward; views turn the capture into results, which draw and
 save themselves.
 """

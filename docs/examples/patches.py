@@ -1,7 +1,7 @@
 """What the units look for: the strongest patches of many images.
 
 At an early, a middle and a late layer, one pass each over 300 images of the shipped data finds the
-nine patches that excite each channel most. Beside each patch stands what of it excited the channel.
+nine patches that excite each channel most. Beside each patch is what in it excited the channel.
 """
 
 import cnnviz
