@@ -49,6 +49,12 @@ HEADED: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def fewer_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold as many classes as are compared: each costs a pass forward and back."""
+    monkeypatch.setattr(subject, "LIKELIEST", CLASSES[-1] + 1)
+
+
 def with_few_inceptions(module: GoogLeNet) -> GoogLeNet:
     """Return a GoogLeNet that keeps four of its nine inceptions."""
     module.inception4b = module.inception4c = module.inception4d = nn.Identity()
@@ -123,14 +129,15 @@ def test_of_networks_that_end_in_a_mean_every_answer_is_exact(name, browser, tmp
 def test_the_page_of_squeezenet_is_small_and_right(
     shared_weights, shared, browser, tmp_path, monkeypatch
 ):
-    # Answers with a channel muted are held against the network elsewhere, and take 1% of the page.
+    # Answers with a channel muted are held against the network elsewhere. They take 1% of the page,
+    # and the ten classes more that it has 8%.
     monkeypatch.setattr(subject, "MUTED", 2)
     monkeypatch.setattr(what_if, "_affordable", lambda macs: 2)
     model = cnnviz.load("squeezenet1_0")
     (photo,) = (shared / "images").glob("*koala*")
     made = explore(model, photo)
     assert len(made.layers) == 4
-    assert made.size <= 1_970_000
+    assert made.size <= 1_810_000
     assert made.error < 0.01
     visit = opened(browser, made, tmp_path)
     check_maps(model, photo, visit, made.layers)
