@@ -14,9 +14,18 @@ def published_parameters(card: NetworkCard) -> str:
     return NOT_GIVEN if card.parameters is None else short(card.parameters)
 
 
+def rate_said(rate: float) -> str:
+    """Return an error rate as papers print it: a whole one has its zero behind the point.
+
+    >>> rate_said(5.0), rate_said(10.07)
+    ('5.0', '10.07')
+    """
+    return f"{rate:.1f}" if rate == round(rate, 1) else f"{rate:g}"
+
+
 def error_text(rate: float | None) -> str:
     """Return an error rate in percent; "not given" where there is none."""
-    return NOT_GIVEN if rate is None else f"{rate:g}%"
+    return NOT_GIVEN if rate is None else f"{rate_said(rate)}%"
 
 
 def card_lines(card: NetworkCard, measured: NetworkMeasures | None) -> list[tuple[str, str]]:
@@ -41,7 +50,7 @@ def card_lines(card: NetworkCard, measured: NetworkMeasures | None) -> list[tupl
     elif card.errors_source:
         lines.append(("compared with", "nothing yet"))
     if card.best_top5 is not None:
-        lines.append(("its best", f"top-5 {card.best_top5:g}% ({card.best_protocol})"))
+        lines.append(("its best", f"top-5 {rate_said(card.best_top5)}% ({card.best_protocol})"))
     if measured is not None:
         size = dimensions(measured.input_shape)
         lines += [

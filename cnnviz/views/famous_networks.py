@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.bounds import bounded
-from cnnviz.course.card_text import card_lines
+from cnnviz.course.card_text import card_lines, error_text
 from cnnviz.course.network_card import NetworkCard
 from cnnviz.course.network_cards import find_cards
 from cnnviz.course.network_measures import NetworkMeasures, measure
@@ -66,12 +66,10 @@ class FamousNetworks(TableResult):
         if len(rated) < 2:
             return found
         first, best = rated[0], min(rated, key=lambda card: card.top5 or 0.0)
+        begun, least = (f"{error_text(card.top5)} ({card.title})" for card in (first, best))
         if best.top5 == first.top5:
-            return f"{found}: the lowest top-5 error of one is {best.top5:g}% ({best.title})"
-        return (
-            f"{found}: the top-5 error of one network fell from {first.top5:g}% ({first.title}) "
-            f"to {best.top5:g}% ({best.title})"
-        )
+            return f"{found}: the lowest top-5 error of one is {least}"
+        return f"{found}: the top-5 error of one network fell from {begun} to {least}"
 
     def caption(self) -> str:
         """Say what the bubbles are, and that error rates are not of one protocol."""

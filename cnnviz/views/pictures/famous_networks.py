@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.course.card_text import rate_said
 from cnnviz.course.network_card import ONE_CROP, NetworkCard
 from cnnviz.results import drawing
 from cnnviz.results.text import short
@@ -174,7 +175,7 @@ def _name(
 ) -> None:
     """Write name and error of a bubble, with a line to its edge."""
     axes.annotate(
-        f"{one.card.title}\n{one.card.top5:g}{mark}",
+        f"{one.card.title}\n{rate_said(one.card.top5 or 0.0)}{mark}",
         at,
         words,
         fontsize=8.5,
@@ -315,7 +316,7 @@ def _draw_others(
     for card, count, place in _spread(others, years):
         _bubble(axes, place, 0.3, _Bubble(card, count, 0.0, 0.0))
         words = f"{card.title.replace(' v3 ', chr(10) + 'v3 ')}"
-        rate = "" if card.top1 is None else f"\ntop-1 {card.top1:g}"
+        rate = "" if card.top1 is None else f"\ntop-1 {rate_said(card.top1)}"
         if card.family == "LeNet":
             rate += "\n(MNIST)"
         axes.text(
