@@ -416,8 +416,8 @@ def test_on_the_shipped_network_guided_backpropagation_is_caught_and_grad_cam_pa
             masks=[one.mask for one in found[:many]],
             measures=["curves", "randomisation", "localisation"],
             baselines=["mean"],
-            steps=5,
-            stages=5,
+            steps=3,
+            stages=4,
             random=2,
         )
         judged[method] = [verdict.passed for verdict in held.verdicts]
