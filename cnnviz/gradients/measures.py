@@ -163,9 +163,8 @@ def log_histogram(values: torch.Tensor) -> torch.Tensor:
     bins = len(HISTOGRAM_EDGES) + 1
     inner = torch.tensor(HISTOGRAM_EDGES[:-1], device=sizes.device)
     # log10(0) is -inf, which falls below the first edge; zeros are then told apart.
-    places = torch.bucketize(sizes.float().log10(), inner, right=True) + 1
-    places = torch.where(sizes == 0, 0, places)
-    # What is not finite goes into a bin that is cut off: no look at the values is needed.
-    places = torch.where(torch.isfinite(sizes), places, bins)
-    counts = torch.zeros(bins + 1, dtype=torch.int64, device=sizes.device)
-    return counts.scatter_add_(0, places, torch.ones_like(places))[:bins]
+    places = torch.bucketize(sizes.float().log10(), inner, right=True, out_int32=True).add_(1)
+    places.masked_fill_(sizes == 0, 0)
+    # What is not finite goes into a bin that is cut off.
+    places.masked_fill_(~torch.isfinite(sizes), bins)
+    return torch.bincount(places, minlength=bins + 1)[:bins]
