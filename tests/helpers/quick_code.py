@@ -15,19 +15,34 @@ import pytest
 
 from cnnviz.views import _measured_maps
 
-MOST = {"count": 12, "points": 5, "test": 10, "validation": 10, "steps": 5, "draws": 3, "seeds": 1}
+MOST = {
+    "count": 12,
+    "points": 5,
+    "test": 10,
+    "validation": 10,
+    "steps": 5,
+    "draws": 3,
+    "seeds": 1,
+    "epochs": 2,
+    "stages": 2,
+    "random": 3,
+}
 """The largest number of each argument."""
 FURTHER: Mapping[str, Mapping[str, str]] = {
     "docs/course.md": {
         "[0, 0, 1, 1, 1], [0, 0, 1, 1, 0], [0, 1, 1, 0, 0]]": "[0, 0, 1, 1, 1]]",
         "samples=64, epochs=4, batch_size=16": "samples=16, epochs=4, batch_size=4",
         "draw_samples(64,": "draw_samples(16,",
+        "epochs=[0, 4, 16]": "epochs=[0, 4, 8]",
+        "LeNet-5, AlexNet, GoogLeNet": "LeNet-5, AlexNet",
     },
     "docs/monitor.md": {
         "draw_samples(64,": "draw_samples(16,",
         "slice(16 * (step % 4), 16 * (step % 4) + 16)": "slice(4 * (step % 4), 4 * (step % 4) + 4)",
     },
     "docs/examples/gradients.py": {"-32:width=8": "-8:width=4"},
+    "docs/views/explanations.md": {', "integrated_gradients"': ""},
+    "docs/views/famous_networks.md": {"alexnet, vgg16, resnet50": "alexnet, lenet5-1998"},
     "docs/views/gradient_flow.md": {
         "plain-20:none:default": "plain-8:none:default",
         "resnet-20:none:default": "resnet-8:none:default",
