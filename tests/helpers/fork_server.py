@@ -2,8 +2,10 @@
 
     python -m tests.helpers.fork_server DESCRIPTOR
 
-The descriptor is a socket. Each request on it is one line of JSON, sent with the three standard
-streams of the process that is wanted; the answers are its process id and, when it has ended, how.
+The descriptor is a socket that listens, to which every worker of the suite connects; once all
+have left, the program ends. Each request of a worker is one line of JSON, sent with the three
+standard streams of the process that is wanted; the answers are its process id and, when it has
+ended, how.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import importlib
 import json
 import os
 import runpy
+import signal
 import socket
 import sys
 from typing import Any, NoReturn
@@ -33,6 +36,34 @@ LOADED = (
     "cnnviz_gallery.scan.scan",
     "cnnviz_gallery.site.build",
 )
+
+
+def listen(listener: socket.socket) -> socket.socket:
+    """Fork once for each worker that connects, and return its socket there; end after the last."""
+    # What it waits for is a worker, or that one has left.
+    listener.settimeout(0.5)
+    served: set[int] = set()
+    while True:
+        try:
+            channel, _ = listener.accept()
+        except TimeoutError:
+            served -= {child for child in served if os.waitpid(child, os.WNOHANG)[0]}
+            if not served:
+                vanish()
+            continue
+        child = os.fork()
+        if child == 0:
+            listener.close()
+            channel.settimeout(None)
+            return channel
+        channel.close()
+        served.add(child)
+
+
+def vanish() -> NoReturn:
+    """End with nothing told: where lines are counted, these would come after all were added up."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("killed")
 
 
 def serve(channel: socket.socket) -> dict[str, Any] | None:
@@ -98,8 +129,8 @@ if __name__ == "__main__":
     for name in LOADED:
         importlib.import_module(name)
     gc.freeze()
-    with socket.socket(fileno=int(sys.argv[1])) as asked:
+    with listen(socket.socket(fileno=int(sys.argv[1]))) as asked:
         wanted = serve(asked)
     if wanted is None:
-        os._exit(0)
+        vanish()
     become(wanted)

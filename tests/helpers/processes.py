@@ -1,7 +1,7 @@
 """Whole processes of the command line that need not import torch first.
 
 `python -m cnnviz` takes seconds to import what it computes with, and a suite that starts it fifty
-times spends minutes on that alone. Here each worker of the suite keeps one process that has
+times spends minutes on that alone. Here all workers of the suite share one process that has
 imported torch, and a command is a fork of it, with streams, folder, environment, exit code and end
 of its own. What the interpreter itself reads when it starts (its flags, PYTHONWARNINGS, streams
 that are closed) is that of the parent: a test of those starts an interpreter.
@@ -26,8 +26,14 @@ import pytest
 
 from tests.helpers.counting import counting
 
+try:
+    import fcntl
+except ImportError:  # not on Windows, which cannot fork either
+    fcntl = None  # type: ignore[assignment]
+
 ROOT = Path(__file__).resolve().parents[2]
 
+_STARTED: list[subprocess.Popen[bytes]] = []
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
 
 
@@ -125,24 +131,41 @@ def _ended(process: Forked) -> subprocess.CompletedProcess[str]:
 
 @cache
 def _server() -> socket.socket:
-    mine, its = socket.socketpair()
+    """Return a socket to the process that forks: one for all workers of a run of the suite."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}-alone")
+    place = Path(tempfile.gettempdir()) / f"cnnviz-forks-{run[:16]}"
+    mine = socket.socket(socket.AF_UNIX)
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            mine.connect(str(place))
+        except OSError:  # nobody has asked yet, or all who had are gone
+            place.unlink(missing_ok=True)
+            _start(place)
+            mine.connect(str(place))
+    atexit.register(_leave, mine, place)
+    return mine
+
+
+def _start(place: Path) -> None:
     paths = [str(ROOT), str(ROOT / "cli"), str(ROOT / "gallery")]
     known = [*paths, *filter(None, [os.environ.get("PYTHONPATH")])]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.helpers.fork_server", str(its.fileno())],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(known), **counting()},
-        pass_fds=[its.fileno()],
-        stdin=subprocess.DEVNULL,
-    )
-    its.close()
+    with socket.socket(socket.AF_UNIX) as its:
+        its.bind(str(place))
+        # Who connects meanwhile waits until it has imported what it is for.
+        its.listen()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.helpers.fork_server", str(its.fileno())],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(known), **counting()},
+            pass_fds=[its.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+    # It ends by itself after the last worker has left, which may be another than this.
+    _STARTED.append(server)
 
-    def end() -> None:
-        # Killed, as it has nothing to tell: where lines are counted, its own would be written
-        # after those of the suite were put together.
-        mine.close()
-        server.kill()
-        server.wait()
 
-    atexit.register(end)
-    return mine
+def _leave(mine: socket.socket, place: Path) -> None:
+    mine.close()
+    for path in (place, place.with_suffix(".lock")):
+        path.unlink(missing_ok=True)
