@@ -4,8 +4,8 @@
 
 Warnings of Sphinx and of the code of pages are errors, and so is an example that fails. With
 --gallery the gallery of the shipped networks is a part of the site; with --pictures `docs/images`
-is renewed: what the README shows of the examples, and photographs of a report and of the explorer,
-for which playwright (the test extra) and chromium must be there. With --quick no code is run, to
+is renewed: what the README shows of the examples, and photographs of pages and of the explorer, for
+which playwright (the test extra) and chromium must be there. With --quick no code is run, to
 look at pages while writing them.
 """
 
@@ -33,6 +33,16 @@ from cnnviz_cli.app import app
 
 GALLERY = "gallery"
 EXPLORER = "explorer-live.html"
+PAGES = {
+    "report": ("report", "report.html", 820),
+    "errors": ("errors --data shapes --count 300", "report.html", 1180),
+    "gallery-unit": (
+        "gallery --model shapes-plain --layers features.8 --count 100",
+        "models/shapes-plain/features.8/42.html",
+        1140,
+    ),
+}
+"""Which pages are photographed: the command, the page in its folder, and the height in pixels."""
 
 
 def build(target: Path, quick: bool = False, pictures: Path | None = None) -> None:
@@ -110,15 +120,17 @@ def build_explorer(target: Path) -> None:
     get_command(app).main(command, prog_name="cnnviz", standalone_mode=False)
 
 
-def photograph_report(target: Path) -> None:
-    """Write a picture of the top of the shipped report to `target`, as WebP."""
+def photograph_pages(images: Path) -> None:
+    """Write pictures of the tops of pages that commands make into a folder, as WebP."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "cnnviz_cli", "report", "--out", f"{folder}/report"]
-        subprocess.run(command, check=True)
-        photograph(Path(folder) / "report" / "report.html", target)
+        for name, (words, page, height) in PAGES.items():
+            out = Path(folder, name)
+            command = [sys.executable, "-m", "cnnviz_cli", *words.split(), "--out", str(out)]
+            subprocess.run(command, check=True)
+            photograph(out / page, images / f"{name}.webp", height=height)
 
 
-def photograph(page: Path, target: Path, state: str = "") -> None:
+def photograph(page: Path, target: Path, state: str = "", height: int = 820) -> None:
     """Write a picture of the top of a page, in the state that its address names, as WebP."""
     from playwright.sync_api import sync_playwright
 
@@ -126,7 +138,8 @@ def photograph(page: Path, target: Path, state: str = "") -> None:
     with sync_playwright() as playwright:
         # A sandbox of its own is refused to root, as in containers.
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        shown = chromium.new_page(viewport={"width": 1280, "height": 820}, device_scale_factor=1)
+        size = {"width": 1280, "height": height}
+        shown = chromium.new_page(viewport=size, device_scale_factor=1)
         shown.goto(page.resolve().as_uri() + state)
         shown.wait_for_load_state("networkidle")
         picture = Image.open(io.BytesIO(shown.screenshot()))
@@ -160,7 +173,7 @@ def main() -> None:
     if not (chosen.quick and (chosen.folder / EXPLORER).exists()):
         build_explorer(chosen.folder)
     if chosen.pictures:
-        photograph_report(images / "report.webp")
+        photograph_pages(images)
         photograph(chosen.folder / EXPLORER, images / "explorer.webp", "#at=0.5,0.45")
     print(chosen.folder / "index.html")
 
