@@ -104,7 +104,7 @@ def test_on_a_flat_canvas_what_a_stage_sees_stands_below_its_name(model, images)
 def test_layers_by_name_pictures_and_arrays(model, images, tmp_path: Path):
     found = cnnviz.hierarchy(model, images, "1, 5", k=4, top=2)
     assert [stage.layer for stage in found.stages] == ["1", "5"]
-    found.save(tmp_path / "found.png")
+    found.save(tmp_path / "found.png", dpi=50)
     found.save(tmp_path / "found.npz")
     with np.load(tmp_path / "found.npz") as held:
         np.testing.assert_array_equal(held["5 values"], found.stages[1].values)

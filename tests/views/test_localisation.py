@@ -72,7 +72,7 @@ def test_without_annotated_boxes_there_is_a_box_and_no_verdict(seen, tmp_path: P
     assert found.found == (None, None)
     assert found.boxes[0].width < cnnviz.localisation(seen).boxes[0].width
     assert "overlap" not in found.caption()
-    found.save(tmp_path / "found.png")
+    found.save(tmp_path / "found.png", dpi=50)
     found.save(tmp_path / "found.csv")
     rows = list(csv.DictReader((tmp_path / "found.csv").read_text().splitlines()))
     assert [row["best threshold"] for row in rows] == ["", ""]
@@ -94,7 +94,7 @@ def test_a_wrong_box_is_not_found(seen, tmp_path: Path):
     found = cnnviz.localisation(seen, boxes=[PhotoBox(0, 0, 6, 3), TRUE])
     assert found.found == (False, True)
     assert found.pointing.tolist() == [0.0, 1.0]
-    found.save(tmp_path / "found.png")
+    found.save(tmp_path / "found.png", dpi=50)
 
 
 def test_a_photo_whose_box_is_known_beside_one_without(seen, tmp_path: Path):
@@ -102,7 +102,7 @@ def test_a_photo_whose_box_is_known_beside_one_without(seen, tmp_path: Path):
     assert found.found == (None, True)
     assert math.isnan(found.pointing[0])
     assert "1 photo without an annotated box" in found.caption()
-    found.save(tmp_path / "found.png")
+    found.save(tmp_path / "found.png", dpi=50)
 
 
 def test_boxes_in_words_and_in_files(tmp_path: Path):
