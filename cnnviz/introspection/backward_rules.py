@@ -89,8 +89,9 @@ def _guide(output: torch.Tensor) -> torch.Tensor:
     return output
 
 
-def _positive(gradient: torch.Tensor) -> torch.Tensor:
-    return gradient.clamp(min=0.0)
+def _positive(gradient: torch.Tensor | None) -> torch.Tensor | None:
+    # There is none behind an operator that passes none on, of which autograd tells itself.
+    return None if gradient is None else gradient.clamp(min=0.0)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
@@ -18,6 +19,8 @@ from cnnviz.introspection.signatures import needed_besides_image, signature_of
 from cnnviz.results.interrupts import Interrupts
 from cnnviz.results.space import IMAGE, space_of
 
+_NO_DERIVATIVE = "an autograd kernel was not registered"
+_UNUSED = "appears to not have been used in the graph"
 # Vision transformers check the size of their input with assertions.
 _MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, MemoryError)
 
@@ -132,14 +135,28 @@ def backward_pass(name: str = "the network") -> Foreign:
 
 
 class _BackwardPass(Foreign):
+    def __enter__(self) -> Foreign:
+        # Torch only warns where an operator passes no gradient on, and goes on without it.
+        self._warnings = warnings.catch_warnings()
+        self._warnings.__enter__()
+        warnings.filterwarnings("error", message=f".*{_NO_DERIVATIVE}")
+        return super().__enter__()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._warnings.__exit__(kind, error, trace)
         if isinstance(error, torch.OutOfMemoryError):
             return
+        if isinstance(error, UserWarning) and _NO_DERIVATIVE in str(error):
+            operator = first_line(error).partition(": ")[0]
+            raise self._explain(f"{operator} has no derivative") from error
+        if isinstance(error, RuntimeError) and _UNUSED in str(error):
+            what = "an operator has no derivative, or the answer does not depend on the input"
+            raise self._explain(what) from error
         if isinstance(error, RuntimeError):
             # Autograd itself, which raises nothing else.
             raise self._explain(first_line(error).partition(": [")[0]) from error
@@ -150,7 +167,7 @@ def _fails_backward(name: str, what: str) -> ModelError:
     return ModelError(
         f"No gradient can be sent through {name}: {what}.",
         "Its forward pass breaks the rules of autograd, or a hook in it fails, so it could not be "
-        "trained either.",
+        "trained either; of a quantised network take the one that was quantised.",
     )
 
 
