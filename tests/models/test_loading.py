@@ -92,7 +92,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cuda:1", "device 'cuda:1' is not available"),
         ("gpu", "There is no device 'gpu'"),
         ("meta", "device 'meta' cannot be used"),
-        (None, "There is no device None"),
+        (None, "device cannot be None"),
     ],
 )
 def test_devices_that_are_not_there(
@@ -113,7 +113,7 @@ def test_devices_that_are_not_there(
         ("shapes", "gone.safetensors", CheckpointError, "There is no checkpoint 'gone.safetens"),
         ("lenet5", Path("gone"), CheckpointError, "There is no checkpoint 'gone'"),
         ("lenet5", "runs/gone", CheckpointError, "There is no checkpoint 'runs/gone'"),
-        (7, "DEFAULT", UsageError, "must be a torch.nn.Module, not int"),
+        (7, "DEFAULT", UsageError, "source cannot be 7"),
     ],
 )
 def test_what_cannot_be_loaded(

@@ -113,7 +113,7 @@ def test_a_network_of_bytes_is_given_bytes_or_it_is_told() -> None:
     network = Scaling(lambda images: images / 255)
     assert cnnviz.Model(network).preprocessing.std == pytest.approx((1 / 255,) * 3)
     told = cnnviz.Model(network, preprocessing=_prepared(0.5, 0.25)).doubt
-    assert "pixels from 0 to 255, and the preprocessing gives it numbers from -2 to 2" in told
+    assert "pixels from 0 to 255, and the preprocessing gives it numbers from −2 to 2" in told
     assert cnnviz.Model(network, preprocessing=_prepared(0.0, 1 / 255)).doubt == ""
     # What turns -1..1 into 0..1 says of a preprocessing that gives -1..1 that all is well.
     undone = Scaling(lambda images: images * 0.5 + 0.5)
