@@ -40,6 +40,12 @@ def check_type(name: str, annotation: Any, value: Any) -> None:
     raise UsageError(f"{name} cannot be {_told(value)}.", f"Give {expected}.")
 
 
+def lacks_capture(given: Mapping[str, Any]) -> bool:
+    """Whether something else is given by name where a `Capture` is wanted."""
+    kinds = type(given.get("capture")).__mro__
+    return "capture" in given and all(kind.__name__ != "Capture" for kind in kinds)
+
+
 def _fits(annotation: Any, value: Any) -> bool:
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:

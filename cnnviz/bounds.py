@@ -11,7 +11,7 @@ from functools import cache, wraps
 from numbers import Integral, Real
 from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
-from cnnviz.argument_types import check_type
+from cnnviz.argument_types import check_type, lacks_capture
 from cnnviz.errors import UsageError
 
 P = ParamSpec("P")
@@ -141,14 +141,17 @@ def bounded(function: Callable[P, R]) -> Callable[P, R]:
 def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
     """Raise a `UsageError` for the first argument that is not what the annotations say.
 
-    It is of another type, or a number outside its bounds.
+    It is of another type, or a number outside its bounds. Of a view that was given something else
+    in place of a capture, which it says itself, all that follows may have moved.
     """
+    moved = lacks_capture(given)
     for name, (annotation, said) in _parameters(function).items():
         if name in given:
             if said is not None:
                 bounds, whole = said
                 bounds.check(name, given[name], whole=whole)
-            check_type(name, annotation, given[name])
+            if not moved:
+                check_type(name, annotation, given[name])
 
 
 def bounds_of(annotation: Any) -> tuple[Within, bool] | None:

@@ -102,3 +102,11 @@ def test_a_heatmap_of_another_type_is_refused_before_the_network_runs(heatmap: o
     network.register_forward_pre_hook(lambda *_: pytest.fail("it ran"))
     with pytest.raises(UsageError, match=r"heatmap cannot be .*Give a Heatmap or a text"):
         cnnviz.faithfulness(network, torch.rand(1, 3, 16, 16), heatmap)  # type: ignore[arg-type]
+
+
+def test_what_comes_first_is_told_before_what_moved_with_it() -> None:
+    network, images = tiny_network(), torch.rand(1, 3, 16, 16)
+    with pytest.raises(UsageError, match="cam takes a capture first, and was given a network"):
+        cnnviz.cam(network, images)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="layer cannot be an object of type Tensor"):
+        cnnviz.cam(cnnviz.capture(network, images), images)  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnviz
-from cnnviz.introspection.tracing.copied_borders import within_the_image
 from cnnviz.passes.spatial_maps import traced_outputs
 
 
@@ -45,18 +44,3 @@ def test_a_map_behind_mirrored_pixels_keeps_the_order_of_its_rows() -> None:
     weights = found.gradients["first"][:, :, 4:16, 4:16].mean((2, 3), keepdim=True)
     wanted = (weights * found.activations["first"])[0, :, 4:16, 4:16].sum(0)
     np.testing.assert_allclose(maps, wanted, rtol=1e-4, atol=1e-7)
-
-
-IN_ORDER = {
-    "each place once": [0.5, 1.5, 2.5, 3.5, 4.5],
-    "enlarged": [0.0, 0.0, 1.0, 1.0, 2.0, 2.0],
-    "mirrored as a whole": [4.0, 3.0, 2.0, 1.0],
-    "rolled": [3.0, 4.0, 0.0, 1.0, 2.0],
-    "every other place first": [0.0, 2.0, 4.0, 1.0, 3.0, 5.0],
-}
-
-
-@pytest.mark.parametrize("places", IN_ORDER)
-def test_what_is_no_copied_border_is_left_as_it_is(places: str) -> None:
-    centres = np.array(IN_ORDER[places])
-    assert within_the_image(centres, centres) is None

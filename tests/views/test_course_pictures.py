@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from torch import nn
 
 import cnnviz
+from cnnviz.course.card_text import rate_said
 from cnnviz.course.network_cards import CARDS, ONE_CROP
 from cnnviz.course.network_measures import NetworkMeasures
 from cnnviz.images import PhotoBox, Preprocessing
@@ -160,7 +161,7 @@ def test_no_name_of_a_network_lies_on_anything_or_on_a_line() -> None:
     names = {text.get_text() for text in upper.texts}
     for card in CARDS:
         if card.top5 is not None:
-            plain = f"{card.title}\n{card.top5:g}"
+            plain = f"{card.title}\n{rate_said(card.top5)}"
             (name,) = [text for text in names if text.startswith(plain)]
             mark = name[len(plain) :]
             assert bool(mark) == (card.protocol != ONE_CROP)

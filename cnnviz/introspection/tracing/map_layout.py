@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.introspection.tracing.copied_borders import within_the_image
 from cnnviz.introspection.tracing.field_union import hull
 from cnnviz.introspection.tracing.fields import NOTHING, Field, Pair, Shape
 from cnnviz.introspection.tracing.rules_position import varies
@@ -214,7 +213,7 @@ def map_layout(field: Field) -> MapLayout | None:
 
 
 def _laid_out(field: Field) -> MapLayout | None:
-    found = _bordered(field) or _upright(field) or _gathered(field) or _framed(field)
+    found = _upright(field) or _gathered(field) or _framed(field)
     return found if found is None or 0 not in found.dims or _apart(field, found.dims) else None
 
 
@@ -249,27 +248,6 @@ def _apart(field: Field, dims: tuple[int, ...]) -> bool:
         if len(middles) > 1 and 2 * np.diff(middles).mean() <= length:
             return False
     return True
-
-
-def _bordered(field: Field) -> MapLayout | None:
-    """Return the layout of rows and columns around which padding has copied some of the image."""
-    along = [_dims_of(field, axis) for axis in range(len(field.spans))]
-    dims = tuple(dim for each in along for dim in each)
-    if any(len(each) != 1 for each in along) or list(dims) != sorted(set(dims)):
-        return None
-    held, copied = [], False
-    for axis, dim in enumerate(dims):
-        first, last = _ends(field, axis, (dim,))
-        if (first >= NOTHING).any():
-            return None
-        inside = within_the_image(first, -last)
-        copied = copied or inside is not None
-        held.append(np.arange(field.shape[dim]) if inside is None else inside)
-    if not copied:
-        return None
-    shape = tuple(field.shape[dim] for dim in dims)
-    order = np.arange(math.prod(shape)).reshape(shape)[np.ix_(*held)].reshape(-1)
-    return MapLayout(field.shape, dims, tuple(map(len, held)), order)
 
 
 def _upright(field: Field) -> MapLayout | None:

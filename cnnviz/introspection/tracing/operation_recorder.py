@@ -35,7 +35,7 @@ from cnnviz.introspection.tracing.field_state import (
 )
 from cnnviz.introspection.tracing.layer_calls import LayerCalls
 from cnnviz.introspection.tracing.operation import Operation, tensors
-from cnnviz.introspection.tracing.rules_layout import wrapped
+from cnnviz.introspection.tracing.rules_layout import framed, wrapped
 from cnnviz.introspection.tracing.rules_position import Place
 from cnnviz.introspection.tracing.skip_arithmetic import skip_arithmetic
 from cnnviz.introspection.tracing.terms import terms
@@ -147,7 +147,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
                 gateless = wrapped(found.gateless, amounts)
             place = found.place
             if place is not None:
-                place = Place(wrapped(place.field, amounts, copies=False), place.paired)
+                place = Place(framed(place.field, amounts), place.paired)
             self._marks[padded] = Depends(exact, gateless, place)
 
     def _mark(self, tensor: torch.Tensor) -> Mark:

@@ -135,6 +135,12 @@ def join(operation: Operation, look: Look, gateless: bool) -> Found:
     )
 
 
+def padding_of(operation: Operation) -> Sequence[int]:
+    """Return how much a padding adds before and after each dimension, the last one first."""
+    amounts: Sequence[int] = operation["pad" if "pad" in operation.values else "padding"]
+    return amounts
+
+
 @rule("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d")
 @rule("replication_pad1d", "replication_pad2d", "replication_pad3d")
 def pad(operation: Operation, look: Look, gateless: bool) -> Found:
@@ -142,7 +148,7 @@ def pad(operation: Operation, look: Look, gateless: bool) -> Found:
     field = look(operation["self"])
     if field is None:
         return None
-    amounts = operation["pad"] if "pad" in operation.values else operation["padding"]
+    amounts = padding_of(operation)
     for number in range(len(amounts) // 2):
         before, after = amounts[2 * number : 2 * number + 2]
         dim = len(field.shape) - 1 - number
@@ -157,19 +163,23 @@ def pad(operation: Operation, look: Look, gateless: bool) -> Found:
     return field
 
 
-def wrapped(field: Field, amounts: Sequence[int], *, copies: bool = True) -> Field:
-    """Return the field of a tensor padded with what lies at its other end, as `pad` is given it.
-
-    Without `copies` the padding stands for the border that it is added to, so that a window there
-    has its middle there, and not in the middle of the image.
-    """
+def wrapped(field: Field, amounts: Sequence[int]) -> Field:
+    """Return the field of a tensor padded with what lies at its other end, as `pad` is given it."""
     for number in range(len(amounts) // 2):
         before, after = amounts[2 * number : 2 * number + 2]
         dim = len(field.shape) - 1 - number
         length = field.shape[dim]
-        raw = np.arange(-before, length + after, dtype=np.int64)
-        read = raw % length if copies else np.clip(raw, 0, length - 1)
+        read = np.arange(-before, length + after, dtype=np.int64) % length
         field = gather(field, dim, tapping.padded(length, before, after, read))
+    return field
+
+
+def framed(field: Field, amounts: Sequence[int]) -> Field:
+    """Return the field of a tensor padded, as `pad` is given it, with what reads nothing."""
+    for number in range(len(amounts) // 2):
+        before, after = amounts[2 * number : 2 * number + 2]
+        dim = len(field.shape) - 1 - number
+        field = gather(field, dim, tapping.padded(field.shape[dim], before, after))
     return field
 
 

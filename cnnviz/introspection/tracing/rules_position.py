@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.introspection.tracing import kernel_taps as tapping
-from cnnviz.introspection.tracing import rules_compute
+from cnnviz.introspection.tracing import rules_compute, rules_layout
 from cnnviz.introspection.tracing.field_union import gather, mixed_channels, reduce, union
 from cnnviz.introspection.tracing.fields import AxisFields, Field, Shape
 from cnnviz.introspection.tracing.operation import Operation
@@ -84,6 +84,14 @@ def _field_after(operation: Operation, look: FieldLook) -> Found:
         return look(operation["self"] if operation["self"] is not None else operation["input"])
     if rule in (rules_compute.convolve, rules_compute.pool):
         return _middle(operation, look)
+    if rule is rules_layout.pad:
+        # What padding copies of the image lies beyond it, as zeros do.
+        source = look(operation["self"])
+        return (
+            None
+            if source is None
+            else rules_layout.framed(source, rules_layout.padding_of(operation))
+        )
     if rule is rules_compute.combine or (rule is None and operation.pointwise):
         return _together(operation, look)
     if rule is None:
