@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnviz
+from cnnviz.introspection.tracing import trace
 from cnnviz.passes.spatial_maps import traced_outputs
 
 
@@ -44,3 +45,23 @@ def test_a_map_behind_mirrored_pixels_keeps_the_order_of_its_rows() -> None:
     weights = found.gradients["first"][:, :, 4:16, 4:16].mean((2, 3), keepdim=True)
     wanted = (weights * found.activations["first"])[0, :, 4:16, 4:16].sum(0)
     np.testing.assert_allclose(maps, wanted, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+def test_padding_that_holds_no_middle_leaves_the_stride_and_the_order(mode: str) -> None:
+    module = _Padded(mode, 1, 3)
+    module.first.stride = (1, 1)
+    traced = trace(module, (3, 24, 24)).find("first")
+    assert traced.receptive_field is not None
+    assert traced.receptive_field.size == (3, 3)
+    assert traced.receptive_field.stride == (1, 1)
+    found = traced_outputs(cnnviz.Model(module), torch.rand(1, 3, 24, 24))["first", 0].map
+    assert (found.size, found.order) == ((24, 24), None)
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [(2, 1), (4, 2), (3, 2)])
+def test_zeros_of_a_convolution_itself_take_no_row_of_its_map(kernel: int, padding: int) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 2, kernel, padding=padding), nn.ReLU())
+    found = traced_outputs(cnnviz.Model(module), torch.rand(1, 3, 24, 24))["0", 0].map
+    side = 24 + 2 * padding - kernel + 1
+    assert (found.size, found.order) == ((side, side), None)

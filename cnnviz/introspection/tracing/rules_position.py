@@ -9,7 +9,7 @@ for no place (a class token, padding) hold `NOTHING`; a tensor without any has n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from cnnviz.introspection.tracing import kernel_taps as tapping
 from cnnviz.introspection.tracing import rules_compute, rules_layout
 from cnnviz.introspection.tracing.field_union import gather, mixed_channels, reduce, union
-from cnnviz.introspection.tracing.fields import AxisFields, Field, Shape
+from cnnviz.introspection.tracing.fields import AxisFields, Field, Shape, compress
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import RULES, Found
 
@@ -159,7 +159,15 @@ def _middle(operation: Operation, look: FieldLook) -> Field | None:
         read = begin[:, None] + np.arange(taken)[None, :]
         length = source.shape[dim]
         source = gather(source, dim, _nearest(read, length))
-    return source
+    return _compressed(source)
+
+
+def _compressed(field: Field) -> Field:
+    """Return a field without a frame of padding, where no middle lies in it, as one without any."""
+    spans = (
+        replace(span, ends=(compress(span.ends[0]), compress(span.ends[1]))) for span in field.spans
+    )
+    return Field(field.shape, tuple(spans))
 
 
 def _nearest(read: tapping.Numbers, length: int) -> tapping.Taps:
