@@ -56,6 +56,7 @@ def test_the_map_holds_the_class_of_each_position_and_bars_its_share(tmp_path: P
     np.testing.assert_array_equal(found.maps, [SKY_ABOVE, MIXED])
     assert found.names[0][:3] == ("ground", "sky", "fish")
     np.testing.assert_allclose(found.logits[0], [8 / 16, 7 / 16, 1 / 16, 0])
+    assert found.summary().endswith("ground on 50.0% of the map, and 1 more image")
     file = found.save(tmp_path / "found.json")
     assert json.loads(file.read_text())["maps"] == [SKY_ABOVE.tolist(), MIXED.tolist()]
 
@@ -88,6 +89,15 @@ def test_what_has_no_colour_is_grey_and_counted() -> None:
     np.testing.assert_array_equal(grey, ~np.isin(MIXED, found.classes[0]))
     assert "grey is what the others fill" in found.caption()
     assert "grey" not in answered([SKY_ABOVE], k=3).caption(), "it has three classes"
+
+
+def test_one_class_alone_has_a_bar_as_thick_as_one_of_five() -> None:
+    thick = []
+    for region in (np.zeros((4, 4), int), MIXED):
+        bars = answered([region]).figure().axes[2]
+        (low, high), (bar, *_) = bars.get_ylim(), bars.patches
+        thick.append(bar.get_height() / abs(high - low))
+    assert thick[0] == thick[1]
 
 
 def test_many_maps_stand_on_pages_and_fit_a_column(tmp_path: Path) -> None:

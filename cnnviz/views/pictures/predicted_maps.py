@@ -28,6 +28,8 @@ _GREY = "#d0d4da"
 """`drawing.FLAT`, which is that of no class."""
 _SWATCH, _PAD = 0.03, 13.0
 """Where the colour of a bar stands left of its axis, and points that its name is away for it."""
+_ROWS = 5
+"""Room for so many bars, of which there may be fewer: they are no thicker then."""
 _LETTERS, _FEW_LETTERS = 30, 18
 """Letters of the name of a class, and in a column of a paper."""
 _HALF_LETTERS = 4.8
@@ -146,4 +148,5 @@ def _bars(axes: Axes, found: PredictedMaps, place: int, letters: int) -> None:
     axes.scatter(
         [-_SWATCH] * len(names), range(len(names)), c=colours, marker="s", s=42.0, clip_on=False
     )
+    axes.set_ylim(max(len(names), _ROWS) - 0.5, -0.5)
     axes.tick_params(axis="y", pad=_PAD)
