@@ -40,7 +40,7 @@ demo: $(VENV)/.installed
 	@$(VENV)/bin/cnnviz report --out $(DEMO) --force
 
 test: $(VENV)/.installed-test
-	@$(if $(ARGS),:,echo "The whole suite takes about 20 minutes of processor time, shared by all cores.")
+	@$(if $(ARGS),:,echo "The whole suite takes about 13 minutes of processor time, shared by all cores.")
 	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 # What holds on one of them and not on the other is a fault, of the test or of what it tests.
