@@ -22,6 +22,8 @@ from typing import Any
 
 from coverage import Coverage
 
+from cnnviz.results.text import plural
+
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "quality.md"
 COUNTS = ("covered_lines", "num_statements", "covered_branches", "num_branches")
@@ -55,11 +57,12 @@ def suite(report: Path, cores: int) -> str:
     if failures or errors:
         raise SystemExit(f"{failures + errors} tests failed: mend them, and run `make coverage`.")
     day = datetime.fromisoformat(found.attrib["timestamp"])
-    minutes, seconds = divmod(round(float(found.attrib["time"])), 60)
+    whole, rest = divmod(round(float(found.attrib["time"])), 60)
+    lasted = f"{plural(whole, 'minute')} {plural(rest, 'second')}"
     left = f" and {skipped:,} were skipped" if skipped else ""
     return (
         f"On {day.day} {day:%B %Y} `make coverage` ran the whole suite on {cores} cores: "
-        f"{total - skipped:,} tests passed{left}\nin {minutes} minutes {seconds} seconds, "
+        f"{total - skipped:,} tests passed{left}\nin {lasted}, "
         "counting included."
     )
 
