@@ -375,6 +375,24 @@ def test_a_network_is_dead_from_three_quarters_of_its_channels_on() -> None:
     assert "dead" not in judge(probe(model, images(4, 8))).findings
 
 
+def test_a_layer_is_dead_from_95_percent_of_its_channels_on() -> None:
+    """19 of 20 channels of one of two activations: too few of all for the network, 75%."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        *(nn.Conv2d(3, 20, 3), nn.ReLU(), nn.Conv2d(20, 20, 1), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(20, 2)),
+    )
+    with torch.no_grad():
+        network[0].bias.fill_(-50.0)[0] = 50.0
+        network[2].weight.abs_()
+    found = probe(as_model(network), images(4, 8))
+    assert [unit.dead_fraction for unit in found.units] == [0.95, 0.0]
+    assert "dead" in judge(found).findings
+    with torch.no_grad():
+        network[0].bias[1] = 50.0
+    assert "dead" not in judge(probe(as_model(network), images(4, 8))).findings
+
+
 def test_depth_without_skips_is_mended_by_skips() -> None:
     model = as_model(depth_network("plain-56", width=8, input_size=(3, 8, 8)))
     found = probe(model, images(16, 8))

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from cnnviz.heatmaps.cam_methods import covered, fused, gradcam_plus_plus, xgradcam
+from cnnviz.heatmaps.cam_methods import (
+    covered,
+    fused,
+    gradcam_plus_plus,
+    over_image,
+    xgradcam,
+)
 
 
 def test_each_image_is_scaled_by_its_own_maximum_and_one_without_evidence_is_zero() -> None:
@@ -26,6 +33,19 @@ def test_maps_of_one_place_cover_one_row_and_one_column() -> None:
 
 def drawn(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_map_that_begins_beside_the_image_is_read_where_each_pixel_lies() -> None:
+    maps, (left, top, right, bottom) = drawn(2, 4, 6).double(), (-0.1, 0.2, 0.9, 1.3)
+    found = over_image(maps, (left, top, right, bottom), (7, 9)).numpy()
+    # A cell's value is that of its middle; in between along lines, and beyond them none changes.
+    rows, columns = (np.arange(7) + 0.5) / 7, (np.arange(9) + 0.5) / 9
+    down = (rows - top) / (bottom - top) * 4 - 0.5
+    across = (columns - left) / (right - left) * 6 - 0.5
+    for one, read in zip(maps.numpy(), found, strict=True):
+        lines = np.stack([np.interp(across, np.arange(6), line) for line in one])
+        wanted = np.stack([np.interp(down, np.arange(4), line) for line in lines.T], 1)
+        np.testing.assert_allclose(read, wanted, atol=1e-6)
 
 
 def test_the_gradient_of_a_saturated_score_makes_the_same_map_as_in_double_precision() -> None:

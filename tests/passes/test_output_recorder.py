@@ -34,3 +34,25 @@ def test_whole_numbers_are_kept_beside_gradients_of_other_layers() -> None:
         wanted = network.conv(images).argmax(1)
     assert torch.equal(found.activations["strongest"], wanted)
     assert list(found.gradients) == ["conv"]
+
+
+class _ChangedLater(nn.Module):
+    """Has a layer that returns its own input, which is written to after that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.same, self.head = nn.Conv2d(3, 4, 3), nn.Identity(), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.conv(x)
+        same = self.same(maps)
+        maps.mul_(2.0)
+        found: torch.Tensor = self.head((same + maps).mean((2, 3)))
+        return found
+
+
+def test_the_output_of_a_layer_that_returns_its_input_is_what_it_was_then() -> None:
+    network, images = _ChangedLater(), torch.rand(2, 3, 8, 8)
+    found = capture(network, images, layers=["same"])
+    with torch.no_grad():
+        assert torch.equal(found.activations["same"], network.conv(images))
