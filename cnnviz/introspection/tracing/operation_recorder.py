@@ -35,7 +35,8 @@ from cnnviz.introspection.tracing.field_state import (
 )
 from cnnviz.introspection.tracing.layer_calls import LayerCalls
 from cnnviz.introspection.tracing.operation import Operation, tensors
-from cnnviz.introspection.tracing.rules_layout import framed, wrapped
+from cnnviz.introspection.tracing.rules_layout import padded as with_padding
+from cnnviz.introspection.tracing.rules_layout import wrapped
 from cnnviz.introspection.tracing.rules_position import Place
 from cnnviz.introspection.tracing.skip_arithmetic import skip_arithmetic
 from cnnviz.introspection.tracing.terms import terms
@@ -141,13 +142,13 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         """
         found = self._mark(source)
         if isinstance(found, Depends) and isinstance(self._mark(padded), Depends):
-            exact = wrapped(found.exact, amounts)
+            exact = with_padding(found.exact, amounts, wrapped)
             gateless = exact
             if found.gateless is not found.exact:
-                gateless = wrapped(found.gateless, amounts)
+                gateless = with_padding(found.gateless, amounts, wrapped)
             place = found.place
             if place is not None:
-                place = Place(framed(place.field, amounts), place.paired)
+                place = Place(with_padding(place.field, amounts), place.paired)
             self._marks[padded] = Depends(exact, gateless, place)
 
     def _mark(self, tensor: torch.Tensor) -> Mark:

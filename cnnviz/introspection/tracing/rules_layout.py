@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -148,38 +148,44 @@ def pad(operation: Operation, look: Look, gateless: bool) -> Found:
     field = look(operation["self"])
     if field is None:
         return None
-    amounts = padding_of(operation)
+    kind = operation.name.partition("_pad")[0]
+    return padded(field, padding_of(operation), _COPIED.get(kind))
+
+
+Copied = Callable[[tapping.Numbers, int], tapping.Numbers]
+"""Returns which positions of so many padding copies, given those it stands at, below 0 before."""
+
+
+def wrapped(at: tapping.Numbers, length: int) -> tapping.Numbers:
+    """Copy what lies at the other end."""
+    return at % length
+
+
+_COPIED: Mapping[str, Copied] = {
+    "replication": lambda at, length: np.clip(at, 0, length - 1),
+    "reflection": lambda at, length: length - 1 - np.abs(length - 1 - np.abs(at)),
+}
+
+
+def padded(field: Field, amounts: Sequence[int], copied: Copied | None = None) -> Field:
+    """Return the field of a tensor with positions added at its borders.
+
+    Parameters
+    ----------
+    field : Field
+        The field of the tensor.
+    amounts : sequence of int
+        How many positions before and after each dimension, the last one first.
+    copied : callable, optional
+        What they copy; by default they read nothing.
+    """
     for number in range(len(amounts) // 2):
         before, after = amounts[2 * number : 2 * number + 2]
         dim = len(field.shape) - 1 - number
         length = field.shape[dim]
-        read = None
-        raw = np.arange(-before, length + after, dtype=np.int64)
-        if operation.name.startswith("replication"):
-            read = np.clip(raw, 0, length - 1)
-        elif operation.name.startswith("reflection"):
-            read = length - 1 - np.abs(length - 1 - np.abs(raw))
+        at = np.arange(-before, length + after, dtype=np.int64)
+        read = None if copied is None else copied(at, length)
         field = gather(field, dim, tapping.padded(length, before, after, read))
-    return field
-
-
-def wrapped(field: Field, amounts: Sequence[int]) -> Field:
-    """Return the field of a tensor padded with what lies at its other end, as `pad` is given it."""
-    for number in range(len(amounts) // 2):
-        before, after = amounts[2 * number : 2 * number + 2]
-        dim = len(field.shape) - 1 - number
-        length = field.shape[dim]
-        read = np.arange(-before, length + after, dtype=np.int64) % length
-        field = gather(field, dim, tapping.padded(length, before, after, read))
-    return field
-
-
-def framed(field: Field, amounts: Sequence[int]) -> Field:
-    """Return the field of a tensor padded, as `pad` is given it, with what reads nothing."""
-    for number in range(len(amounts) // 2):
-        before, after = amounts[2 * number : 2 * number + 2]
-        dim = len(field.shape) - 1 - number
-        field = gather(field, dim, tapping.padded(field.shape[dim], before, after))
     return field
 
 

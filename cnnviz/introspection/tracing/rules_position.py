@@ -90,7 +90,7 @@ def _field_after(operation: Operation, look: FieldLook) -> Found:
         return (
             None
             if source is None
-            else rules_layout.framed(source, rules_layout.padding_of(operation))
+            else rules_layout.padded(source, rules_layout.padding_of(operation))
         )
     if rule is rules_compute.combine or (rule is None and operation.pointwise):
         return _together(operation, look)
