@@ -39,6 +39,8 @@ QUIET = "#5c6675"
 FAINT = "#c9d0d9"
 ACCENT = "#2a6fdb"
 WARM = "#c8501e"
+LUMA = np.array([0.299, 0.587, 0.114])
+"""What red, green and blue add to the lightness of a colour (ITU-R BT.601)."""
 FLAT = (208, 212, 218)
 """The colour of a tile that has one value only, in which no colour map can show anything."""
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.results.drawing import LUMA
 from cnnviz.results.text import shortened
 
 _SLACK = 0.02
@@ -111,7 +112,7 @@ def _unevenness(lines: list[Line], ground: NDArray[np.uint8]) -> NDArray[np.floa
     height, width = ground.shape[:2]
     columns, rows = np.stack([line.points_under() for line in lines]).astype(int).transpose(2, 0, 1)
     colours = ground[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)] / 255.0
-    low, high = np.quantile(colours @ np.array([0.299, 0.587, 0.114]), (0.1, 0.9), axis=1)
+    low, high = np.quantile(colours @ LUMA, (0.1, 0.9), axis=1)
     return np.asarray(high - low)
 
 

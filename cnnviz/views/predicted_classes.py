@@ -115,7 +115,10 @@ class Predictions(TableResult):
 
     def summary(self) -> str:
         """Say the first answer for the first image, and how many more there are."""
-        first = f"{self.images[0]}: {self.names[0][0]} {self.said(0, 0)}"
+        said = self.said(0, 0)
+        if self.kind == OutputKind.CLASS_MAP:
+            said = f"on {said} of the map"
+        first = f"{self.images[0]}: {self.names[0][0]} {said}"
         rest = len(self.images) - 1
         return first + (f", and {plural(rest, f'more {space_of(self.axes).noun}')}" if rest else "")
 

@@ -47,12 +47,6 @@ class PredictedMaps(Predictions):
         """Return how many of the k classes an image has: those that its map shows."""
         return int((self.logits[place] > 0.0).sum())
 
-    def summary(self) -> str:
-        """Say which class fills most of the first map, and how many more maps there are."""
-        first = f"{self.images[0]}: {self.names[0][0]} on {self.said(0, 0)} of the map"
-        rest = len(self.images) - 1
-        return first + (f", and {plural(rest, 'more image')}" if rest else "")
-
     def caption(self) -> str:
         """Say what the map and the bars are, and what of the map has no colour of its own."""
         further = any(self.present(place) > self.drawn(place) for place in range(len(self.images)))

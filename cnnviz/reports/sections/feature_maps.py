@@ -69,7 +69,7 @@ def _notes(names: Sequence[str], skipped: Sequence[str]) -> tuple[str, ...]:
 
 def _quiet_said(results: Sequence[FeatureMaps]) -> str:
     """Return what positions without a response are; of layers of both kinds the wider of both."""
-    return max((result.quiet_said for result in results), key=len)
+    return next((result for result in results if result.signed), results[0]).quiet_said
 
 
 def _table(results: Sequence[FeatureMaps]) -> Table:

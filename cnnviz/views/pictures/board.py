@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
@@ -250,5 +249,5 @@ def written(values: NDArray[Any], form: Callable[[float], str]) -> list[str] | N
 
 def _inks(pixels: Pixels) -> list[str]:
     """Return the colour of letters that can be read on each cell."""
-    light = pixels.reshape(-1, 3) @ np.array([0.299, 0.587, 0.114]) > 140.0
+    light = pixels.reshape(-1, 3) @ drawing.LUMA > 140.0
     return [drawing.INK if each else "white" for each in light]

@@ -58,9 +58,7 @@ def _in_a_column(found: Comparison, figure: drawing.Canvas) -> drawing.Canvas:
     parts = _parts(found, wide)
     lines = [_wrapped(title, across) for title, _ in parts]
     heights = [
-        _LINE * (said.count("\n") + 1)
-        + _ABOVE
-        + (0.0 if sheet is None else sheet.pixels.shape[0] / DOTS)
+        _LINE * (said.count("\n") + 1) + _ABOVE + _high(sheet)
         for said, (_, sheet) in zip(lines, parts, strict=True)
     ]
     panels = figure.subplots(len(parts), 1, height_ratios=heights, squeeze=False)[:, 0]

@@ -24,8 +24,7 @@ _COLOURS = (
     "#e8a6c3", "#7fb4f0", "#a3d39c", "#1c2430", "#c8301e", "#d9c27a", "#5a3d8a", "#4fd0c0",
 )  # fmt: skip
 """Those of the classes in the order in which they are found; grey is what has none."""
-_GREY = "#d0d4da"
-"""`drawing.FLAT`, which is that of no class."""
+_GREY = f"#{bytes(drawing.FLAT).hex()}"
 _SWATCH, _PAD = 0.03, 13.0
 """Where the colour of a bar stands left of its axis, and points that its name is away for it."""
 _ROWS = 5

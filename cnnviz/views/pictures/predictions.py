@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 THUMBNAIL = 320
 """The longer side of a thumbnail in pixels."""
 _MOST_ANSWERS = 3
-_LIGHT, _DARK = (0.2126, 0.7152, 0.0722), 0.6
-"""What red, green and blue add to lightness, and below which white letters are read on it."""
+_DARK = 0.6
+"""Lightness below which white letters are read on a colour."""
 
 
 def sheet_layout(found: Predictions) -> SheetLayout:
@@ -70,7 +70,7 @@ def draw_bars(
     for row, value in enumerate(values):
         # A bar past four fifths leaves no room behind it.
         inside = value > 0.8 * end
-        dark = float(np.dot(to_rgb(colours[row]), _LIGHT)) < _DARK
+        dark = float(np.dot(to_rgb(colours[row]), drawing.LUMA)) < _DARK
         axes.text(
             value - 0.01 * end if inside else max(value, 0.0) + 0.01 * end,
             row,
