@@ -96,6 +96,16 @@ def test_a_factor_of_an_end_layer_that_the_next_one_undoes_is_taken_out(depth, p
     assert len(moved.rescaled) == (0 if place == -3 else 1)
 
 
+def test_a_factor_of_an_end_layer_that_nothing_undoes_is_left_in() -> None:
+    def move(module: nn.Module, generator: torch.Generator) -> None:
+        first = families.layers(module)[0]
+        with torch.no_grad():
+            first.weight *= 10.0
+            first.bias *= 10.0
+
+    assert read("mlp-12", move)[2].rescaled == ()
+
+
 def test_bands_are_those_of_the_page() -> None:
     said = [band(value) for value in (-5, -3, -1.5, 0, 1.5, 3, 5, float("inf"))]
     assert said == [
