@@ -13,27 +13,25 @@ from torch import nn
 from torch.fx import Graph, GraphModule
 
 from cnnviz.introspection import operations
+from cnnviz.introspection.operator_kinds import ACTIVATIONS, PADS, POOLS
 
 _LAYOUT = "layout"
 _KINDS: Mapping[str, str] = {
     name: kind
     for kind, names in {
-        "pool": "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices max_pool3d_with_indices "
-        "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
-        "adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
-        "_adaptive_avg_pool2d _adaptive_avg_pool3d",
-        "activation": "relu relu6 elu selu celu gelu silu mish sigmoid log_sigmoid tanh hardtanh "
-        "hardswish hardsigmoid hardshrink softshrink leaky_relu prelu rrelu threshold softplus glu "
-        "softmax log_softmax _softmax _log_softmax",
+        "pool": POOLS + " max_pool1d max_pool2d max_pool3d adaptive_avg_pool2d adaptive_avg_pool3d",
+        "activation": ACTIVATIONS
+        + " relu6 log_sigmoid hardshrink softshrink rrelu glu softmax log_softmax _softmax "
+        "_log_softmax",
         "dropout": "dropout feature_dropout alpha_dropout feature_alpha_dropout native_dropout",
         "flatten": "flatten unflatten",
         # A linear layer whose operators were taken apart.
         "linear": "addmm mm",
         # What a layer calls beside its work, such as padding that wraps around.
-        _LAYOUT: "alias clone contiguous copy detach empty expand full getitem new_empty pad "
-        "permute reshape select select_scatter slice slice_scatter squeeze t transpose unsqueeze "
-        "view _unsafe_view constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d "
-        "replication_pad1d replication_pad2d replication_pad3d",
+        _LAYOUT: PADS
+        + " alias clone contiguous copy detach empty expand full getitem new_empty pad permute "
+        "reshape select select_scatter slice slice_scatter squeeze t transpose unsqueeze view "
+        "_unsafe_view",
     }.items()
     for name in names.split()
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.introspection import operations
+from cnnviz.introspection.operator_kinds import ACTIVATIONS, PADS, POOLS
 from cnnviz.introspection.tracing.operation import Operation, tensors
 from cnnviz.introspection.tracing.registry import RULES
 from cnnviz.introspection.tracing.rule_lookup import CONSTANT
@@ -24,18 +25,14 @@ _KINDS: Mapping[str, str] = {
         "attention": "_native_multi_head_attention _transformer_encoder_layer_fwd "
         "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_flash_attention "
         "_scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention",
-        "pool": "max_pool2d_with_indices avg_pool2d _adaptive_avg_pool2d adaptive_max_pool2d "
-        "avg_pool1d adaptive_avg_pool1d adaptive_max_pool1d max_pool3d_with_indices avg_pool3d "
-        "_adaptive_avg_pool3d adaptive_max_pool3d",
-        "activation": "relu hardtanh leaky_relu elu selu celu gelu silu mish sigmoid tanh "
-        "hardswish hardsigmoid softplus prelu _prelu_kernel threshold "
-        "clamp clamp_min log_sigmoid_forward rrelu_with_noise",
+        "pool": POOLS,
+        "activation": ACTIVATIONS
+        + " _prelu_kernel clamp clamp_min log_sigmoid_forward rrelu_with_noise",
         "upsample": "upsample_nearest2d upsample_bilinear2d upsample_bicubic2d "
         "_upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_nearest_exact2d pixel_shuffle "
         "upsample_nearest1d upsample_linear1d _upsample_nearest_exact1d upsample_nearest3d "
         "upsample_trilinear3d _upsample_nearest_exact3d",
-        "pad": "constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d "
-        "replication_pad1d replication_pad2d replication_pad3d",
+        "pad": PADS,
     }.items()
     for name in names.split()
 }

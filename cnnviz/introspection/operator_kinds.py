@@ -1,0 +1,17 @@
+"""Which operators of ATen pool, are activation functions or pad: their names, parted by spaces."""
+
+from __future__ import annotations
+
+POOLS = (
+    "max_pool2d_with_indices max_pool3d_with_indices avg_pool1d avg_pool2d avg_pool3d "
+    "adaptive_avg_pool1d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_max_pool1d "
+    "adaptive_max_pool2d adaptive_max_pool3d"
+)
+ACTIVATIONS = (
+    "relu hardtanh leaky_relu elu selu celu gelu silu mish sigmoid tanh hardswish hardsigmoid "
+    "softplus prelu threshold"
+)
+PADS = (
+    "constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d "
+    "replication_pad2d replication_pad3d"
+)
