@@ -99,7 +99,7 @@ class Accumulator:
         self._active_images += (peaks > 0).sum(0)
         found = torch.from_numpy(peaks)
         units = quantised_sums.in_units(found, self._unit).numpy()
-        bins = quantised_sums.bin_of(found).numpy()
+        bins = quantised_sums.bin_of(found, self._unit).numpy()
         # Where no value is a number there is nothing to count.
         lost = np.isneginf(peaks)
         units[lost] = 0

@@ -42,13 +42,13 @@ class LayerResult:
     images, positions : int
         Images seen, and positions of a channel seen in all of them together.
     unit : float
-        What `sums` and `group_sums` count (see `counting`).
+        What `sums` and `group_sums` count, and bins go by (see `quantised_sums`).
     strongest : Picks
         The images with the highest peaks, the highest first.
     sample : Picks
         The same random images for every channel, in random order.
     histogram : ndarray of int64
-        [C, BINS], how many images have their peak in each bin of `counting.bin_edges`.
+        [C, BINS], how many images have their peak in each bin of `quantised_sums.bin_edges`.
     active_images, active_positions : ndarray of int64
         [C], images whose peak is above zero, and positions whose value is.
     sums : ndarray of int64

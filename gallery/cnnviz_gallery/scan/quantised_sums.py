@@ -1,8 +1,8 @@
 """Numbers that are the same whatever the order and the grouping in which images are counted.
 
-Sums of floating-point numbers depend on their order. Here values are counted in bins that do not
-depend on the data, and summed as whole multiples of a power of two, so that parts that several
-processes counted add up, bit for bit, to what one process counts.
+Sums of floating-point numbers depend on their order. Here values are counted in bins, and summed as
+whole multiples, of a power of two that is agreed on before the first of them, so that parts that
+several processes counted add up, bit for bit, to what one process counts.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 PER_OCTAVE = 16
-LOWEST_OCTAVE, HIGHEST_OCTAVE = -12, 12
+LOWEST_OCTAVE, HIGHEST_OCTAVE = -14, 10
+"""Of the bins, counted from the largest value of the first image (see `unit_for`)."""
 _REACH = (HIGHEST_OCTAVE - LOWEST_OCTAVE) * PER_OCTAVE
 BINS = 2 * _REACH + 1
-"""Bins of either sign, and one in the middle for what is nearer to zero than 2 ** -12."""
+"""Bins of either sign, and one in the middle for what is nearer to zero than the lowest octave."""
 _SHIFT = 19
 _FIRST = (127 + LOWEST_OCTAVE) * PER_OCTAVE
 _PRECISION = 24
@@ -29,7 +30,7 @@ SQUARE_LIMIT = _SQUARE_LIMIT * 2**_COARSE
 """Units beyond which the square of a value is not summed as it is."""
 
 
-def bin_of(values: torch.Tensor) -> torch.Tensor:
+def bin_of(values: torch.Tensor, unit: float | torch.Tensor) -> torch.Tensor:
     """Return the bin of each value, int64.
 
     A bin is a sign, an exponent and the first four bits of the fraction of a float32, so that each
@@ -38,20 +39,24 @@ def bin_of(values: torch.Tensor) -> torch.Tensor:
     Parameters
     ----------
     values : torch.Tensor
-        Finite numbers of any shape, taken as float32.
+        Numbers of any shape, taken as float32.
+    unit : float or torch.Tensor
+        That of their layer, a power of two: the bins reach as far as its values do.
     """
-    bits = values.detach().float().contiguous().view(torch.int32)
+    # Exact, but for what is so near to zero, or so far from it, that its bin is the same.
+    scaled = values.detach().float().double() / (unit * 2.0**_PRECISION)
+    bits = scaled.float().contiguous().view(torch.int32)
     magnitude = (bits & 0x7FFFFFFF) >> _SHIFT
     place = (magnitude - _FIRST + 1).clamp_(0, _REACH)
     return torch.where(bits < 0, _REACH - place, _REACH + place).long()
 
 
-def bin_edges() -> NDArray[np.float64]:
-    """Return the edges of the bins from the least to the greatest, [`BINS` + 1]."""
+def bin_edges(unit: float) -> NDArray[np.float64]:
+    """Return the edges of the bins of a unit from the least to the greatest, [`BINS` + 1]."""
     steps = np.arange(_REACH + 1)
     fraction = 1.0 + steps % PER_OCTAVE / PER_OCTAVE
     edges = np.ldexp(fraction, steps // PER_OCTAVE + LOWEST_OCTAVE)
-    return np.concatenate([-edges[::-1], edges])
+    return np.concatenate([-edges[::-1], edges]) * (unit * 2.0**_PRECISION)
 
 
 def unit_for(largest: float) -> float:

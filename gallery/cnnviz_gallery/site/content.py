@@ -60,13 +60,14 @@ class Tick:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many images have their peak where along the range."""
+    """How many images have their peak where along the range; `beyond` tells where bars do not."""
 
     bars: tuple[Bar, ...]
     ticks: tuple[Tick, ...]
     marks: tuple[tuple[str, tuple[float, ...]], ...]
     highest: str
     words: str
+    beyond: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,35 +8,41 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cnnviz.results.text import in_one_form, number, plural
-from cnnviz_gallery.scan.quantised_sums import PER_OCTAVE, bin_edges
+from cnnviz_gallery.scan.quantised_sums import BINS, PER_OCTAVE, bin_edges
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.site.content import Bar, Histogram, Tick
 
 WIDTH, HEIGHT = 640.0, 120.0
-_EDGES = bin_edges()
-_MIDDLES = (_EDGES[1:] + _EDGES[:-1]) / 2
+_BEYOND = "Peaks that lie beyond the outermost bars are counted in them."
 
 
 def histogram(
-    counts: Ints, low: float, high: float, marked: Mapping[str, Sequence[float]]
+    counts: Ints, unit: float, low: float, high: float, marked: Mapping[str, Sequence[float]]
 ) -> Histogram:
     """Return a histogram in bars of one width, each a union of whole bins.
+
+    Only what lies in the middle bin, on either side of zero, stands on one side of it.
 
     Parameters
     ----------
     counts : ndarray of int64
         [BINS], images in each bin.
+    unit : float
+        That of the bins, see `quantised_sums.bin_of`.
     low, high : float
         The least and the greatest peak.
     marked : mapping of str to sequence of float
         Values to be marked below the axis, by the kind of mark.
     """
+    edges = bin_edges(unit)
+    finest, furthest = float(edges[BINS // 2 + 1]), float(edges[-1])
     reach = max(abs(low), abs(high))
-    inner = _EDGES[-1]
-    octave = math.floor(math.log2(min(reach, inner))) if reach > 0.0 else 0
-    # The outermost bins of an octave are this wide, and every finer edge is a multiple of a part.
-    step = 2.0**octave / PER_OCTAVE
-    places = np.floor(_MIDDLES / step).astype(np.int64)
+    octave = math.floor(math.log2(min(max(reach, finest), furthest)))
+    # The outermost bins of an octave are this wide, and every finer edge is a multiple of a part:
+    # but for the middle bin, which is none of anything narrower than itself.
+    step = max(2.0**octave / PER_OCTAVE, finest)
+    places = np.floor((edges[1:] + edges[:-1]) / 2 / step).astype(np.int64)
+    places[BINS // 2] = -1 if high < 0.0 else 0
     filled = np.flatnonzero(counts)
     first, last = int(places[filled].min()), int(places[filled].max())
     heights = np.zeros(last - first + 1, np.int64)
@@ -64,6 +70,7 @@ def histogram(
         highest=plural(int(heights.max()), "image"),
         words=f"peaks of {plural(int(counts.sum()), 'image')}, "
         f"from {number(low)} to {number(high)}",
+        beyond=_BEYOND if reach > furthest else "",
     )
 
 

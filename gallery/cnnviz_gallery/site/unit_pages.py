@@ -229,6 +229,7 @@ def _histogram(
     }
     return histogram(
         layer.histogram[channel],
+        layer.unit,
         float(layer.lowest[channel]),
         float(layer.highest[channel]),
         {kind: [place.value for place in places] for kind, places in marked.items()},

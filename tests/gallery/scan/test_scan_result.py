@@ -15,14 +15,15 @@ from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
 from tests.helpers.gallery.reference_scan import scan as reference_scan
 
 FLOATS = st.floats(-1e5, 1e5, width=32)
+UNIT = unit_for(3.0)
 
 
 @given(st.lists(FLOATS, min_size=1, max_size=40))
 def test_a_value_lies_between_the_edges_of_its_bin(values):
-    edges = bin_edges()
+    edges = bin_edges(UNIT)
     assert len(edges) == BINS + 1
     assert (np.diff(edges) > 0).all()
-    for value, place in zip(values, bin_of(torch.tensor(values)).tolist(), strict=True):
+    for value, place in zip(values, bin_of(torch.tensor(values), UNIT).tolist(), strict=True):
         if abs(value) < edges[-1]:
             # Below zero a bin holds its lower edge's neighbour and not the edge nearer to zero.
             assert edges[place] <= value <= edges[place + 1]
@@ -31,7 +32,7 @@ def test_a_value_lies_between_the_edges_of_its_bin(values):
 
 
 def test_bins_are_dyadic_so_that_coarse_bins_are_unions_of_fine_ones():
-    edges = bin_edges()
+    edges = bin_edges(UNIT)
     step = 2.0**3 / quantised_sums.PER_OCTAVE
     assert set(np.arange(step, 16.0, step)) <= set(edges)
 
@@ -63,7 +64,7 @@ def _layer(peaks, places, unit=2.0**-20):
         values = np.array(row, np.float32)
         zero = np.zeros((len(row), 1), np.int64)
         pick = RankedImages(zero + place, values[:, None], zero, zero + place % 5)
-        found.histogram[np.arange(len(row)), bin_of(torch.tensor(values)).numpy()] += 1
+        found.histogram[np.arange(len(row)), bin_of(torch.tensor(values), unit).numpy()] += 1
         found.group_sums[:, place % 2] += in_units(torch.tensor(values).clamp(min=0), unit).numpy()
         found.sums[:] = in_units(torch.tensor(values), unit).numpy()
         found.active_images[:] = values > 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cnnviz.results.drawing import FLAT
-from cnnviz_gallery.scan.quantised_sums import BINS, bin_edges, bin_of
+from cnnviz_gallery.scan.quantised_sums import BINS, bin_of, unit_for
 from cnnviz_gallery.site.histograms import HEIGHT, WIDTH, histogram
 from cnnviz_gallery.site.sprites import face, kernel_uri, read_sheet, sheet, tile, webp
 
@@ -58,15 +58,23 @@ def test_kernels_are_red_above_zero_blue_below_and_white_at_zero():
 
 
 VALUES = st.lists(
-    st.floats(-300, 300, width=32).filter(lambda value: abs(value) > 1e-2), min_size=1, max_size=60
+    # What lies as near to zero as this, of a layer of such values, may be said to be above it.
+    st.floats(-300, 300, width=32).filter(lambda value: not -(2.0**-5) < value < 0.0),
+    min_size=1,
+    max_size=60,
 )
+
+
+def _drawn(values, unit):
+    values = np.array(values, np.float32)
+    counts = np.bincount(bin_of(torch.from_numpy(values), unit).numpy(), minlength=BINS)
+    low, high = float(values.min()), float(values.max())
+    return histogram(counts, unit, low, high, {"strongest": values.tolist()})
 
 
 @given(VALUES)
 def test_a_histogram_loses_no_image_and_keeps_every_mark_inside(values):
-    counts = np.bincount(bin_of(torch.tensor(values)).numpy(), minlength=BINS)
-    low, high = float(np.float32(min(values))), float(np.float32(max(values)))
-    found = histogram(counts, low, high, {"strongest": values})
+    found = _drawn(values, unit_for(300.0))
     heights = np.array([bar.height for bar in found.bars])
     highest = int(found.highest.split()[0])
     assert round(float((heights / HEIGHT * highest).sum()), 0) == pytest.approx(len(values), abs=2)
@@ -82,13 +90,26 @@ def test_the_numbers_below_a_histogram_go_to_one_place():
         (0.3, 2.78, "0.5 1.0 1.5 2.0 2.5"),
         (700.0, 2112.0, "1000 1500 2000"),
     ):
-        counts = np.bincount(bin_of(torch.tensor([low, high])).numpy(), minlength=BINS)
-        assert " ".join(tick.text for tick in histogram(counts, low, high, {}).ticks) == wanted
+        assert " ".join(tick.text for tick in _drawn([low, high], unit_for(high)).ticks) == wanted
 
 
 def test_a_histogram_of_one_value_and_of_what_lies_beyond_the_bins():
-    for value in (0.0, 1e-9, -5.0, 1e7):
-        counts = np.bincount(bin_of(torch.tensor([value])).numpy(), minlength=BINS)
-        found = histogram(counts, value, value, {})
+    for value, beyond in ((0.0, False), (1e-9, False), (-5.0, False), (1e7, True), (-np.inf, True)):
+        found = _drawn([value], unit_for(1.0))
         assert len(found.bars) == 1
-    assert bin_edges()[-1] < 1e7
+        assert bool(found.beyond) == beyond
+
+
+@pytest.mark.parametrize("octave", [-60, -20, 14, 60])
+def test_a_histogram_of_a_layer_of_any_size_has_the_same_bars(octave):
+    """Values below 2 ** -12 once all lay in one bar that ended far below them, likewise large."""
+    values, size = np.array([0.3, 0.31, 0.5, -0.7, 0.9]), 2.0**octave
+    assert _drawn(values * size, unit_for(size)).bars == _drawn(values, unit_for(1.0)).bars
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_bar_of_a_unit_far_weaker_than_its_layer_reaches_as_far_as_its_values(sign):
+    found = _drawn([sign * 1e-6, sign * 3e-5], unit_for(1.0))
+    assert len(found.bars) == 1
+    furthest = max(found.ticks, key=lambda tick: tick.x * sign).text
+    assert furthest == ("6.0 × 10⁻⁵" if sign > 0 else "−6.0 × 10⁻⁵")

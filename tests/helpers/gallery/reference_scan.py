@@ -105,7 +105,7 @@ def single(
         (at // width)[:, None].numpy(),
         (at % width)[:, None].numpy(),
     )
-    bins = quantised_sums.bin_of(peaks).numpy()
+    bins = quantised_sums.bin_of(peaks, layer.unit).numpy()
     empty.histogram[np.arange(len(values)), bins] += 1
     above = quantised_sums.in_units(peaks.clamp(min=0), layer.unit).numpy()
     empty.group_sums[:, group] += above
