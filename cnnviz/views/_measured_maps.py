@@ -14,8 +14,11 @@ from cnnviz.heatmaps.checks.similarity import rank_correlation
 from cnnviz.heatmaps.heatmap import Heatmap, evidence
 from cnnviz.images import Batch
 from cnnviz.passes.independence import independence
+from cnnviz.results.text import number, plural
 from cnnviz.views._explainers import explainer
 
+_COARSE = 1e-3
+"""A rounding of the answers that would be seen in the numbers of tables."""
 _SAME = 0.99
 """The rank correlation from which on two maps count as made by the same settings."""
 
@@ -63,6 +66,25 @@ def flat_maps(maps: Maps) -> list[str]:
     return [f"{flat} of {len(maps)} maps have one value everywhere: they mark nothing."] * bool(
         flat
     )
+
+
+def coarse_scores(subject: ExplainedBatch) -> list[str]:
+    """Say of how many photos a score can be followed coarsely, or not at all, for its rounding."""
+    count, noun = len(subject.batch), subject.model.space.shown
+    still = int((~subject.moved).sum())
+    rounding = subject.rounding[subject.moved]
+    said = []
+    if still:
+        said.append(
+            f"Of {still} of {plural(count, noun)} the score is that of a blank one, to within "
+            "rounding: what changes of it is measured in its own unit."
+        )
+    if len(rounding) and rounding.max() > _COARSE:
+        said.append(
+            f"The {noun} changes little of a large score, so rounding reaches up to "
+            f"{number(float(rounding.max()))} of that change: curves are no more exact than this."
+        )
+    return said
 
 
 def with_explainer(

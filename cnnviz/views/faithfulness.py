@@ -44,7 +44,13 @@ from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import layer_said, minus, plural
 from cnnviz.views._explainers import heatmap as make_heatmap
 from cnnviz.views._faithfulness_text import caption
-from cnnviz.views._measured_maps import check_images, flat_maps, measured_maps, with_explainer
+from cnnviz.views._measured_maps import (
+    check_images,
+    coarse_scores,
+    flat_maps,
+    measured_maps,
+    with_explainer,
+)
 
 Found = TypeVar("Found", Curves, DropIncrease, Randomisation, Stability, Localisation)
 
@@ -367,7 +373,7 @@ def _measure(
     *,
     fresh: bool,
 ) -> Faithfulness:
-    notes = flat_maps(measured.maps)
+    notes = [*flat_maps(measured.maps), *coarse_scores(measured.subject)]
     if any(MEASURE_GROUPS[name].needs == "explain" for name in settings.groups):
         measured, unknown = with_explainer(measured, held, layer, fresh=fresh)
         notes += unknown

@@ -44,6 +44,9 @@ Explain = Callable[[Model, Batch, Any], Maps]
 """Makes the maps of a batch: ``explain(model, batch, classes)``, with the class of each image, or a
 target where something else is explained."""
 
+_MOST_ROUNDING = 1.0 / 16.0
+"""What the photo changes of a score has to be sixteen times its rounding to be followed."""
+
 
 def as_drawn(explain: Explain, *, relu: bool) -> Explain:
     """Return what makes the maps as `Heatmap.shown` does, from what makes the signed ones."""
@@ -193,13 +196,36 @@ class ExplainedBatch:
         return self._measured(enumerate(self.inputs))
 
     @cached_property
+    def _blank(self) -> NDArray[np.float64]:
+        """The score of the blank image of the mean colour, [N]."""
+        blank = baseline_images(self.model.preprocessing, self.inputs, "mean", 0)
+        return self._measured(enumerate(blank))
+
+    @cached_property
+    def rounding(self) -> NDArray[np.float64]:
+        """How far `answers` can be told from rounding, [N].
+
+        Of probabilities that is the precision of the images' type, about 1e-7 in single precision.
+        A score loses as many digits as it is larger than what the photo changes of it.
+        """
+        step = np.full(len(self.scores), float(torch.finfo(self.inputs.dtype).eps))
+        if self.unit == "probability":
+            return step
+        span = np.abs(self.scores - self._blank)
+        size = np.maximum(np.abs(self.scores), np.abs(self._blank))
+        return step * np.divide(size, span, out=np.full(len(span), np.inf), where=span > 0.0)
+
+    @property
+    def moved(self) -> NDArray[np.bool_]:
+        """Whether the photo changes the score by more than rounding, [N]."""
+        return self.rounding < _MOST_ROUNDING
+
+    @cached_property
     def _scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The score of a blank image, and how far that of the photo is from it, [N]."""
-        blank = baseline_images(self.model.preprocessing, self.inputs, "mean", 0)
-        low = self._measured(enumerate(blank))
-        span = np.abs(self.scores - low)
         # A score that the photo does not change is measured in its own unit.
-        return low, np.where(span > 1e-12 * np.maximum(1.0, np.abs(low)), span, 1.0)
+        span = np.abs(self.scores - self._blank)
+        return self._blank, np.where(self.moved, span, 1.0)
 
     @cached_property
     def whole(self) -> NDArray[np.float64]:
@@ -207,9 +233,7 @@ class ExplainedBatch:
         if self.unit == "probability":
             return self.scores
         blank, span = self._scale
-        away = (self.scores - blank) / span
-        # Nothing but rounding, of a score that the photo does not change.
-        return np.where(np.abs(away) < 0.5, 0.0, away)
+        return np.where(self.moved, (self.scores - blank) / span, 0.0)
 
 
 def at_size(maps: NDArray[Any], size: tuple[int, ...]) -> Maps:
