@@ -15,7 +15,9 @@ _ARRAYS = ("ndarray", "Tensor")
 """Classes by name, since their packages are not imported for this."""
 _SHOWN = 40
 """Letters of a value that are shown; of a longer one its type is told."""
-_OWN_CHECKS = frozenset({"self", "model", "models", "capture", "image", "images", "photos", "data"})
+_OWN_CHECKS = frozenset(
+    {"self", "model", "models", "source", "capture", "image", "images", "photos", "data"}
+)
 """Parameters that have sentences of their own, which say more of what they are."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import nn
-from torch.fx import Graph, GraphModule
+from torch.fx import Graph, GraphModule, Node
 
 from cnnviz.introspection import operations
 from cnnviz.introspection.operator_kinds import ACTIVATIONS, PADS, POOLS
@@ -50,14 +50,26 @@ def kind_in_program(module: nn.Module) -> str | None:
     module : torch.nn.Module
         A layer without layers inside it.
     """
+    works = [kind for _, kind in _works(module)]
+    return works[0] if len(works) == 1 else None
+
+
+def operator_calls(module: nn.Module, kind: str) -> list[Node]:
+    """Return the calls of operators of one kind in the graph of a layer."""
+    return [node for node, one in _works(module) if one == kind]
+
+
+def _works(module: nn.Module) -> list[tuple[Node, str | None]]:
+    """Return what a layer calls beside its layout, and of which kind each is, where it is known."""
     graph = getattr(module, "graph", None)
     if not isinstance(graph, Graph):
-        return None
-    called = [_name(node.target) for node in graph.nodes if node.op == "call_function"]
-    works = [name for name in called if _KINDS.get(name) != _LAYOUT]
-    if len(works) != 1:
-        return None
-    return _KINDS.get(works[0]) or _WORKS.get(operations.of_operator(works[0]))
+        return []
+    called = [(node, _name(node.target)) for node in graph.nodes if node.op == "call_function"]
+    return [
+        (node, _KINDS.get(name) or _WORKS.get(operations.of_operator(name)))
+        for node, name in called
+        if _KINDS.get(name) != _LAYOUT
+    ]
 
 
 def calls_operators(module: nn.Module) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 import cnnviz
 from cnnviz.datasets.opening import SHAPES
-from cnnviz.errors import LayerError
 from cnnviz.introspection.layers import named_layers, without_call
 from cnnviz.lectures.chapter import Step
 from cnnviz.lectures.located import located
@@ -18,6 +17,7 @@ from cnnviz.models import Model
 from cnnviz.models.sources import SOURCES
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
+from cnnviz.passes.no_map import no_map
 from cnnviz.passes.stages import STAGES
 
 CAPTURE = 'capture = cnnviz.capture(model, photo, layers="stages", gradients="layers")'
@@ -166,8 +166,8 @@ def begin(
     held = capture(model, photo, layers=STAGES, gradients="layers")
     stages = list(held.activations)
     if not stages:
-        raise LayerError(
-            f"{model.name} has no layer that is known to hold a map of the image.",
+        raise no_map(
+            model,
             "A lecture is about networks that have one; cnnviz.report tells of any.",
             option="A lecture is about networks that have one; cnnviz report tells of any.",
         )

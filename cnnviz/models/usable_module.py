@@ -33,15 +33,21 @@ _ASKED_EACH: tuple[tuple[str, Callable[[nn.Module], Any]], ...] = (
     # Of what is not there an AttributeError is right, and any other exception is not.
     ("__getattr__", lambda module: hasattr(module, "preprocessing")),
 )
+_IN_ITS_PLACE = {
+    "text": "Load it first: cnnviz.load(name).",
+    "ExportedProgram": "Give torch.export.unflatten(program), or load the file: "
+    "cnnviz.load('network.pt2').",
+}
+"""What to give in place of an object, by its class."""
 
 
 def check_module(module: object) -> None:
     """Raise a `CnnvizError` unless an object is a network whose weights are all there."""
     if not isinstance(module, nn.Module):
-        remedy = "Load it first: cnnviz.load(name)." if isinstance(module, str) else ""
+        kind = "text" if isinstance(module, str) else type(module).__name__
         raise UsageError(
             f"A network must be a torch.nn.Module, not {type(module).__name__}.",
-            remedy or "Give a torch.nn.Module, or what cnnviz.load returns.",
+            _IN_ITS_PLACE.get(kind, "Give a torch.nn.Module, or what cnnviz.load returns."),
         )
     for name, child in list(_walk(module)):
         for what, ask in _ASKED_EACH:

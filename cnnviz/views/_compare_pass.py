@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cnnviz.course.cka import LEAST, MinibatchCKA, gram
 from cnnviz.datasets import Dataset, LoadedBatch
-from cnnviz.errors import ImageError, LayerError, TargetError, UsageError
+from cnnviz.errors import ImageError, TargetError, UsageError
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.layers import Layers, named_layers, split
 from cnnviz.models import Model
@@ -22,6 +22,7 @@ from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.chosen_layers import choose
 from cnnviz.passes.likeliest import NO_CLASS
+from cnnviz.passes.no_map import no_map
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.scan import scan
 from cnnviz.passes.stages import STAGES, CallOrder
@@ -72,10 +73,7 @@ class Side:
             calls = any("#" in name and name not in known for name in asked)
             names = tuple(asked if calls else _in_order(order, choose(model, layers)))
         if not names:
-            raise LayerError(
-                f"{model.name} has no layer that is known to hold a map of the image.",
-                "Name layers.",
-            )
+            raise no_map(model, "Name layers.")
         return cls(model, names)
 
     def look(self, dataset: Dataset, block: Sequence[int]) -> dict[int, int]:

@@ -24,12 +24,13 @@ from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import CamSettings
 from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.introspection.layers import Layers, split
+from cnnviz.introspection.layers import Layers, check_calls_layers, named_layers, split
 from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.passes.fast_model import now_computed_on
 from cnnviz.passes.memory_shortage import in_smaller_batches
+from cnnviz.passes.no_map import no_map
 from cnnviz.passes.precision import BF16, Precision, check_precision, trials_in
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Announce, Progress, ToldCost, silent
@@ -277,6 +278,9 @@ def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:
     """
     found = list(capture.mapped(method.usable(capture)))
     if not found:
+        if not named_layers(capture.model.module):
+            raise no_map(capture.model)
+        check_calls_layers(capture.model.module)
         raise LayerError(
             "This capture holds no layer with what a map needs: places of the image and a "
             "gradient.",

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.bounds import Top, bounded
-from cnnviz.errors import LayerError
 from cnnviz.images import Batch, axis_names_of, rate_of, values_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.backward_rules import Rule, RuleCoverage
@@ -22,6 +21,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.memory_shortage import in_smaller_batches
+from cnnviz.passes.no_map import no_map
 from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
 from cnnviz.results.array_pictures import upwards_told
@@ -312,10 +312,7 @@ def last_stage(model: Model, inputs: torch.Tensor) -> str:
     """Return the layer at the end of the last stage."""
     stages = call_order(model, inputs).stage_calls()
     if not stages:
-        raise LayerError(
-            f"{model.name} has no layer that is known to hold a map of the {model.space.noun}.",
-            "Name a layer.",
-        )
+        raise no_map(model)
     return stages[-1]
 
 

@@ -380,7 +380,13 @@ def _measure(
     found: dict[str, MeasureResult] = {}
     for done, group in enumerate(groups):
         progress(done, len(groups), f"{held.title}: {group.name}")
-        found[group.name] = group.take(measured, settings)
+        lacking = group.lacks(measured)
+        if lacking:
+            notes.append(f"The group {group.name} was not measured: {lacking}.")
+        else:
+            found[group.name] = group.take(measured, settings)
+    if not found:
+        raise UsageError(notes[-1], "Name other measures.")
     progress(len(groups), len(groups), held.title)
     subject = measured.subject
     targets = tuple(resolved.name for resolved in subject.targets)

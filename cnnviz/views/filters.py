@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
 from cnnviz.bounds import Count, Top, bounded
 from cnnviz.errors import LayerError, did_you_mean
+from cnnviz.introspection.convolutions import Convolution, convolutions
 from cnnviz.introspection.finite import finite
-from cnnviz.introspection.layers import check_calls_layers, kind, named_layers
+from cnnviz.introspection.layers import check_calls_layers, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
 from cnnviz.results import drawing, mosaics
@@ -308,27 +309,27 @@ def filters(
     return _grid(wrapped, name, convolution, wrapped.provenance(), top, inputs, begins=begins)
 
 
-def every_grid(model: Model, kinds: tuple[type[_ConvNd], ...]) -> list[FilterGrid]:
-    """Return the kernels of all convolutions of some kinds, as `filters` does for each.
+def every_grid(model: Model, axes: Collection[int]) -> list[FilterGrid]:
+    """Return the kernels of all convolutions along so many axes, as `filters` does for each.
 
     Those that it refuses are left out.
     """
-    known = named_layers(model.module)
-    wanted = {name: layer for name, layer in known.items() if isinstance(layer, kinds)}
+    known = convolutions(model.module)
+    wanted = {name: one for name, one in known.items() if one.axes in axes}
     if not wanted:
         return []
     first, provenance = _find(model.module, None)[0], model.provenance()
     found = []
-    for name, layer in wanted.items():
+    for name, convolution in wanted.items():
         with suppress(LayerError):
-            found.append(_grid(model, name, layer, provenance, begins=name == first))
+            found.append(_grid(model, name, convolution, provenance, begins=name == first))
     return found
 
 
 def _grid(
     model: Model,
     name: str,
-    convolution: _ConvNd,
+    convolution: Convolution,
     provenance: Provenance,
     top: int = 0,
     inputs: int = 24,
@@ -336,12 +337,7 @@ def _grid(
     begins: bool,
 ) -> FilterGrid:
     """Return the kernels of one convolution; `begins` says whether it reads the input."""
-    weight = finite(layer_weight(convolution), f"The weights of layer {name!r}")
-    kernels = weight.float().cpu().numpy()
-    if convolution.transposed:
-        raise LayerError(
-            f"Layer {name!r} is a transposed convolution.", "Choose an ordinary convolution."
-        )
+    kernels = _kernels(name, convolution)
     norms = np.sqrt(np.square(kernels, dtype=np.float64).sum(axis=tuple(range(1, kernels.ndim))))
     first = kernels.ndim > 3 and begins
     whole = first and kernels.shape[1] in (1, 3)
@@ -365,6 +361,21 @@ def _grid(
     )
 
 
+def _kernels(name: str, convolution: Convolution) -> NDArray[np.float32]:
+    if convolution.transposed:
+        raise LayerError(
+            f"Layer {name!r} is a transposed convolution.", "Choose an ordinary convolution."
+        )
+    if convolution.weight is None:
+        raise LayerError(
+            f"Layer {name!r} of the exported program holds no kernels: it computes them at each "
+            "call, as under weight norm.",
+            "Give the torch.nn.Module that was exported.",
+        )
+    weight = layer_weight(convolution.layer, convolution.weight)
+    return np.asarray(finite(weight, f"The weights of layer {name!r}").float().cpu().numpy())
+
+
 def _drawn(norms: NDArray[np.float64], most: int) -> NDArray[np.int64]:
     """Return which filters are drawn: all by index, or those with the largest norms first."""
     if most >= len(norms):
@@ -373,31 +384,28 @@ def _drawn(norms: NDArray[np.float64], most: int) -> NDArray[np.int64]:
 
 
 def _response(
-    model: Model, convolution: _ConvNd, kernels: NDArray[np.float32]
+    model: Model, convolution: Convolution, kernels: NDArray[np.float32]
 ) -> FrequencyResponse | None:
     """Return the response of filters that read a signal itself; deeper ones read channels."""
     if kernels.shape[2] < 2:
         return None
-    return frequency_response(kernels, dilation=convolution.dilation[0], rate=model.rate)
+    return frequency_response(kernels, dilation=convolution.dilation, rate=model.rate)
 
 
-def _find(module: nn.Module, layer: str | None) -> tuple[str, _ConvNd]:
-    known = named_layers(module)
-    found = {name: one for name, one in known.items() if isinstance(one, _ConvNd)}
+def _find(module: nn.Module, layer: str | None) -> tuple[str, Convolution]:
+    found = convolutions(module)
     if not found:
         check_calls_layers(module)
-        if any(kind(one) == "conv" for one in known.values()):
-            raise LayerError(
-                "The network is an exported program, whose convolutions are operators.",
-                "Give the torch.nn.Module that was exported: filters are read from its layers.",
-            )
-        raise LayerError("The network has no convolution.", "Filters are those of one.")
+        raise LayerError(
+            "The network has no layer that is a convolution.",
+            "Filters are those of one; what forward convolves by a function has no name.",
+        )
     if layer is None:
         # A few layers along one axis, as gates have them, are not what a network of images is of.
-        plane = {name: one for name, one in found.items() if len(one.kernel_size) == IMAGE.axes}
+        plane = {name: one for name, one in found.items() if one.axes == IMAGE.axes}
         return next(iter((plane or found).items()))
     if layer not in found:
-        what = "is not a convolution" if layer in known else "does not exist"
+        what = "is not a convolution" if layer in named_layers(module) else "does not exist"
         remedy = did_you_mean(layer, found, "See `cnnviz layers`.")
         raise LayerError(f"Layer {layer!r} {what}.", remedy)
     return layer, found[layer]

@@ -13,13 +13,14 @@ from torch import nn
 from cnnviz.bounds import Count, Within, bounded
 from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
-from cnnviz.errors import LayerError, UsageError
+from cnnviz.errors import UsageError
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.memory_shortage import in_smaller_batches
+from cnnviz.passes.no_map import no_map
 from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
@@ -208,10 +209,7 @@ def _stages(model: Model, inputs: Any, layers: Layers) -> tuple[list[str], tuple
         return list(dict.fromkeys(chosen)), ()
     found = list(call_order(model, inputs).stage_calls())
     if not found:
-        raise LayerError(
-            f"{model.name} has no layer that is known to hold a map of the image.",
-            "Name layers.",
-        )
+        raise no_map(model, "Name layers.")
     places = np.linspace(0, len(found) - 1, min(len(found), MOST_STAGES)).round().astype(int)
     kept = [found[place] for place in places]
     return kept, tuple(name for name in found if name not in kept)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.bounds import Within, bounded
-from cnnviz.errors import LayerError, UsageError
+from cnnviz.errors import UsageError
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
@@ -18,6 +18,7 @@ from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.memory_shortage import in_smaller_batches
+from cnnviz.passes.no_map import no_map
 from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import Target, Unit
 from cnnviz.results import drawing
@@ -296,11 +297,7 @@ def _names(held: Capture, *, chosen: bool) -> list[str]:
     """Return the layers that are followed: the ends of the first and last stage by default."""
     names = list(held.activations)
     if not names:
-        model = held.model
-        raise LayerError(
-            f"{model.name} has no layer that is known to hold a map of the {model.space.noun}.",
-            "Name a layer.",
-        )
+        raise no_map(held.model)
     return names if chosen else names[:1] + names[1:][-1:]
 
 

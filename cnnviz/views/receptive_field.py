@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.bounds import Seed, Within, bounded
-from cnnviz.errors import LayerError, UsageError
+from cnnviz.errors import UsageError
 from cnnviz.images import axis_names_of, rate_of, values_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import Layers, items, named_layers, without_call
@@ -20,6 +20,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.chosen_layers import choose
 from cnnviz.passes.memory_shortage import in_smaller_batches
+from cnnviz.passes.no_map import no_map
 from cnnviz.passes.origin import origin
 from cnnviz.passes.stages import STAGES
 from cnnviz.results import drawing
@@ -292,7 +293,5 @@ def _names(model: Model, inputs: torch.Tensor, layers: Layers) -> list[str]:
         else:
             names += choose(model, [item.text] if item.name else item.text)
     if not names:
-        raise LayerError(
-            f"{model.name} has no layer that is known to hold a map of the image.", "Name a layer."
-        )
+        raise no_map(model)
     return list(dict.fromkeys(names))

@@ -113,7 +113,7 @@ def test_devices_that_are_not_there(
         ("shapes", "gone.safetensors", CheckpointError, "There is no checkpoint 'gone.safetens"),
         ("lenet5", Path("gone"), CheckpointError, "There is no checkpoint 'gone'"),
         ("lenet5", "runs/gone", CheckpointError, "There is no checkpoint 'runs/gone'"),
-        (7, "DEFAULT", UsageError, "source cannot be 7"),
+        (7, "DEFAULT", UsageError, "must be a torch.nn.Module, not int"),
     ],
 )
 def test_what_cannot_be_loaded(

@@ -128,7 +128,9 @@ def test_both_pictures_are_drawn_and_what_is_lacking_is_said(tmp_path: Path) -> 
     found = compare(model(flat), PHOTOS, layers=["1"], picture="features")
     assert found.kernels is None
     assert found.maps == ()
-    assert "No kernels are shown. The network has no convolution." in found.caption()
+    assert (
+        "No kernels are shown. The network has no layer that is a convolution." in found.caption()
+    )
     found.figure().draw_without_rendering()
     both = compare(model(module()), PHOTOS, model(module(1)), layers="1,4", picture="features")
     words = [len(both.figure(one).findobj()) for one in (None, "layers", "features")]

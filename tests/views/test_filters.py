@@ -131,7 +131,7 @@ def test_what_has_no_filters() -> None:
         filters(network, "99")
     with pytest.raises(LayerError, match=r"'nowhere' does not exist.*See `cnnviz layers`"):
         filters(network, "nowhere")
-    with pytest.raises(LayerError, match="no convolution"):
+    with pytest.raises(LayerError, match="no layer that is a convolution"):
         filters(nn.Sequential(nn.Linear(2, 2)))
     with pytest.raises(LayerError, match=r"transposed"):
         filters(nn.Sequential(nn.ConvTranspose2d(3, 2, 2)))

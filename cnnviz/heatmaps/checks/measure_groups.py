@@ -21,7 +21,12 @@ from cnnviz.heatmaps.checks.drop_increase import DropIncrease, drop_increase
 from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch, Maps
 from cnnviz.heatmaps.checks.localisation import Localisation, Mark, localisation
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.heatmaps.checks.randomisation import Randomisation, beside_gradient, randomisation
+from cnnviz.heatmaps.checks.randomisation import (
+    Randomisation,
+    beside_gradient,
+    randomisation,
+    weighted_layers,
+)
 from cnnviz.heatmaps.checks.stability import Stability, stability
 from cnnviz.heatmaps.checks.verdicts import AgainstRandom, AgainstRandomisation, Check
 from cnnviz.images.baselines import BASELINES
@@ -160,6 +165,8 @@ class MeasureGroup:
         What the group is judged by.
     caption : str
         How to read its panel in the picture, where it has one; a template for `Space.words`.
+    lacks : callable
+        ``lacks(measured)`` says what the network lacks to be measured so; empty where nothing.
     """
 
     name: str
@@ -169,6 +176,7 @@ class MeasureGroup:
     needs: Need = ""
     check: Check | None = None
     caption: str = ""
+    lacks: Callable[[MeasuredMaps], str] = lambda measured: ""
 
 
 def measurable(groups: Sequence[str], *, explain: bool, marks: bool) -> tuple[MeasureGroup, ...]:
@@ -228,6 +236,15 @@ def _take_drop(measured: MeasuredMaps, settings: CheckSettings) -> DropIncrease:
     return drop_increase(measured.subject, measured.maps, measured.random)
 
 
+def _lacks_weights(measured: MeasuredMaps) -> str:
+    subject = measured.subject
+    if weighted_layers(subject.model, subject.inputs):
+        return ""
+    return (
+        "the network calls no layer that holds weights, so that there is none to redraw them from"
+    )
+
+
 def _take_randomisation(measured: MeasuredMaps, settings: CheckSettings) -> Randomisation:
     found = randomisation(
         measured.subject,
@@ -284,6 +301,7 @@ MEASURE_GROUPS: dict[str, MeasureGroup] = {
             _take_randomisation,
             main=("similarity_kept",),
             needs="explain",
+            lacks=_lacks_weights,
             check=AgainstRandomisation(),
             caption="To the right the weights are redrawn layer by layer from the top: a map of "
             "what the network learned must lose its similarity to itself, and one that keeps it "

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from torch import nn
 
+from cnnviz.errors import LayerError
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.results.file_names import slug
 from cnnviz.results.space import IMAGE
 from cnnviz.results.text import count, dimensions, joined, layer_said, listed, plural
-from cnnviz.views.filters import FilterGrid, every_grid
+from cnnviz.views.filters import FilterGrid, every_grid, filters
 
 
 def build(context: Context) -> Section:
@@ -23,7 +23,7 @@ def build(context: Context) -> Section:
             key="filters",
             title=context.title,
             anchor=context.anchor("filters"),
-            lead=("This network has no convolution, so there are no filters to show.",),
+            lead=(f"There are no filters to show. {_why_none(context)}",),
         )
     shown = _worth_showing(grids)
     return Section(
@@ -56,8 +56,15 @@ def _lead(context: Context) -> str:
 
 def _grids(context: Context) -> list[FilterGrid]:
     on_images = context.model.space == IMAGE
-    kinds = (nn.Conv2d,) if on_images else (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    return every_grid(context.model, kinds)
+    return every_grid(context.model, (IMAGE.axes,) if on_images else (1, 2, 3))
+
+
+def _why_none(context: Context) -> str:
+    try:
+        found = filters(context.model)
+    except LayerError as error:
+        return error.what
+    return f"{layer_said(found.layer)} slides along {plural(found.space.axes, 'axis', 'axes')}."
 
 
 def _worth_showing(grids: Sequence[FilterGrid]) -> list[FilterGrid]:
