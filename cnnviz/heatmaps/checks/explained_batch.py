@@ -213,7 +213,8 @@ class ExplainedBatch:
             return step
         span = np.abs(self.scores - self._blank)
         size = np.maximum(np.abs(self.scores), np.abs(self._blank))
-        return step * np.divide(size, span, out=np.full(len(span), np.inf), where=span > 0.0)
+        lost = np.divide(size, span, out=np.full(len(span), np.inf), where=span > 0.0)
+        return np.asarray(step * lost, np.float64)
 
     @property
     def moved(self) -> NDArray[np.bool_]:
