@@ -14,6 +14,7 @@ import cnnviz
 from cnnviz.errors import UsageError
 from cnnviz.images import PhotoBox
 from cnnviz.results import drawing
+from cnnviz.results.legibility import crowded
 from cnnviz.results.picture_style import PictureStyle
 from tests.helpers.colour_classes import SIDE, colour_model
 
@@ -179,3 +180,16 @@ def test_one_wide_photo_fills_a_slide_in_two_rows() -> None:
     assert [axes.get_subplotspec().is_first_row() for axes in shown] == [True, True, False]
     figure.draw_without_rendering()
     assert shown[0].bbox.width > 0.4 * figure.bbox.width
+
+
+@pytest.mark.parametrize(("marks", "least"), [(None, 0.5), ([TRUE], 0.4)])
+def test_a_photo_fills_a_slide_beside_its_map(marks, least: float) -> None:
+    found = cnnviz.localisation(
+        cnnviz.capture(colour_model(), [photo()], layers=["same"]), boxes=marks
+    )
+    figure = found.figure(figure=drawing.new_figure(10.0, 5.625))
+    assert crowded(figure) == ""
+    panels = [axes.bbox for axes in figure.axes if axes.get_aspect() != "auto"]
+    assert panels[0].height > 0.75 * figure.bbox.height
+    share = sum(panel.width * panel.height for panel in panels)
+    assert share > least * figure.bbox.width * figure.bbox.height

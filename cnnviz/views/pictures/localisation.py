@@ -12,6 +12,8 @@ from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import layer_said, plural, shortened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
     from cnnviz.images import PhotoBox
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 _ACROSS = 3.1
 _TITLES, _HEAD, _BAR, _LABELS = 0.4, 0.16, 0.9, 0.62
 """Inches above a photo, above all, of the colour bar, and of the labels of an axis."""
-_FLAT = 2.2
-"""How much wider than high a canvas is at least for panels in one row."""
+_LEAST_SMALL = 1.2
+"""Inches of a small panel beside a large one at least: its colour bar is as high."""
 _LETTERS = 44
 _LONGEST = 640
 """The longer side of a photo in pixels, as it is drawn."""
@@ -42,18 +44,11 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     ratios = [float(np.clip(height / width, *ends)) for height, width, _ in shapes]
     tall = sum(_ACROSS * ratio + _TITLES for ratio in ratios) + _HEAD
     figure = drawing.canvas(_ACROSS * columns + _BAR, tall, into)
-    wide = drawing.width_of(figure) - _BAR
-    room = (figure.bbox.height / figure.dpi - _HEAD) / 2.0 - _TITLES - _LABELS
-    high = min(room, wide / 2.0 * ratios[0])
-    one = count == 1 and into is not None and _high(into)
-    if one and (curves or high > wide / columns * ratios[0]):
-        # On a slide the panels of one photo stand in two rows, so that they fill it.
-        panels = figure.subplots(2, 2).reshape(1, 4)
-        if not curves:
-            panels[0, 3].set_axis_off()
+    if count == 1 and into is not None:
+        panels, high = _one_in(figure, ratios[0], curves)
     else:
-        panels = figure.subplots(count, columns, squeeze=False, height_ratios=ratios)
-        high = wide / columns * ratios[0]
+        panels = list(figure.subplots(count, columns, squeeze=False, height_ratios=ratios))
+        high = (drawing.width_of(figure) - _BAR) / columns * ratios[0]
     for image, row in enumerate(panels):
         _boxes(row[0], found, image)
         _map(row[1], found, image)
@@ -67,9 +62,42 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     return figure
 
 
-def _high(canvas: drawing.Canvas) -> bool:
-    """Return whether a canvas has more room below a row of panels than in it."""
-    return bool(canvas.bbox.width < _FLAT * canvas.bbox.height)
+def _one_in(
+    figure: drawing.Canvas, ratio: float, curve: bool
+) -> tuple[list[Sequence[Axes]], float]:
+    """Return the panels of one photo as they fill most of a canvas, and how high its map is."""
+    wide = drawing.width_of(figure) - _BAR
+    tall = max(figure.bbox.height / figure.dpi - _HEAD - _TITLES, 0.1)
+    half = max((tall - _TITLES - _LABELS) / 2.0, 0.1)
+    columns = 4 if curve else 3
+    in_row = min(tall, wide / columns * ratio)
+    in_square = min(half, wide / 2.0 * ratio)
+    # The photo is large at the left, and its map, the pieces and the curve are beside it.
+    beside = columns - 2
+    fits = min(1.0, wide * ratio / (tall + beside * half))
+    large, small = fits * tall, fits * half
+    if small > _LEAST_SMALL and large**2 + 2.0 * small**2 > 3.0 * max(in_row, in_square) ** 2:
+        return [_large_and(figure, beside, (large / ratio, small / ratio), wide)], small
+    if in_square > in_row:
+        panels = figure.subplots(2, 2).flatten()
+        if not curve:
+            panels[3].set_axis_off()
+        return [panels], in_square
+    return [figure.subplots(1, columns)], in_row
+
+
+def _large_and(
+    figure: drawing.Canvas, beside: int, sides: tuple[float, float], wide: float
+) -> list[Axes]:
+    """Return a large panel, and small ones in two rows beside it; room that is left is right."""
+    large, small = sides
+    rows = [["map"], ["pieces"]] if beside == 1 else [["map", "pieces"], ["curve", "curve"]]
+    spare = max(wide - large - beside * small, 0.01)
+    panels = figure.subplot_mosaic(
+        [["box", *row, "."] for row in rows],
+        width_ratios=[large, *[small] * beside, spare],
+    )
+    return [panels[name] for name in ("box", "map", "pieces", "curve") if name in panels]
 
 
 def _frame(axes: Axes, found: ObjectLocalisation, image: int, pixels: drawing.Pixels) -> None:
@@ -153,7 +181,9 @@ def _curve(axes: Axes, found: ObjectLocalisation, image: int, ratio: float) -> N
     )
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.02)
-    axes.set_box_aspect(max(0.3, (_ACROSS * ratio - _LABELS) / (_ACROSS - _LABELS)))
+    # The mosaic beside a large photo, whose panels have names, leaves the curve all that is left.
+    if not axes.get_label():
+        axes.set_box_aspect(max(0.3, (_ACROSS * ratio - _LABELS) / (_ACROSS - _LABELS)))
     axes.set_anchor("N")
     axes.set_xlabel(
         "threshold, as a part of the maximum", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET
