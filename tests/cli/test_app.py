@@ -54,6 +54,13 @@ def _command(view):
     return view.command
 
 
+def test_the_help_of_a_second_run_lists_each_option_once(run):
+    # Typer adds those of completion to the program at each run, of which tests make hundreds.
+    first, second = run("--help"), run("--help")
+    assert second.out == first.out
+    assert second.out.count("--install-completion") == 1
+
+
 def test_no_arguments_show_the_help_page(run):
     assert "Usage: cnnviz" in run().out
 

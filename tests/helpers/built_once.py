@@ -42,8 +42,9 @@ def _kept_groups() -> Callable[[typer.Typer], Any]:
         if key not in made:
             made[key] = (make(app), listed)
         group = copy(made[key][0])
-        # Views of other packages join these.
+        # Views of other packages join these, and the options of completion come in at each call.
         group.commands = dict(group.commands)
+        group.params = list(group.params)
         return group
 
     return once
