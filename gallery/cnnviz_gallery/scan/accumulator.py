@@ -52,9 +52,10 @@ class Accumulator:
             each.layer: slice(end - size, end)
             for each, size, end in zip(start.layers, sizes, ends, strict=True)
         }
-        self._unit = torch.tensor(
-            np.repeat([each.unit for each in start.layers], sizes), dtype=torch.float64
-        )
+        units = [np.array(each.units, np.float64) for each in start.layers]
+        self._unit = torch.from_numpy(np.concatenate(units))
+        # Bins are those of the layer, so that its units are drawn on one scale.
+        self._bin_unit = torch.from_numpy(np.repeat([each.max() for each in units], sizes))
         self._strongest = {each.layer: TopK(settings.kept) for each in start.layers}
         self._sample = ImageSample(channels, settings.sample, settings.seed)
         self._peaks = np.empty((settings.batch_size, channels), np.float32)
@@ -62,6 +63,7 @@ class Accumulator:
         self._first_bins = np.arange(channels) * quantised_sums.BINS
         self._active_images = np.zeros(channels, np.int64)
         self._active_positions = np.zeros(channels, np.int64)
+        self._lost_positions = np.zeros(channels, np.int64)
         self._sums = np.zeros(channels, np.int64)
         # A row for each group: what one image adds to lies side by side.
         self._group_sums = np.zeros((start.groups, channels), np.int64)
@@ -88,6 +90,8 @@ class Accumulator:
         found = self._strongest[layer].update(values, batch.indices, known)
         self._peaks[: len(batch), place] = found
         self._active_positions[place] += active
+        if np.isnan(known.values).any():
+            self._lost_positions[place] += values.isnan().sum((0, 2, 3)).cpu().numpy()
         self._sample.see(place, values, batch.indices, known)
 
     def answered(self, output: Any, batch: LoadedBatch) -> None:
@@ -99,7 +103,7 @@ class Accumulator:
         self._active_images += (peaks > 0).sum(0)
         found = torch.from_numpy(peaks)
         units = quantised_sums.in_units(found, self._unit).numpy()
-        bins = quantised_sums.bin_of(found, self._unit).numpy()
+        bins = quantised_sums.bin_of(found, self._bin_unit).numpy()
         # Where no value is a number there is nothing to count.
         lost = np.isneginf(peaks)
         units[lost] = 0
@@ -160,12 +164,13 @@ class Accumulator:
             shape=counted.shape,
             images=self._images,
             positions=self._images * counted.shape[1] * counted.shape[2],
-            unit=counted.unit,
+            units=np.array(counted.units, np.float64),
             strongest=of_strongest(strongest),
             sample=self._sample.picks(place),
             histogram=self._histogram[place],
             active_images=self._active_images[place],
             active_positions=self._active_positions[place],
+            lost_positions=self._lost_positions[place],
             sums=self._sums[place],
             # As they lie: turning them over takes longer than all the rest of a portion.
             group_sums=self._group_sums[:, place].T,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -20,6 +19,7 @@ _ADDED = (
     "histogram",
     "active_images",
     "active_positions",
+    "lost_positions",
     "sums",
     "group_sums",
     "group_squares",
@@ -41,8 +41,8 @@ class LayerResult:
         (C, H, W) of its output for the network's input size; H and W are 1 for [N, C].
     images, positions : int
         Images seen, and positions of a channel seen in all of them together.
-    unit : float
-        What `sums` and `group_sums` count, and bins go by (see `quantised_sums`).
+    units : ndarray of float64
+        [C], what `sums` and `group_sums` count (see `quantised_sums`).
     strongest : Picks
         The images with the highest peaks, the highest first.
     sample : Picks
@@ -51,6 +51,8 @@ class LayerResult:
         [C, BINS], how many images have their peak in each bin of `quantised_sums.bin_edges`.
     active_images, active_positions : ndarray of int64
         [C], images whose peak is above zero, and positions whose value is.
+    lost_positions : ndarray of int64
+        [C], positions whose value is not a number.
     sums : ndarray of int64
         [C], sum of the peaks in units.
     group_sums : ndarray of int64
@@ -65,12 +67,13 @@ class LayerResult:
     shape: tuple[int, int, int]
     images: int
     positions: int
-    unit: float
+    units: NDArray[np.float64]
     strongest: RankedImages
     sample: RankedImages
     histogram: Ints
     active_images: Ints
     active_positions: Ints
+    lost_positions: Ints
     sums: Ints
     group_sums: Ints
     group_squares: Ints
@@ -80,6 +83,11 @@ class LayerResult:
     def channels(self) -> int:
         """How many channels there are."""
         return self.shape[0]
+
+    @property
+    def unit(self) -> float:
+        """The unit of the bins, which is the largest of its channels."""
+        return float(self.units.max())
 
     @property
     def highest(self) -> NDArray[np.float32]:
@@ -105,33 +113,45 @@ class LayerResult:
     def activity(self) -> NDArray[np.float64]:
         """The mean peak of each channel over the images in which it has one, [C].
 
-        NaN where there is none, or some are too large to be summed beside the first image's.
+        NaN where there is none, or they are too large, or all too small, to be summed beside the
+        first image's.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = self.sums * self.unit / self.counted
-        return np.where(self._beyond(quantised_sums.LIMIT), np.nan, mean)
+            mean = self.sums * self.units / self.counted
+        return np.where(self._beyond(quantised_sums.LIMIT) | self._weak, np.nan, mean)
 
     @property
     def sparsity(self) -> NDArray[np.float64]:
-        """The share of positions at which a channel is not above zero, [C]; NaN of none."""
-        positions = self.counted * (self.positions / max(self.images, 1))
+        """The share of positions at which a channel is not above zero, [C]; NaN of none.
+
+        Positions at which it is not a number do not count.
+        """
+        positions = self.positions - self.lost_positions
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(1.0 - self.active_positions / positions)
 
     def _beyond(self, units: int) -> NDArray[np.bool_]:
         """Whether a peak of a channel is further from zero than so many units, [C]."""
-        most = units * self.unit
-        return np.asarray((self.highest > most) | (self.lowest < -most))
+        # In double: a limit may lie beyond what the peaks can be.
+        most, highest = units * self.units, self.highest.astype(np.float64)
+        return np.asarray((highest > most) | (self.lowest < -most))
+
+    @property
+    def _weak(self) -> NDArray[np.bool_]:
+        """Whether all peaks of a channel are too small for its unit, and not all zero, [C]."""
+        furthest = np.maximum(np.abs(self.highest), np.abs(self.lowest)).astype(np.float64)
+        return np.asarray((furthest > 0.0) & (furthest < quantised_sums.WEAK * self.units))
 
     def group_means(self, counts: Ints) -> NDArray[np.float64]:
         """Return the mean over each group of the peaks above zero, [C, K].
 
-        NaN without images, and where a channel is no number in some, whose groups are not kept, or
-        too large to be summed.
+        NaN without images, and where a channel is not a number somewhere, or too large to be
+        summed, or too small.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
-            means = self.group_sums * self.unit / np.asarray(counts, np.float64)
-        lost = (self.counted < self.images) | self._beyond(quantised_sums.LIMIT)
+            means = self.group_sums * self.units[:, None] / np.asarray(counts, np.float64)
+        lost = (self.counted < self.images) | (self.lost_positions > 0)
+        lost |= self._beyond(quantised_sums.LIMIT) | self._weak
         return np.where(lost[:, None], np.nan, means)
 
     def group_variances(self, counts: Ints) -> NDArray[np.float64]:
@@ -142,12 +162,12 @@ class LayerResult:
         rounding leaves open.
         """
         images = np.asarray(counts, np.float64)
-        step = quantised_sums.square_unit(self.unit)
+        step = quantised_sums.square_unit(self.units)[:, None]
         squares, means = self.group_squares * step, self.group_means(counts)
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = squares - images * np.square(means)
             # Of a peak x it is x times the step at most, and half as much where x rounds to zero.
-            rounding = 1.5 * images * means * math.sqrt(step)
+            rounding = 1.5 * images * means * np.sqrt(step)
             rounded = (spread != 0.0) & (rounding > _ROUNDED * spread)
             found = np.maximum(spread, 0.0) + np.where(rounded, rounding, 0.0)
             found = found / (images - 1.0)
@@ -182,7 +202,7 @@ class LayerResult:
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return every array by a name of its own, for `numpy.savez`."""
         found: dict[str, NDArray[np.generic]] = {
-            name: getattr(self, name) for name in (*_ADDED, "lowest")
+            name: getattr(self, name) for name in (*_ADDED, "lowest", "units")
         }
         for name in ("strongest", "sample"):
             picks: RankedImages = getattr(self, name)
@@ -195,7 +215,6 @@ def layer_of_arrays(
     shape: tuple[int, int, int],
     images: int,
     positions: int,
-    unit: float,
     found: dict[str, NDArray[np.generic]],
 ) -> LayerResult:
     """Return what `LayerResult.arrays` came from."""
@@ -211,7 +230,7 @@ def layer_of_arrays(
         shape=shape,
         images=images,
         positions=positions,
-        unit=unit,
+        units=found["units"].astype(np.float64),
         strongest=picks("strongest"),
         sample=picks("sample"),
         lowest=lowest,
@@ -220,7 +239,12 @@ def layer_of_arrays(
 
 
 def empty(
-    layer: str, shape: tuple[int, int, int], unit: float, groups: int, kept: int, sample: int
+    layer: str,
+    shape: tuple[int, int, int],
+    units: float | NDArray[np.float64],
+    groups: int,
+    kept: int,
+    sample: int,
 ) -> LayerResult:
     """Return what is known of a layer before any image was seen."""
     channels = shape[0]
@@ -237,12 +261,13 @@ def empty(
         shape=shape,
         images=0,
         positions=0,
-        unit=unit,
+        units=np.broadcast_to(np.asarray(units, np.float64), (channels,)).copy(),
         strongest=nobody(kept),
         sample=nobody(sample),
         histogram=zeros(BINS),
         active_images=zeros(),
         active_positions=zeros(),
+        lost_positions=zeros(),
         sums=zeros(),
         group_sums=zeros(groups),
         group_squares=zeros(groups),
@@ -259,7 +284,7 @@ def merged(parts: Sequence[LayerResult], seed: int) -> LayerResult:
     Parameters
     ----------
     parts : sequence of LayerScan
-        Scans of one layer over distinct images of one data set, with one unit.
+        Scans of one layer over distinct images of one data set, with the same units.
     seed : int
         That of the sample.
     """
@@ -270,7 +295,7 @@ def merged(parts: Sequence[LayerResult], seed: int) -> LayerResult:
         shape=first.shape,
         images=sum(part.images for part in parts),
         positions=sum(part.positions for part in parts),
-        unit=first.unit,
+        units=first.units,
         strongest=strongest([part.strongest for part in parts], first.strongest.count),
         sample=sampled([part.sample for part in parts], first.sample.count, seed),
         lowest=reduce(np.minimum, (part.lowest for part in parts)),

@@ -154,7 +154,6 @@ def _layer(found: Mapping[str, NDArray[Any]], start: ScanPlan, at: int, images: 
         shape=counted.shape,
         images=images,
         positions=images * height * width,
-        unit=counted.unit,
         found=arrays,
     )
 

@@ -22,11 +22,11 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class CountedLayer:
-    """A layer that is counted: its name, the shape (C, H, W) of its output, and its unit."""
+    """A layer that is counted: its name, the shape (C, H, W) of its output, its channels' units."""
 
     layer: str
     shape: Shape
-    unit: float
+    units: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ScanPlan:
         """Return it as plain data."""
         return {
             "input_shape": list(self.input_shape),
-            "layers": [[each.layer, list(each.shape), each.unit] for each in self.layers],
+            "layers": [[each.layer, list(each.shape), list(each.units)] for each in self.layers],
             "classes": self.classes,
             "grouping": self.grouping,
             "groups": self.groups,
@@ -71,7 +71,7 @@ class ScanPlan:
         """Return what `to_json` wrote."""
         return cls(
             _shape(held["input_shape"]),
-            tuple(CountedLayer(name, _shape(shape), unit) for name, shape, unit in held["layers"]),
+            tuple(CountedLayer(name, _shape(shape), tuple(u)) for name, shape, u in held["layers"]),
             held["classes"],
             held["grouping"],
             held["groups"],
@@ -94,8 +94,9 @@ def plan_scan(model: Model, data: Dataset, names: Sequence[str]) -> ScanPlan:
     outputs: list[torch.Tensor | None] = []
 
     def see(layer: str, maps: torch.Tensor, _batch: LoadedBatch) -> None:
-        largest = float(maps.float().abs().nan_to_num(0.0, 0.0, 0.0).max())
-        layers.append(CountedLayer(layer, _shape(maps.shape[1:]), quantised_sums.unit_for(largest)))
+        finite = maps[0].float().abs().nan_to_num(0.0, 0.0, 0.0)
+        units = quantised_sums.units_for(finite.amax((1, 2)).cpu().numpy())
+        layers.append(CountedLayer(layer, _shape(maps.shape[1:]), tuple(units.tolist())))
 
     scan.scan(
         model,

@@ -8,6 +8,7 @@ several processes counted add up, bit for bit, to what one process counts.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ _FIRST = (127 + LOWEST_OCTAVE) * PER_OCTAVE
 _PRECISION = 24
 LIMIT = 2**40
 """Units beyond which a value is not summed as it is."""
+WEAK = 2**9
+"""Units below which a channel's values are too small for three figures of their mean."""
+_FINER = 12
 _COARSE = 10
 _SQUARE_LIMIT = 2**20
 SQUARE_LIMIT = _SQUARE_LIMIT * 2**_COARSE
@@ -74,6 +78,17 @@ def unit_for(largest: float) -> float:
     return 2.0 ** max(-1000, octave - _PRECISION)
 
 
+def units_for(largest: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return the unit of each channel of a layer, [C], from its largest value in the first image.
+
+    Channels that are far weaker than their layer have units of their own, down to a 4,096th of the
+    layer's, so that they are summed as exactly. Those that say nothing there have the layer's.
+    """
+    units = np.array([unit_for(float(each)) for each in largest])
+    whole = unit_for(float(largest.max(initial=0.0)))
+    return np.where(largest > 0.0, np.maximum(units, whole * 2.0**-_FINER), whole)
+
+
 def in_units(values: torch.Tensor, unit: float | torch.Tensor) -> torch.Tensor:
     """Return values as whole numbers of units, int64, to be summed in any order.
 
@@ -92,6 +107,6 @@ def squares_of(units: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(coarse * coarse, np.int64)
 
 
-def square_unit(unit: float) -> float:
+def square_unit(unit: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what `squares_of` counts, for values in multiples of `unit`."""
-    return (unit * 2.0**_COARSE) ** 2
+    return np.square(unit * 2.0**_COARSE)

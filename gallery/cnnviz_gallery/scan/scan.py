@@ -224,7 +224,11 @@ def _wanted(model: Model, layers: Layers, order: CallOrder) -> set[str]:
 def _scan(
     model: Model, data: Dataset, settings: ScanSettings, start: ScanPlan, found: PartialScan
 ) -> ScanResult:
-    lost = [layer.layer for layer in found.layers if not np.isfinite(layer.highest).all()]
+    lost = [
+        layer.layer
+        for layer in found.layers
+        if layer.lost_positions.any() or not np.isfinite(layer.highest).all()
+    ]
     odd = f"Some values of {', '.join(lost)} are not finite numbers." if lost else ""
     return ScanResult(
         network=Network(

@@ -253,7 +253,7 @@ class ScanResult:
             ) from error
 
 
-_KEPT = ("layer", "shape", "images", "positions", "unit")
+_KEPT = ("layer", "shape", "images", "positions")
 _ANSWERS = ("top", "probability", "labels", "label_probability")
 
 
@@ -270,7 +270,6 @@ class _Layer(Struct):
     shape: tuple[int, int, int]
     images: Annotated[int, Meta(ge=0)]
     positions: Annotated[int, Meta(ge=0)]
-    unit: float
     file: Arrays
 
 

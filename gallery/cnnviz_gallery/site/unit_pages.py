@@ -143,6 +143,17 @@ def page(
 def _lead(subject: SiteContext, layer: LayerResult, channel: int) -> str:
     if layer.unknown[channel]:
         return _UNKNOWN
+    return f"{_found(subject, layer, channel)}{_lost(layer, channel)}"
+
+
+def _lost(layer: LayerResult, channel: int) -> str:
+    """Say at how many positions a unit is not a number; nothing where it is one everywhere."""
+    lost = int(layer.lost_positions[channel])
+    share = f"{percent(lost / layer.positions)} of the positions"
+    return f" At {share} it is not a number: they count nowhere." if lost else ""
+
+
+def _found(subject: SiteContext, layer: LayerResult, channel: int) -> str:
     if layer.silent[channel]:
         return "Never above zero, at any position of any image that was scanned."
     active = int(layer.active_images[channel])

@@ -139,7 +139,7 @@ def test_squares_of_huge_values_do_not_overflow_and_small_ones_are_not_lost() ->
     assert (huge == 2**40).all()
     assert int(huge[0]) * 2**22 < 2**63
     units = quantised_sums.in_units(torch.tensor([0.01]), UNIT).numpy()
-    found = quantised_sums.squares_of(units) * quantised_sums.square_unit(UNIT)
+    found = quantised_sums.squares_of(units) * quantised_sums.square_unit(np.array(UNIT))
     assert found == pytest.approx(1e-4, rel=0.05)
 
 

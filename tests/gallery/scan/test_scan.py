@@ -159,6 +159,7 @@ def test_values_that_are_no_numbers_count_nowhere_and_are_told() -> None:
     assert np.isposinf(spoilt.highest[2])
     assert spoilt.highest[3] == plain.highest[3]
     assert any("spoil" in note and "finite" in note for note in found.notes)
+    assert spoilt.lost_positions.tolist() == [plain.positions, 10, 0, 0]
     assert spoilt.unknown.tolist() == [True, False, False, False]
     assert not spoilt.silent[0]
     # Not that of what can be summed of the infinite ones.
@@ -183,6 +184,61 @@ def test_images_in_which_a_unit_is_no_number_do_not_count_in_its_means() -> None
     np.testing.assert_allclose(found.activity, held.amax((2, 3)).mean(0), rtol=1e-5)
     np.testing.assert_allclose(found.sparsity, 1.0 - (held > 0).float().mean((0, 2, 3)), atol=1e-6)
     assert np.isnan(found.group_means(np.array([4, 3, 3]))).all()
+
+
+class Root(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sqrt(x)
+
+
+def test_positions_at_which_a_unit_is_no_number_count_nowhere_and_are_told() -> None:
+    """They once counted as not above zero, and nothing was told where every image had a number."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = as_model(nn.Sequential(nn.Conv2d(3, 4, 1), Root()).eval())
+    data = Generated(10)
+    scanned = scan(model, data, "1", settings=FEW)
+    found = scanned.layers[0]
+    with torch.no_grad():
+        maps = model.module(model.prepare([data.read(at).image for at in range(10)]).tensor)
+    lost = maps.isnan().sum((0, 2, 3)).numpy()
+    assert (found.counted == 10).any()
+    assert (lost > 0).any()
+    assert found.lost_positions.tolist() == lost.tolist()
+    above = (maps > 0).sum((0, 2, 3)).numpy()
+    known = found.counted > 0
+    wanted = 1.0 - above[known] / (found.positions - lost[known])
+    np.testing.assert_allclose(found.sparsity[known], wanted, atol=1e-9)
+    assert np.isnan(found.group_means(np.array([4, 3, 3]))[lost > 0]).all()
+    assert any("finite" in note for note in scanned.notes)
+
+
+@pytest.mark.parametrize(("weaker", "known"), [(1e-5, True), (1e-7, True), (1e-12, False)])
+def test_the_mean_peak_of_a_channel_far_weaker_than_its_layer_is_right_or_not_known(
+    weaker: float, known: bool
+) -> None:
+    """It was rounded to steps of the layer's largest value: a fifth off, or zero."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        conv = nn.Conv2d(3, 4, 1).eval()
+    with torch.no_grad():
+        conv.weight[1] *= weaker
+        conv.bias[1] *= weaker
+    model, data = as_model(nn.Sequential(conv)), Generated(10)
+    found = scan(model, data, "0", settings=FEW).layers[0]
+    with torch.no_grad():
+        maps = conv.double()(
+            model.prepare([data.read(at).image for at in range(10)]).tensor.double()
+        )
+    peaks = maps.amax((2, 3)).numpy()
+    mean = peaks.mean(0)
+    np.testing.assert_allclose(found.activity[[0, 2, 3]], mean[[0, 2, 3]], rtol=1e-5)
+    assert found.activity[1] == pytest.approx(mean[1] if known else np.nan, rel=1e-3, nan_ok=True)
+    means = found.group_means(np.array([4, 3, 3]))[1]
+    labels = np.array([data.label(at) for at in range(10)])
+    wanted = np.array([peaks[labels == group, 1].clip(0).mean() for group in range(3)])
+    expected = wanted if known else wanted * np.nan
+    np.testing.assert_allclose(means, expected, rtol=1e-3)
 
 
 def test_the_network_is_left_as_it_was_and_surroundings_do_not_matter() -> None:

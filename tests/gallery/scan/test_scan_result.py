@@ -91,6 +91,7 @@ def _with(found, *, empty, **changes):
             "histogram",
             "active_images",
             "active_positions",
+            "lost_positions",
             "sums",
             "group_sums",
             "group_squares",

@@ -63,9 +63,9 @@ def scan(
                     one = values[row].reshape(values.shape[1], -1)
                     if name not in found:
                         shape = (*values.shape[1:], 1, 1)[:3]
-                        unit = quantised_sums.unit_for(float(one.abs().max()))
+                        units = quantised_sums.units_for(one.abs().amax(1).numpy())
                         found[name] = layer_result.empty(
-                            name, shape, unit, groups, settings.kept, settings.sample
+                            name, shape, units, groups, settings.kept, settings.sample
                         )
                     entry = single(found[name], one, int(place), group)
                     found[name] = layer_result.merged([found[name], entry], settings.seed)
@@ -95,7 +95,7 @@ def single(
 ) -> layer_result.LayerResult:
     """Return what one image [C, positions] adds."""
     empty = layer_result.empty(
-        layer.layer, layer.shape, layer.unit, layer.group_sums.shape[1], 1, 1
+        layer.layer, layer.shape, layer.units, layer.group_sums.shape[1], 1, 1
     )
     peaks, at = values.max(1)
     width = layer.shape[2]
@@ -105,9 +105,10 @@ def single(
         (at // width)[:, None].numpy(),
         (at % width)[:, None].numpy(),
     )
+    units = torch.from_numpy(layer.units)
     bins = quantised_sums.bin_of(peaks, layer.unit).numpy()
     empty.histogram[np.arange(len(values)), bins] += 1
-    above = quantised_sums.in_units(peaks.clamp(min=0), layer.unit).numpy()
+    above = quantised_sums.in_units(peaks.clamp(min=0), units).numpy()
     empty.group_sums[:, group] += above
     empty.group_squares[:, group] += quantised_sums.squares_of(above)
     return replace(
@@ -118,6 +119,6 @@ def single(
         sample=pick,
         active_images=(peaks > 0).long().numpy(),
         active_positions=(values > 0).sum(1).numpy(),
-        sums=quantised_sums.in_units(peaks, layer.unit).numpy(),
+        sums=quantised_sums.in_units(peaks, units).numpy(),
         lowest=peaks.numpy(),
     )
