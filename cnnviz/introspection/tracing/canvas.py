@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from cnnviz.introspection.tracing.fields import AxisFields
+from cnnviz.introspection.tracing.map_layout import map_layout
 from cnnviz.introspection.tracing.rules_position import Place
 from cnnviz.results.space import IMAGE
 
@@ -35,6 +36,8 @@ def canvas_of(
     height, width, tall, wide = map(int, (*base.shape[-2:], *written.shape[-2:]))
     if (tall, wide) == (height, width) or tall > height or wide > width:
         return None
+    if written.stride()[-2:] != (width, 1) or not _laid_as_image(place, written.ndim):
+        return None
     if not all(
         _is_whole(span, extent) for span, extent in zip(place.field.spans, image, strict=True)
     ):
@@ -42,6 +45,16 @@ def canvas_of(
     offset = int(written.storage_offset()) - int(base.storage_offset())
     top, left = (offset % (height * width)) // width, offset % width
     return (-left / wide, -top / tall, (width - left) / wide, (height - top) / tall)
+
+
+def _laid_as_image(place: Place, ndim: int) -> bool:
+    """Whether what is written has the rows and columns of the image, as a spectrum has not.
+
+    What is written to every other row and column, as by an inverse wavelet transform, leaves no
+    part of the base outside it.
+    """
+    layout = map_layout(place.field)
+    return layout is not None and layout.order is None and layout.dims == (ndim - 2, ndim - 1)
 
 
 def _is_whole(span: AxisFields, extent: int) -> bool:
