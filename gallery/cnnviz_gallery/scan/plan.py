@@ -109,7 +109,10 @@ def plan_scan(model: Model, data: Dataset, names: Sequence[str]) -> ScanPlan:
         answered=lambda output, _batch: outputs.append(class_shares(model, output)),
     )
     classes = 0 if outputs[0] is None else outputs[0].shape[1]
-    labelled = bool(first.labels[0] >= 0) or data.label(0) is not None
+    # Of some data sets only a few have a label, and others tell one with the image alone.
+    labelled = bool(first.labels[0] >= 0) or any(
+        data.label(at) is not None for at in range(len(data))
+    )
     return ScanPlan(
         input_shape=_shape(first.tensor.shape[1:]),
         layers=tuple(layers),

@@ -28,6 +28,7 @@ from cnnviz.passes.spatial_maps import passed_by
 from cnnviz.passes.stages import STAGES, CallOrder
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.shard_files import ShardFiles
+from cnnviz.results.text import plural
 from cnnviz_gallery.scan.accumulator import Accumulator
 from cnnviz_gallery.scan.partial_scan import PartialScan, PartialScans
 from cnnviz_gallery.scan.plan import ScanPlan, class_names, plan_scan
@@ -246,5 +247,14 @@ def _scan(
         group_counts=found.counts,
         answers=found.answers,
         skipped=found.skipped,
-        notes=(*model.notes, *data.notes, *([odd] if odd else [])),
+        notes=tuple(filter(None, (*model.notes, *data.notes, odd, _unlabelled(start, found)))),
     )
+
+
+def _unlabelled(start: ScanPlan, found: PartialScan) -> str:
+    """Say how many images count in no class, where classes are labels."""
+    images = found.layers[0].images
+    left = images - int(found.counts.sum())
+    if start.grouping == "predictions" or not left:
+        return ""
+    return f"{left} of {plural(images, 'image')} have no label of one class: they count in none."

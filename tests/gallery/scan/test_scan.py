@@ -60,6 +60,20 @@ def test_everything_agrees_with_a_scan_without_short_cuts(labelled: bool) -> Non
     assert ours.network.input_shape == (3, 12, 12)
 
 
+class PartlyLabelled(Generated):
+    def label(self, index: int) -> int | None:
+        return None if index in (0, 1, 5) else super().label(index)
+
+
+def test_classes_are_labels_where_the_first_images_have_none_and_those_are_told() -> None:
+    """Where the first had none, classes were what the network predicts, without a word."""
+    found = scan(network(), PartlyLabelled(12), settings=FEW)
+    assert found.grouping == "labels"
+    assert found.group_counts.tolist() == [3, 3, 3]
+    assert any("3 of 12 images have no label" in note for note in found.notes)
+    assert not any("label" in note for note in scan(network(), Generated(12), settings=FEW).notes)
+
+
 @pytest.mark.parametrize("shard", [4, 8, 20, 512])
 def test_unreadable_images_are_listed_and_count_nowhere(shard: int) -> None:
     broken = [0, 5, 8, 9, 10, 11, 39]
