@@ -60,6 +60,23 @@ def test_everything_agrees_with_a_scan_without_short_cuts(labelled: bool) -> Non
     assert ours.network.input_shape == (3, 12, 12)
 
 
+def test_a_scan_does_not_depend_on_what_else_the_network_was_used_for(tmp_path: Path) -> None:
+    """But for the sentence on what computed it: a copy that serves several takes more room."""
+    used = new_network()
+
+    def stop(done: int, total: int, what: str) -> None:
+        if done >= 16:
+            raise KeyboardInterrupt
+
+    for layers in ("conv", None):
+        with pytest.raises(KeyboardInterrupt):
+            scan(used, Generated(40), layers, settings=FEW, folder=tmp_path, shard=8, progress=stop)
+    fresh = scan(new_network(), Generated(40), settings=FEW, shard=8)
+    assert content(scan(used, Generated(40), settings=FEW, shard=8)) == content(fresh)
+    continued = scan(used, Generated(40), settings=FEW, folder=tmp_path, shard=8)
+    assert content(continued) == content(fresh)
+
+
 class PartlyLabelled(Generated):
     def label(self, index: int) -> int | None:
         return None if index in (0, 1, 5) else super().label(index)
