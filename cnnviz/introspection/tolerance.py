@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import torch
 
 _SHARE = 1e-4
@@ -9,6 +11,8 @@ _SHARE = 1e-4
 hundred times below it in single precision, and what one image does to another lies far above."""
 _ROUNDINGS = 32.0
 """How many roundings add up in types with less precision."""
+_STEPS = {"tf32": 2.0**-10, "bf16": 2.0**-7}
+"""What single precision is rounded to on the way, where torch is allowed to."""
 
 
 def differ(one: torch.Tensor, two: torch.Tensor) -> float:
@@ -40,6 +44,22 @@ def tolerance(values: torch.Tensor) -> float:
     if not values.is_floating_point():
         return 0.0
     step = torch.finfo(values.dtype).eps
-    if values.is_cuda and values.dtype is torch.float32 and torch.backends.cudnn.allow_tf32:
-        step = 2.0**-10
+    if values.dtype is torch.float32:
+        step = max(step, *(_STEPS.get(name, step) for name in _arithmetic(values.device.type)))
     return max(_SHARE, _ROUNDINGS * step)
+
+
+def _arithmetic(kind: str) -> tuple[str, ...]:
+    """Return what convolutions and products of a kind of device make of single precision.
+
+    Read where torch has it for each operation: what stands above that is refused with an error
+    where somebody has set some of both.
+    """
+    above = {"cuda": ("cudnn.conv", "cuda.matmul"), "cpu": ("mkldnn.conv", "mkldnn.matmul")}
+    try:
+        found = [attrgetter(name)(torch.backends).fp32_precision for name in above.get(kind, ())]
+    except AttributeError:  # A torch before 2.9 has one setting for the two.
+        ten_bits = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+        seven_bits = torch.get_float32_matmul_precision() == "medium"
+        found = [{"cuda": ten_bits and "tf32", "cpu": seven_bits and "bf16"}.get(kind) or "ieee"]
+    return (*found, "ieee")

@@ -68,7 +68,7 @@ def digest_of(state: Mapping[str, Any]) -> str:
             digest.update(f"{name} {value!r}\n".encode())
             continue
         digest.update(f"{name} {value.dtype} {_shape(value)}\n".encode())
-        digest.update(_bytes(value.detach()))
+        _update(digest, value.detach())
     return digest.hexdigest()
 
 
@@ -77,14 +77,19 @@ def _shape(value: torch.Tensor) -> object:
     return [_shape(part) for part in value.unbind()] if value.is_nested else tuple(value.shape)
 
 
-def _bytes(value: torch.Tensor) -> Any:
+def _update(digest: hashlib._Hash, value: torch.Tensor) -> None:
+    """Add the bytes of a tensor in the order of its indices, however it lies and wherever."""
     if value.is_nested:
-        return b"".join(bytes(_bytes(part)) for part in value.unbind())
+        for part in value.unbind():
+            _update(digest, part)
+        return
     if value.layout is not torch.strided:
         value = value.to_dense()
     if value.is_quantized:
         value = value.int_repr()
-    flat = value.cpu().contiguous().reshape(-1)
-    # An array over the memory would leave a tensor that can never be resized again.
+    # Held while it is read: it may be a copy, of a GPU's memory or in another order, that nobody
+    # else holds. An array over the memory would leave a tensor that can never be resized again.
+    flat = value.resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
     size = flat.numel() * flat.element_size()
-    return (ctypes.c_ubyte * size).from_address(flat.data_ptr()) if size else b""
+    if size:
+        digest.update((ctypes.c_ubyte * size).from_address(flat.data_ptr()))

@@ -62,7 +62,11 @@ _SHORTEST_CAPTION = 40
 
 
 def check_view(
-    view: View, *, arguments: Mapping[str, Any] | None = None, laws: Sequence[Law] | None = None
+    view: View,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    laws: Sequence[Law] | None = None,
+    device: str = "cpu",
 ) -> None:
     """Hold a view to the laws that every view keeps; for its tests.
 
@@ -77,13 +81,15 @@ def check_view(
         or would take long.
     laws : sequence of callable, optional
         Some of `cnnviz.testing.LAWS`; by default all.
+    device : str
+        Where the networks compute, such as ``cuda``.
 
     Raises
     ------
     AssertionError
         It breaks a law: each that it breaks, with what was seen.
     """
-    trial = Trial(view, arguments or {})
+    trial = Trial(view, arguments or {}, device)
     chosen = LAWS if laws is None else laws
     broken = [f"- {law.__name__}: {told}" for law in chosen if (told := _broken(law, trial))]
     if broken:
@@ -193,7 +199,7 @@ def the_network_is_never_changed(trial: Trial) -> None:
     """Run it on a network in the middle of training, and compare all there is."""
     if trial.view.needs == "nothing":
         return
-    module, shown = mixed_network(), images()
+    module, shown = mixed_network().to(trial.device), images()
     before, untouched = network_state(module), shown.clone()
     trial.run(module, shown)
     _say_changed(differences(before, network_state(module)))
@@ -214,7 +220,7 @@ def ctrl_c_leaves_nothing_behind(trial: Trial) -> None:
 def _interrupt(trial: Trial, error: BaseException) -> None:
     if trial.view.needs in ("nothing", "photo"):
         return
-    module = Interrupted(error).train()
+    module = Interrupted(error).train().to(trial.device)
     before = network_state(module)
     name = type(error).__name__
     try:
@@ -238,7 +244,7 @@ def a_capture_is_enough(trial: Trial) -> None:
     view = trial.view
     if view.needs != "capture":
         return
-    module = Counted(small_network())
+    module = Counted(small_network()).to(trial.device)
     held = capture(module, images(), layers=view.layers, gradients=view.gradients)
     before = module.calls
     view.function()(held, **trial.arguments).figure()

@@ -50,7 +50,14 @@ def random_states() -> dict[str, object]:
         "the random state of Python": random.getstate(),
         "the random state of numpy": _numpy_bits(),
         "the random state of torch": torch.random.get_rng_state().numpy().tobytes(),
+        "the random states of the GPUs": _of_gpus(),
     }
+
+
+def _of_gpus() -> tuple[bytes, ...]:
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return ()
+    return tuple(state.numpy().tobytes() for state in torch.cuda.get_rng_state_all())
 
 
 def _bits(value: torch.Tensor) -> tuple[int, tuple[int, ...], bytes]:

@@ -48,10 +48,13 @@ class Trial:
         The view.
     arguments : mapping of str to object
         What its function is given besides, where it cannot do without or would take long.
+    device : str
+        Where the networks compute. Images are given to the view in the processor's memory.
     """
 
     view: View
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
 
     @cached_property
     def result(self) -> Result:
@@ -80,7 +83,7 @@ class Trial:
 
     def of_other_inputs(self, channels: int, side: int) -> Result:
         """What the view gives for a network of so many channels, and an image of another size."""
-        return self.run(_tried_on(channels), images(channels, side))
+        return self.run(_tried_on(channels, self.device), images(channels, side))
 
     def drawn_again(self) -> tuple[bytes, bool]:
         """Draw what it gave the second time into a figure of the caller's.
@@ -130,7 +133,7 @@ class Trial:
             return function(**given)
         if view.needs == "photo":
             return function(_pixels(shown[0]), **given)
-        model = Model(module, preprocessing=_as_shown(shown))
+        model = Model(module.to(self.device), preprocessing=_as_shown(shown))
         if view.needs == "capture":
             held = capture(model, shown, layers=view.layers, gradients=view.gradients)
             return function(held, **given)
@@ -208,12 +211,12 @@ def small_network(channels: int = 3, classes: int = 4, seed: int = 0) -> nn.Sequ
 
 
 @cache
-def _tried_on(channels: int) -> nn.Sequential:
+def _tried_on(channels: int, device: str) -> nn.Sequential:
     """Return a small network that all trials share, so that it is looked through only once.
 
     That no view changes a network is a law, which is tried on another.
     """
-    return small_network(channels)
+    return small_network(channels).to(device)
 
 
 def mixed_network() -> nn.Module:

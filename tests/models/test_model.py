@@ -13,6 +13,7 @@ from cnnviz.errors import ModelError, TargetError, UsageError
 from cnnviz.images import IMAGENET, Preprocessing
 from cnnviz.models import Model, as_model
 from cnnviz.models.categories import classes_called
+from cnnviz.models.state_digest import digest_of
 from tests.helpers.architectures import tiny_network
 
 SMALL = Preprocessing(8, (8, 8), (0.5,) * 3, (0.25,) * 3)
@@ -128,6 +129,31 @@ def test_sha256_is_over_names_types_shapes_and_bytes() -> None:
     one, other = nn.Linear(2, 3, bias=False), nn.Linear(3, 2, bias=False)
     other.weight.data = one.weight.data.reshape(2, 3)
     assert as_model(one).sha256 != as_model(other).sha256
+
+
+@pytest.mark.filterwarnings("ignore:.*quantized tensor creation functions")
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda held: held.t().contiguous().t(),
+        lambda held: held.repeat(1, 2)[:, ::2],
+        lambda held: held.expand(3, *held.shape),
+        lambda held: held.to_sparse(),
+        lambda held: torch.complex(held, -held).conj(),
+        lambda held: torch.quantize_per_tensor(held, 0.1, 3, torch.qint8),
+        lambda held: held.reshape(-1, 8, 4, 2).to(memory_format=torch.channels_last),
+    ],
+    ids=["transposed", "steps", "expanded", "sparse", "conjugate", "quantised", "channels last"],
+)
+def test_sha256_is_of_what_a_tensor_holds_however_it_lies_in_memory(written) -> None:
+    # Large blocks go back to the system when nobody holds them, and small ones are written over.
+    for size in (512 * 256, 64):
+        held = torch.randn(size, generator=torch.Generator().manual_seed(0))
+        value = written(held.reshape(-1, 64))
+        plain = value.to_dense() if value.is_sparse else value
+        plain = plain.int_repr() if plain.is_quantized else plain.resolve_conj()
+        content = f"w {value.dtype} {tuple(value.shape)}\n".encode() + plain.numpy().tobytes()
+        assert digest_of({"w": value}) == hashlib.sha256(content).hexdigest()
 
 
 def test_sha256_follows_training_and_is_kept_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

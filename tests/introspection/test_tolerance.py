@@ -1,0 +1,66 @@
+"""What counts as rounding follows what torch makes of single precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from cnnviz.introspection.tolerance import tolerance
+
+SETTINGS = ("cudnn.conv", "cuda.matmul", "mkldnn.conv", "mkldnn.matmul")
+
+
+def settings() -> dict[str, Any]:
+    """Return the object of each setting of torch, by name."""
+    return {name: attrgetter(name)(torch.backends) for name in SETTINGS}
+
+
+@pytest.fixture
+def exact() -> Iterator[None]:
+    """Have no operation round single precision, and put the settings back as they were."""
+    if not hasattr(torch.backends.cudnn, "conv"):
+        pytest.skip("this torch has one setting for all operations")
+    before = {name: held.fp32_precision for name, held in settings().items()}
+    for held in settings().values():
+        held.fp32_precision = "ieee"
+    yield
+    for name, held in settings().items():
+        held.fp32_precision = before[name]
+
+
+def single(kind: str) -> torch.Tensor:
+    """Return single precision on a device that need not be there."""
+    with FakeTensorMode():
+        return torch.empty(1, device=kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "kind", "share"),
+    [
+        ("cudnn.conv", "tf32", "cuda", 2.0**-5),
+        ("cuda.matmul", "tf32", "cuda", 2.0**-5),
+        ("mkldnn.conv", "bf16", "cpu", 2.0**-2),
+        ("mkldnn.matmul", "bf16", "cpu", 2.0**-2),
+    ],
+)
+@pytest.mark.usefixtures("exact")
+def test_single_precision_is_as_coarse_as_torch_makes_it(
+    name: str, way: str, kind: str, share: float
+) -> None:
+    other = {"cuda": "cpu", "cpu": "cuda"}[kind]
+    assert tolerance(single(kind)) == tolerance(single(other)) == 1e-4
+    # Set for one operation alone, torch raises where it is asked for all of them.
+    settings()[name].fp32_precision = way
+    assert tolerance(single(kind)) == share
+    assert tolerance(single(other)) == 1e-4
+    assert tolerance(torch.ones(1, dtype=torch.double)) == 1e-4
+
+
+def test_coarse_types_and_whole_numbers() -> None:
+    assert tolerance(torch.ones(1, dtype=torch.half)) == 32 * 2.0**-10
+    assert tolerance(torch.ones(1, dtype=torch.long)) == 0.0
