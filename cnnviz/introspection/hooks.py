@@ -190,6 +190,7 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
     Put back are the attributes of every submodule, its training flag and parts among them,
     `requires_grad` and `.grad` of every parameter, every buffer (bit for bit, and as the same
     tensor object), the global random states of Python, NumPy and torch, and torch's default type.
+    On a GPU cuDNN computes the same each time inside, even where the caller has not asked for that.
     Gradient mode inside is the caller's to set. Parameters are frozen inside so that no weight
     gradient is ever computed, and what torch.compile compiled runs as it was written, for it would
     be compiled anew with every hook; nor is anything checkpointed. Other threads wait meanwhile,
@@ -218,6 +219,7 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
         evidence: ParameterEvidence | None = None
         found = Changes()
         try:
+            process.repeatable()
             _evaluate(modules, by_itself=evaluates)
             _freeze(saved.parameters)
             evidence = _evidence(modules[0], saved.parameters, outermost=outermost)
