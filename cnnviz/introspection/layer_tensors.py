@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -54,6 +55,23 @@ class LayerTensors(Mapping[str, torch.Tensor]):
 
     def __getitem__(self, key: str | Key) -> torch.Tensor:
         return self._entries[self.resolve(key)]
+
+    def __contains__(self, key: object) -> bool:
+        # A mapping goes by KeyError, and what is raised here is a sentence for who reads it.
+        if not (isinstance(key, str) or (isinstance(key, tuple) and len(key) == 2)):
+            return False
+        try:
+            self.resolve(key)
+        except LayerError:
+            return False
+        return True
+
+    def get(self, key: str | Key, default: Any = None) -> Any:
+        """Return the tensor of a call, or `default` where there is none."""
+        try:
+            return self[key]
+        except LayerError:
+            return default
 
     def __iter__(self) -> Iterator[str]:
         for key in self._entries:

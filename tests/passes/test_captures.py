@@ -81,6 +81,23 @@ def test_values_equal_a_double_precision_reference(images: torch.Tensor, target:
         assert found.target_classes == (3, 0)
 
 
+def test_whether_a_layer_was_captured_can_be_asked(images: torch.Tensor) -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.relu = nn.Conv2d(3, 3, 1), nn.ReLU()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(self.relu(self.conv(x))).mean((2, 3))
+
+    held = capture(Twice(), images, layers=["conv", "relu"]).activations
+    asked = ["conv#0", ("conv", 1), "relu", "conv", "fc", ("conv", 2), ("conv",), 3, None]
+    assert [key in held for key in asked] == [True] * 3 + [False] * 6
+    assert held.get("relu") is held["relu"]
+    assert held.get("conv") is None, "which of the two is not said"
+    assert held.get("fc", 0) == 0
+
+
 def test_an_in_place_layer_does_not_rewrite_what_was_captured(images: torch.Tensor) -> None:
     found = capture(seeded(InPlace), images, layers=["conv", "relu"])
     assert (found.activations["conv"] < 0).any()
