@@ -24,6 +24,14 @@ MADE: dict[str, Callable[[], torch.Tensor]] = {
     "bfloat16": lambda: torch.randn(9, 9).bfloat16(),
     "complex": lambda: torch.randn(9, 9, dtype=torch.complex64),
     "not a number": lambda: torch.full((5, 5), torch.nan),
+    "large, channels last": lambda: torch.randn(80, 9, 3, 3).to(memory_format=torch.channels_last),
+    "large, turned around": lambda: torch.randn(90, 70).t(),
+    "large, with gaps": lambda: torch.randn(90, 140)[:, ::2],
+    "large, one number for all": lambda: torch.randn(1).expand(90, 70),
+    "large, double": lambda: torch.randn(90, 70, dtype=torch.float64),
+    "large, an odd number of halves": lambda: torch.randn(91, 71).half(),
+    "large, complex": lambda: torch.randn(90, 70, dtype=torch.complex64),
+    "large, not a number": lambda: torch.full((90, 70), torch.nan),
 }
 
 
@@ -49,6 +57,14 @@ def test_the_one_that_was_written_to_uncounted_is_found(number: int, values: Val
     (changed.data[:1, :1] if shared else changed.data).fill_(2.0)
     assert changed._version == version
     assert [id(each) for each in evidence.changed()] == [id(changed)]
+
+
+@pytest.mark.parametrize("number", [n for n, name in enumerate(MADE) if name != "none"])
+def test_where_all_values_count_any_one_of_them_does(number: int) -> None:
+    held = parameters()
+    evidence = ParameterEvidence(held, values=Values.ALL)
+    held[number].data[(-1,) * held[number].ndim].fill_(2.0)
+    assert [id(each) for each in evidence.changed()] == [id(held[number])]
 
 
 @pytest.mark.parametrize("values", Values)
