@@ -289,18 +289,22 @@ def _show(found: Evaluation, out: Path, *, as_json: bool) -> None:
 
 
 def _cell(found: Evaluation, method: str, key: str) -> str:
+    from cnnviz.results.text import minus
+
     cell = found.cell(method, key)
     if not cell.images:
         return "-"
     known = math.isfinite(cell.low) and math.isfinite(cell.high)
     ends = f"{cell.low:.2f} to {cell.high:.2f}" if known else "not known"
-    return f"{cell.mean:.2f} ({ends})"
+    return minus(f"{cell.mean:.2f} ({ends})")
 
 
 def _random(found: Evaluation, key: str) -> str:
     """Return the range of the methods' random maps."""
+    from cnnviz.results.text import minus
+
     means = [cell.random for m in found.methods if (cell := found.cell(m, key)).images]
     if not means:
         return "-"
-    low, high = f"{min(means):.2f}", f"{max(means):.2f}"
+    low, high = (minus(f"{end(means):.2f}") for end in (min, max))
     return low if low == high else f"{low} to {high}"

@@ -42,6 +42,8 @@ def text_of(result: Result) -> str | None:
 
 
 def _predictions(result: Predictions) -> Table:
+    from cnnviz.results.text import minus
+
     several = len(result.images) > 1
     # Where nothing became a probability, what is said of an answer is the network's own number.
     twofold = result.rule != "none"
@@ -49,7 +51,7 @@ def _predictions(result: Predictions) -> Table:
     for place, image in enumerate(result.images):
         answers = zip(result.names[place], result.logits[place], strict=True)
         for rank, (name, logit) in enumerate(answers):
-            row = [name, result.said(place, rank), *([f"{logit:.2f}"] if twofold else [])]
+            row = [name, result.said(place, rank), *([minus(f"{logit:.2f}")] if twofold else [])]
             rows.append([image, *row] if several else row)
     columns = ["class", "probability", "logit"] if twofold else _without_probability(result)
     return (["photo", *columns] if several else columns), rows
@@ -65,11 +67,13 @@ def _without_probability(result: Predictions) -> list[str]:
 
 
 def _boxes(result: PredictedBoxes) -> Table:
+    from cnnviz.results.text import minus
+
     several = len(result.images) > 1
     rows = []
     for place, image in enumerate(result.images):
         for rank in range(result.shown_of(place)):
-            corners = ", ".join(f"{value:.0f}" for value in result.boxes[place, rank])
+            corners = minus(", ".join(f"{value:.0f}" for value in result.boxes[place, rank]))
             row = [result.names[place][rank], result.said(place, rank), corners]
             rows.append([image, *row] if several else row)
     columns = ["class", "score", "box"]

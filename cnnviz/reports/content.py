@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import Result
+from cnnviz.results.text import minus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,6 +138,15 @@ class Table:
     total: tuple[str, ...] = ()
     folded: bool = False
     values: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Give numbers below zero a minus sign; names stay as they are."""
+        object.__setattr__(self, "rows", tuple(map(self._signed, self.rows)))
+        object.__setattr__(self, "total", self._signed(self.total))
+
+    def _signed(self, row: tuple[str, ...]) -> tuple[str, ...]:
+        columns = zip(row, self.columns, strict=False)
+        return tuple(minus(cell) if column.numeric else cell for cell, column in columns)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from cnnviz.results.drawing import QUIET, SMALL_SIZE, Scale
+from cnnviz.results.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def colour_bar(
     # An inset has the place that a picture keeps once its pixels are made square; a bar that is
     # given a column of its own is as high as the whole row.
     bar = axes.figure.colorbar(mappable, cax=axes.inset_axes(place))
-    style_bar(bar, label if not scale.constant else f"{label} (constant {scale.low:.3g})")
+    style_bar(bar, label if not scale.constant else f"{label} (constant {number(scale.low)})")
     if scale.constant:
         bar.set_ticks([])
     return bar

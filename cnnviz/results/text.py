@@ -15,6 +15,8 @@ _WIDE = 0.1
 """From which width on the interval of a share leaves no place behind the point."""
 _HYPHEN = re.compile(r"(?<![\w.)\]])-(?=\.?\d)")
 """A hyphen that stands for a minus: before a number, and behind no name, number or bracket."""
+_BELOW_ZERO_BY_ROUNDING = re.compile(r"(?<![\w.)\]])[-−](?=0*\.?0+(?:e[+-]?\d+)?(?![\w.]))")
+"""The sign of a zero that was rounded from a number below it."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -33,10 +35,12 @@ class Refused(Protocol):
 def minus(text: str) -> str:
     """Return a text whose numbers below zero have a minus sign, as those along an axis have.
 
-    >>> minus("-0.5 to -.25, conv-3, 1e-04")
-    '−0.5 to −.25, conv-3, 1e-04'
+    Zero has none. It is for words that a person reads; what a program reads keeps its hyphens.
+
+    >>> minus("-0.5 to -.25, conv-3, 1e-04, -0.00")
+    '−0.5 to −.25, conv-3, 1e-04, 0.00'
     """
-    return _HYPHEN.sub("−", text)
+    return _HYPHEN.sub("−", _BELOW_ZERO_BY_ROUNDING.sub("", text))
 
 
 def percent(share: float) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results.text import layer_said, listed
+from cnnviz.results.text import layer_said, listed, number
 
 if TYPE_CHECKING:
     from cnnviz.views.equivariance import Equivariance
@@ -43,7 +43,7 @@ def _of_maps(found: Equivariance) -> str:
 def _of_answers(found: Equivariance) -> str:
     if not np.isfinite(found.consistency).all():
         low, high = found.answers.min(), found.answers.max()
-        return f"the {found.unit} lies between {low:.3g} and {high:.3g}"
+        return f"the {found.unit} lies between {number(low)} and {number(high)}"
     kept = int((found.classes == found.classes[:, :1]).sum()) - len(found.images)
     others = found.classes.size - len(found.images)
     return (

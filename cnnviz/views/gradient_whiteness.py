@@ -32,6 +32,7 @@ from cnnviz.results.progress import Progress, silent
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, space_of
+from cnnviz.results.text import minus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +93,9 @@ class GradientWhiteness(Result):
     def summary(self) -> str:
         """Say how alike the gradients of neighbouring images are."""
         said = ", ".join(
-            f"{name} {value:.2f}" if np.isfinite(value) else f"{name} has a constant gradient"
+            f"{name} {minus(f'{value:.2f}')}"
+            if np.isfinite(value)
+            else f"{name} has a constant gradient"
             for name, value in zip(self.names, self.mean[:, 1], strict=True)
         )
         return f"Lag-1 autocorrelation of the input gradient: {said}"
@@ -147,7 +150,7 @@ class GradientWhiteness(Result):
         axes.axhline(0.0, color=drawing.INK, linewidth=0.7)
         axes.axvline(1.0, color=drawing.FAINT, linewidth=0.8, linestyle=":")
         for row, (name, values) in enumerate(zip(self.names, self.mean, strict=True)):
-            label = f"{name}: {values[1]:.2f} at lag 1"
+            label = f"{name}: {minus(f'{values[1]:.2f}')} at lag 1"
             axes.plot(
                 self.lags, values, color=_colour(row), linewidth=1.5, marker="o", markersize=2.8,
                 label=label,

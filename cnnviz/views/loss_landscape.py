@@ -137,8 +137,9 @@ class LossLandscape(Result):
         known = not np.isnan(concave)
         bent = f", curved downwards at {100.0 * concave:.0f}% of the points" if known else ""
         return (
-            f"{self.name}: loss {self.centre:.3g} at its weights, at most {most} within a reach "
-            f"of {self.x[-1]:g}; {valleys} local minim{'um' if valleys == 1 else 'a'}{bent}"
+            f"{self.name}: loss {minus(f'{self.centre:.3g}')} at its weights, at most "
+            f"{minus(most)} within a reach of {self.x[-1]:g}; "
+            f"{valleys} local minim{'um' if valleys == 1 else 'a'}{bent}"
         )
 
     def caption(self) -> str:

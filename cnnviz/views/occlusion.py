@@ -33,7 +33,7 @@ from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Scores, Target
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, space_of
-from cnnviz.results.text import dimensions
+from cnnviz.results.text import dimensions, minus
 
 SAMPLES = 8
 """How many squares of each image an approximation is held against the exact scores at."""
@@ -392,7 +392,7 @@ def _accuracy(
 ) -> str:
     """Say how large the error of an approximation was where it was measured."""
     found = np.concatenate(errors)
-    return (
+    return minus(
         f"Squares were taken to change at most {approximate:.0%} of a layer's side: at "
         f"{len(found)} of {drops.size} squares, computed exactly as well, the drop of the score is "
         f"off by {found.mean():.2g} on average and {found.max():.2g} at most; the drops go from "

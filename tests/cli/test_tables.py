@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 import cnnviz
@@ -25,7 +28,8 @@ def test_boxes_are_rows_with_their_corners_in_whole_pixels() -> None:
     assert len(rows) == found.shown_of(0)
     for rank, (name, said, corners) in enumerate(rows):
         assert (name, said) == (found.names[0][rank], found.said(0, rank))
-        assert corners == ", ".join(f"{edge:.0f}" for edge in found.boxes[0, rank])
+        edges = ", ".join(f"{edge:.0f}" for edge in found.boxes[0, rank])
+        assert corners == edges.replace("-", "−")
 
 
 def test_boxes_of_several_photos_say_of_which_they_are() -> None:
@@ -44,6 +48,16 @@ def test_classes_are_rows_with_probability_and_logit(several: bool) -> None:
     assert columns == ["photo"] * several + ["class", "probability", "logit"]
     assert len(rows) == 2 * len(images)
     assert rows[0][several] == found.names[0][0]
+
+
+def test_numbers_below_zero_have_a_minus_sign_and_a_rounded_zero_none() -> None:
+    capture = cnnviz.capture(tiny_network(), photos(1, 8, 8), gradients=False)
+    found = replace(cnnviz.predictions(capture, 3), logits=np.array([[0.5, -0.004, -1.25]]))
+    _, rows = table_of(found)
+    assert [row[-1] for row in rows] == ["0.50", "0.00", "−1.25"]
+    held = boxes(1)
+    held.boxes[0, 0] = (-3.2, -0.2, 4.0, 5.0)
+    assert table_of(held)[1][0][-1] == "−3, 0, 4, 5"
 
 
 def test_other_results_have_none() -> None:

@@ -8,6 +8,8 @@ from cnnviz.errors import ImageError, LayerError, ModelError, TargetError
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.passes.captures import capture
 from cnnviz.reports import build, report
+from cnnviz.reports.content import Table, TableColumn
+from cnnviz.results.text import minus
 from cnnviz.views.cam import cam
 from tests.helpers.report_model import Small, small_model
 from tests.helpers.state import state
@@ -90,6 +92,23 @@ def test_the_answer_is_that_of_the_network(photos, single):
     assert single.answers[0].best.category == found.category(int(expected.argmax()))
     shares = [guess.probability for guess in single.answers[0].guesses]
     np.testing.assert_allclose(shares, expected.sort(descending=True).values, rtol=1e-5)
+
+
+def test_numbers_of_tables_have_a_minus_sign(single):
+    cells = [
+        cell
+        for section in single.sections
+        for table in section.tables
+        for row in (*table.rows, table.total)
+        for cell, column in zip(row, table.columns, strict=False)
+        if column.numeric
+    ]
+    assert any("−" in cell for cell in cells)
+    assert all(minus(cell) == cell for cell in cells)
+    columns = (TableColumn("Image"), TableColumn("Score", numeric=True))
+    table = Table("", "", columns, (("-1", "-0.00 / -1.5e-07"),), ("all", "-2"))
+    assert table.rows == (("-1", "0.00 / −1.5e-07"),)
+    assert table.total == ("all", "−2")
 
 
 def test_the_heatmap_is_that_of_the_view(photos, single):

@@ -14,7 +14,7 @@ from itertools import pairwise
 from statistics import fmean, median, variance
 
 from cnnviz.gradients.monitor.records import Event, StepRecord
-from cnnviz.results.text import minus
+from cnnviz.results.text import minus, number
 
 RECENT = 8
 LOSSES = 32
@@ -171,9 +171,9 @@ class LossHistory:
                 step,
                 "wrong-sign",
                 "",
-                f"The loss began at {start:.3g} and has fallen to {now:.3g}: a cross-entropy of "
-                f"{self._latest.outputs} classes begins at {-start:.2g} and cannot be negative. Its"
-                " sign is wrong: the network learns to be wrong.",
+                f"The loss began at {number(start)} and has fallen to {number(now)}: a "
+                f"cross-entropy of {self._latest.outputs} classes begins at {-start:.2g} and "
+                "cannot be negative. Its sign is wrong: the network learns to be wrong.",
             )
         if not any(self._rises(span) for span in self._begun):
             return None
@@ -192,8 +192,8 @@ class LossHistory:
             step,
             "wrong-sign",
             "",
-            f"The loss has risen from {start:.3g} to {now:.3g} and never fell, while {seen}. If it "
-            "is to fall, its sign is wrong.",
+            f"The loss has risen from {number(start)} to {number(now)} and never fell, while "
+            f"{seen}. If it is to fall, its sign is wrong.",
         )
 
     def _rises(self, span: int) -> bool:

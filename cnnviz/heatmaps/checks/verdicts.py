@@ -276,16 +276,16 @@ class AgainstRandomisation(Check):
                 f"{title} marks nothing that could change with the weights: its maps have one "
                 "value."
             )
-        how = (
+        how = minus(
             "while the upper half of the layers forget what they learned, the maps keep a "
-            f"similarity of {minus(f'{similarity:.2f}')} to what they were (1 is unchanged, 0 is "
-            f"random; the plain gradient keeps {gradient:.2f}, and the limit is "
-            f"{self.limit(find):.2f})"
+            f"similarity of {similarity:.2f} to what they were (1 is unchanged, 0 is random; the "
+            f"plain gradient keeps {gradient:.2f}, and the limit is {self.limit(find):.2f})"
         )
         if self.judge(find) is None:
             return (
                 f"Whether {title} shows what the network learned is not known: {how}, and the 95% "
-                f"interval of that similarity, {kept.low:.2f} to {kept.high:.2f}, holds the limit."
+                f"interval of that similarity, {minus(f'{kept.low:.2f} to {kept.high:.2f}')}, "
+                "holds the limit."
             )
         if self.passes(find):
             return f"{title} shows what the network learned: {how}."

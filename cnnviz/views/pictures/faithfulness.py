@@ -126,7 +126,7 @@ def _draw_curves(axes: Axes, found: Faithfulness, curves: Curves, which: str) ->
             color=colour,
             linestyle=style,
             linewidth=1.8,
-            label=f"{name} {area:.2f}",
+            label=minus(f"{name} {area:.2f}"),
         )
     axes.plot([], [], color=_RANDOM, linewidth=1.2, label="random, range")
     wish = "taken away: lower is better" if which == "deletion" else "brought in: higher is better"
