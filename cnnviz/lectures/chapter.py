@@ -35,6 +35,9 @@ class Step:
     empty : callable or None
         Says of the result whether there is nothing to show, as the skips of a network without any;
         its summary then stands in place of its picture.
+    in_place_of : str
+        The name of an earlier step that shows the same on the network of the lecture: this one is
+        left out, without a word, where that one has a picture.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Step:
     before: tuple[str, ...] = ()
     after: Callable[[Any], Sequence[str]] | None = None
     empty: Callable[[Any], bool] | None = None
+    in_place_of: str = ""
 
     @property
     def uses(self) -> frozenset[str]:

@@ -40,7 +40,11 @@ class Run:
         """Run a chapter, and return what it shows, with a sentence for whatever is left out."""
         pictures: list[Picture] = []
         left_out: list[str] = []
+        shown: set[str] = set()
         for step in chapter.steps:
+            if step.in_place_of in shown:
+                self.steps.done += 1
+                continue
             lost = [one for one in chapter.steps if one.name in self._missing(step)]
             if lost:
                 self.steps.done += 1
@@ -50,6 +54,7 @@ class Run:
                 made = self._guarded(number, step)
             if isinstance(made, Picture):
                 pictures.append(made)
+                shown.add(step.name)
             else:
                 left_out.append(made)
         return Section(

@@ -73,6 +73,19 @@ def test_what_a_network_cannot_show_is_left_out_in_a_sentence(photo, monkeypatch
     assert [picture.title for picture in section.pictures] == ["What there is"]
 
 
+def test_what_an_earlier_picture_shows_is_not_shown_again_on_another_network(photo, monkeypatch):
+    steps = (
+        Step("nothing", "What there is not", 'cnnviz.feature_maps(capture, "nothing")'),
+        Step("kernels", "What there is", "cnnviz.filters(model)"),
+        Step("other", "In its place", "cnnviz.filters(model)", in_place_of="nothing"),
+        Step("again", "The same again", "cnnviz.filters(model)", in_place_of="kernels"),
+    )
+    monkeypatch.setattr(build, "CHAPTERS", (Chapter("odd", "Odd", ("Words.",), steps),))
+    (section,) = lecture(small_model(), photo).sections
+    assert [picture.title for picture in section.pictures] == ["What there is", "In its place"]
+    assert len(section.notes) == 1
+
+
 def test_what_goes_on_from_what_is_left_out_is_left_out_in_a_sentence(photo, monkeypatch):
     steps = (
         Step("nothing", "What there is not", 'cnnviz.feature_maps(capture, "nothing")'),

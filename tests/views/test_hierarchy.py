@@ -14,6 +14,7 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
 from cnnviz.results import drawing
+from cnnviz.results.legibility import crowded
 
 PREPARED = Preprocessing(24, (24, 24), (0.0,) * 3, (1.0,) * 3)
 
@@ -91,7 +92,7 @@ def test_many_stages_are_evenly_chosen_and_the_others_named(images):
 
 def test_on_a_flat_canvas_what_a_stage_sees_stands_below_its_name(model, images):
     found = cnnviz.hierarchy(model, images, k=3, top=2)
-    figure = found.draw(drawing.new_figure(12.0, 7.0))
+    figure = found.draw(drawing.new_figure(8.0, 5.0))
     figure.draw_without_rendering()
     texts = [axes.texts for axes in figure.axes if axes.texts]
     rows = [found for found in texts if found[0].get_weight() == "bold"]
@@ -99,6 +100,15 @@ def test_on_a_flat_canvas_what_a_stage_sees_stands_below_its_name(model, images)
     for name, said in rows:
         assert "channels" in said.get_text()
         assert said.get_window_extent().y1 <= name.get_window_extent().y0
+
+
+def test_on_a_slide_patches_are_as_wide_as_it_is_and_fields_beside_them(model, images):
+    found = cnnviz.hierarchy(model, images, k=9, top=4)
+    figure = found.figure(figure=drawing.new_figure(10.0, 5.625))
+    assert crowded(figure) == ""
+    images_of = [axes for axes in figure.axes if axes.images]
+    assert len(images_of) == 3
+    assert min(axes.bbox.width for axes in images_of) > 0.7 * figure.bbox.width
 
 
 def test_layers_by_name_pictures_and_arrays(model, images, tmp_path: Path):

@@ -161,7 +161,7 @@ def test_every_text_can_be_read_where_the_title_takes_two_lines() -> None:
         assert crowded(figure) == ""
 
 
-@pytest.mark.parametrize("layers", [["3"], ["0", "1", "3"], ["0", "1", "3", "4"]])
+@pytest.mark.parametrize("layers", [["3"], ["0", "1", "3"], ["0", "1", "3", "4"], list("01234")])
 def test_panels_fill_a_slide(layers) -> None:
     found = receptive_field(tiny_network(), images(), layers=layers, draws=1)
     figure = found.figure(figure=new_figure(12.0, 6.75))
@@ -170,6 +170,9 @@ def test_panels_fill_a_slide(layers) -> None:
     assert len(panels) == 1 + len(layers)
     # The image comes first, no smaller than the others; four panels in a row fill a third.
     assert panels[0].width >= 0.99 * max(panel.width for panel in panels)
+    # Those of layers are no smaller than their rows allow, and stand right beside the image.
+    assert all(panel.width > 0.25 * panels[0].width for panel in panels)
+    assert panels[1].x0 - panels[0].x1 < 0.1 * figure.bbox.width
     share = sum(panel.width * panel.height for panel in panels)
     assert share > 0.5 * figure.bbox.width * figure.bbox.height
 
@@ -219,8 +222,8 @@ def test_the_picture_names_its_scale_and_its_layers(scale) -> None:
 def test_the_picture_says_which_frame_is_which() -> None:
     figure = receptive_field(tiny_network(), images(), draws=2).figure()
     figure.draw_without_rendering()
-    key = figure.axes[0].xaxis.label
-    assert key.get_text() == "blue: theoretical field\norange: effective field"
+    key = figure.axes[0].get_title(loc="left")
+    assert key.endswith("\nblue: theoretical field\norange: effective field")
     assert figure.axes[0].get_tightbbox().y0 >= 0
 
 

@@ -20,6 +20,7 @@ import cnnviz
 from cnnviz.course.transfer_tasks import TASKS
 from cnnviz.errors import UsageError
 from cnnviz.models.training.data import normalise
+from cnnviz.results.drawing import new_figure
 from cnnviz.results.intervals import t_reach
 from cnnviz.testing import network_state, small_network
 from cnnviz.views import _transfer_run
@@ -208,6 +209,20 @@ def test_the_picture_draws_means_bands_and_every_difference(tiny) -> None:
     dots = [line for line in pairs[2].lines if line.get_marker() == "o"]
     np.testing.assert_allclose([d.get_ydata() for d in dots], 100 * found.differences[2])
     assert [d.get_fillstyle() for d in dots] == ["none", "full"]
+
+
+@pytest.mark.parametrize("size", [None, (12.4, 6.975), (10.0, 5.625)])
+def test_the_key_of_what_changed_lies_over_none_of_it(tiny, size) -> None:
+    found = made_up(tiny, [FROZEN, TUNED, SCRATCH])
+    figure = found.figure(figure=None if size is None else new_figure(*size))
+    figure.draw_without_rendering()
+    keys = {axes: axes.get_legend() for axes in figure.axes if axes.get_legend()}
+    (changes,) = [axes for axes, key in keys.items() if "CKA" in key.texts[0].get_text()]
+    # A mark reaches three points beyond its place.
+    key = keys[changes].get_window_extent().padded(3.0 * figure.dpi / 72.0)
+    for line in changes.lines:
+        points = changes.transData.transform(np.column_stack(line.get_data()))
+        assert not any(key.contains(*point) for point in points)
 
 
 def test_images_of_ones_own_are_learned_with_frozen_features(folder) -> None:

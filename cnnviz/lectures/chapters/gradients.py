@@ -89,10 +89,11 @@ CHAPTER = Chapter(
         ),
         Step(
             name="residual",
-            title="The same in a small residual network",
+            title="A way around the layers, in a small residual network",
             call='cnnviz.skip_connections(cnnviz.load("shapes-residual"), photo)',
             command="cnnviz skip-connections {photo} --model shapes-residual",
             after=_residual,
+            in_place_of="skips",
         ),
     ),
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.text import dimensions, layer_said, percent, shortened
-from cnnviz.views.pictures.top_activations import ABOVE, block, label
+from cnnviz.views.pictures.top_activations import ABOVE, block, label, sends_one_back
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,17 +28,15 @@ _ABOVE = 0.5
 _LETTERS = 30
 _LEAST = 0.9
 """The share of its own width below which the picture is laid out anew."""
+_SLIDE, _FLAT = 9.0, 1.4
+"""Inches of a slide at least, and how much wider than high it is: there rows lack height."""
 _FIELD, _LETTER = 0.75, 0.06
 """Inches of a receptive field in a column, and of a letter above a channel."""
-_KEY = (
-    "of each channel the left square: what each patch sent back to the pixels; the right one: "
-    "the patches, strongest first; above it the channel, and its activations"
-)
 
 
 def draw(found: Hierarchy, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw a row for each stage, from the shallowest to the deepest."""
-    if into is not None and drawing.width_of(into) < _LEAST * (_MARGIN + _ACROSS):
+    if into is not None and _is_column(into):
         return _in_a_column(found, into)
     grids = [_row(one) for one in found.stages]
     heights = [
@@ -57,9 +55,19 @@ def draw(found: Hierarchy, into: drawing.Canvas | None = None) -> drawing.Canvas
     for place, (stage, grid) in enumerate(zip(found.stages, grids, strict=True)):
         _margin(panels[place][0], found, place)
         _patches(panels[place][1], stage, grid)
-    _say_below(panels[-1][1], _KEY)
+    across = drawing.width_of(figure) * _ACROSS / (_MARGIN + _ACROSS)
+    _say_below(panels[-1][1], drawing.wrapped(_key(found), across))
     drawing.heading(figure, found.summary())
     return figure
+
+
+def _is_column(canvas: drawing.Canvas) -> bool:
+    """Return whether fields stand above the rows: beside them they would take too much width."""
+    wide = drawing.width_of(canvas)
+    if wide < _SLIDE:
+        return True
+    flat = bool(canvas.bbox.width > _FLAT * canvas.bbox.height)
+    return not flat and wide < _LEAST * (_MARGIN + _ACROSS)
 
 
 def _in_a_column(found: Hierarchy, figure: drawing.Canvas) -> drawing.Canvas:
@@ -74,7 +82,7 @@ def _in_a_column(found: Hierarchy, figure: drawing.Canvas) -> drawing.Canvas:
     for grid in grids:
         height, width = grid.pixels.shape[:2]
         heights += [_FIELD, across * height / width + 0.3]
-    key = drawing.wrapped(_KEY, across)
+    key = drawing.wrapped(_key(found), across)
     heights[-1] += 0.16 * (key.count("\n") + 1)
     parts = figure.subfigures(2 * len(grids), 1, height_ratios=heights, squeeze=False)[:, 0]
     for place, (stage, grid) in enumerate(zip(found.stages, grids, strict=True)):
@@ -85,6 +93,17 @@ def _in_a_column(found: Hierarchy, figure: drawing.Canvas) -> drawing.Canvas:
     drawing.ask_for_height(figure, sum(heights) + 0.8)
     drawing.heading(figure, found.summary())
     return figure
+
+
+def _key(found: Hierarchy) -> str:
+    """Say what the two squares of a channel are, and the bars below its patches."""
+    once = ", once where that is the same for all"
+    alike = any(sends_one_back(one, row) for one in found.stages for row in range(len(one.shown)))
+    return (
+        "of each channel the left square: what each patch sent back to the pixels"
+        f"{once if alike else ''}; the right one: the patches, strongest first, over bars as long "
+        "as their activations; above it the channel, and its largest and smallest activation"
+    )
 
 
 def _say_below(axes: Axes, words: str) -> None:

@@ -66,8 +66,9 @@ def _one_in(
     figure: drawing.Canvas, ratio: float, curve: bool
 ) -> tuple[list[Sequence[Axes]], float]:
     """Return the panels of one photo as they fill most of a canvas, and how high its map is."""
-    wide = drawing.width_of(figure) - _BAR
-    tall = max(figure.bbox.height / figure.dpi - _HEAD - _TITLES, 0.1)
+    wide = drawing.width_of(figure)
+    tall = max(wide * float(figure.bbox.height / figure.bbox.width) - _HEAD - _TITLES, 0.1)
+    wide -= _BAR
     half = max((tall - _TITLES - _LABELS) / 2.0, 0.1)
     columns = 4 if curve else 3
     in_row = min(tall, wide / columns * ratio)

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from cnnviz.views.receptive_field import EffectiveFields
 
 _ABREAST = 5
-_PANEL, _TITLES, _BESIDE, _BELOW = 2.5, 0.4, 0.8, 0.7
-"""Inches of a panel, of what stands above it, of the colour bar beside all and the key below."""
+_PANEL, _TITLES, _BESIDE, _BELOW = 2.5, 0.5, 0.8, 0.2
+"""Inches of a panel, of what stands above it, of the colour bar beside all, and below all."""
+_SLIDE = 10.0
+"""Inches across a slide at least."""
 EFFECTIVE = "#f08a24"
 FLOOR = 0.01
 """Where a logarithmic scale begins."""
@@ -27,12 +29,16 @@ FLOOR = 0.01
 def draw(found: EffectiveFields, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw all frames on the image, and the gradient in the field of each layer."""
     count, title = 1 + len(found.layers), found.summary()
-    board = _Board(count, -(-count // _ABREAST)) if into is None else _largest_in(into, count)
+    board = _board(into, count, title)
     wide = _PANEL * board.columns + _BESIDE
-    # Without room to spare the layout leaves none for the key below the last row.
     tall = (_PANEL + _TITLES) * board.rows + _BELOW + drawing.heading_height(title, wide)
     figure = drawing.canvas(wide, tall, into)
-    panels = board.panels(figure)
+    if into is not None and drawing.is_narrow(into):
+        across = drawing.width_of(into)
+        side = (across - _BESIDE) / board.columns
+        title_high = drawing.heading_height(title, across)
+        drawing.ask_for_height(into, (side + _TITLES) * board.rows + _BELOW + title_high)
+    panels = board.panels(figure, drawing.heading_height(title, drawing.width_of(figure)))
     _draw_all(panels[0], found)
     for place, axes in enumerate(panels[1:]):
         _draw_one(axes, found, place)
@@ -68,24 +74,45 @@ class _Board:
         """Which panel stands at the upper right."""
         return self.columns - (self.across == 0.0)
 
-    def panels(self, figure: drawing.Canvas) -> list[Axes]:
-        """Return the panels, that of the image first."""
+    def panels(self, figure: drawing.Canvas, heading: float) -> list[Axes]:
+        """Return the panels, that of the image first, below a heading of so many inches."""
         if not self.across:
             grid = figure.add_gridspec(self.rows, self.columns)
             return [figure.add_subplot(grid[divmod(k, self.columns)]) for k in range(self.count)]
-        ratios = [self.across, *[1.0] * self.columns]
-        grid = figure.add_gridspec(self.rows, 1 + self.columns, width_ratios=ratios)
+        grid = figure.add_gridspec(
+            self.rows, 2 + self.columns, width_ratios=self._widths(figure, heading)
+        )
         places = [divmod(k, self.columns) for k in range(self.count - 1)]
         image = figure.add_subplot(grid[:, 0])
         return [image, *(figure.add_subplot(grid[row, 1 + column]) for row, column in places)]
 
+    def _widths(self, figure: drawing.Canvas, heading: float) -> list[float]:
+        """Return the width of the image, of each column beside it, and of what is left at right."""
+        wide = drawing.width_of(figure)
+        tall = wide * float(figure.bbox.height / figure.bbox.width) - heading - _BELOW
+        wide -= _BESIDE
+        one = min(tall / self.rows - _TITLES, wide / (self.across + self.columns))
+        large = min(tall - _TITLES, wide - self.columns * one)
+        if not 0.0 < one <= large:
+            one, large = 1.0, self.across
+        spare = wide - large - self.columns * one
+        return [large, *[one] * self.columns, max(spare, 0.01 * one)]
 
-def _largest_in(into: drawing.Canvas, count: int) -> _Board:
+
+def _board(into: drawing.Canvas | None, count: int, title: str) -> _Board:
+    """Return how panels stand: in rows by themselves, in pairs in a column, or filling a slide."""
+    if into is None:
+        return _Board(count, -(-count // _ABREAST))
+    if drawing.is_narrow(into):
+        return _Board(count, -(-count // 2))
+    return _largest_in(into, count, title)
+
+
+def _largest_in(into: drawing.Canvas, count: int, title: str) -> _Board:
     """Return how panels fill most of a canvas of a shape that a caller gave."""
-    # The shape alone decides: on a small canvas letters would leave room for one row, far from
-    # filling it, and the size of a slide is found by making letters as large as can be.
-    wide = _PANEL * _ABREAST + _BESIDE
-    tall = wide * float(into.bbox.height / into.bbox.width)
+    # On a canvas smaller than a slide letters would leave room for one row, far from filling it.
+    wide = max(drawing.width_of(into), _SLIDE)
+    tall = wide * float(into.bbox.height / into.bbox.width) - drawing.heading_height(title, wide)
     wide -= _BESIDE
 
     def side(rows: int, columns: float) -> float:
@@ -138,10 +165,9 @@ def _draw_all(axes: Axes, found: EffectiveFields) -> None:
     axes.imshow(_base(found), extent=(0, width, height, 0))
     for place in range(len(found.layers)):
         _frames(axes, found, place, 0.9)
-    what = "the image (noise, drawn grey)" if found.noise else "what the network saw"
-    _finish(found, axes, (0, 0, width, height), what, f"{height} x {width} px")
+    what = "noise, drawn grey" if found.noise else "the input"
     key = "blue: theoretical field\norange: effective field"
-    axes.set_xlabel(key, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+    _finish(found, axes, (0, 0, width, height), f"{what}, {height} x {width} px", key)
 
 
 def _draw_one(axes: Axes, found: EffectiveFields, place: int) -> None:

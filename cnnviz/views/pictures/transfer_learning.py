@@ -124,7 +124,7 @@ def _differences(axes: Axes, found: TransferLearning, pair: int) -> None:
     axes.set_ylim(min(low, 0.0) - 4.0, max(high, 0.0) + 4.0)
     axes.set_ylabel("points", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     told = "" if pair else " (open: may be chance)"
-    _titled(axes, f"{first} less {other}{told}")
+    _titled(axes, f"{first} minus {other}{told}")
 
 
 def _changes(axes: Axes, found: TransferLearning) -> None:
@@ -132,8 +132,8 @@ def _changes(axes: Axes, found: TransferLearning) -> None:
     drawing.plain_axes(axes)
     places = np.arange(len(found.layers))
     for values, colour, mark, name in (
-        (found.cka, drawing.WARM, "s", "CKA with itself before"),
-        (found.weight_change, drawing.QUIET, "D", "weights moved (share of norm)"),
+        (found.cka, drawing.WARM, "s", "CKA before and after"),
+        (found.weight_change, drawing.QUIET, "D", "change of weights / norm"),
     ):
         if np.isfinite(values).any():
             axes.errorbar(
@@ -143,7 +143,7 @@ def _changes(axes: Axes, found: TransferLearning) -> None:
     held = np.concatenate([found.cka.ravel(), found.weight_change.ravel(), [0.0, 1.0]])
     low, high = np.nanmin(held), np.nanmax(held)
     # Room for the legend; the unbiased CKA may be below 0, and weights may move by all they are.
-    axes.set_ylim(1.05 * low, 1.38 * high)
+    axes.set_ylim(1.05 * low, 1.62 * high)
     if low == 0.0 and high == 1.0:
         axes.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0])
     step = -(-len(places) // _MOST_NAMES)
