@@ -132,6 +132,7 @@ def _run(values: dict[str, Any]) -> None:
     compared = find_photos(second, None, None) if second else None
     from cnnviz.explorer.build import planned
     from cnnviz.explorer.size import told_size
+    from cnnviz.results.text import plural
 
     guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
@@ -155,7 +156,8 @@ def _run(values: dict[str, Any]) -> None:
     for finding in dict.fromkeys(each for one in (model, other) if one for each in one.findings):
         note(finding)
     written = page.save(out or Path(page.default_name))
-    note(f"{told_size(page.size)}, {', '.join(page.layers)}.")
+    layers = plural(len(page.layers), "layer")
+    note(f"{told_size(page.size)}, with the maps of {layers}: {', '.join(page.layers)}.")
     typer.echo(json.dumps(_told(page, plan, written), indent=2) if values["json"] else str(written))
 
 

@@ -33,7 +33,7 @@ from cnnviz.pages.packing import (
 )
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.ranked_classes import probabilities
-from cnnviz.results.text import plural
+from cnnviz.results.text import layer_said, plural
 
 _SHOWN = 640
 """Pixels of the longer side of the photo on the page, at most."""
@@ -104,6 +104,7 @@ class Document:
             "name": step.name,
             "first": step.first,
             "ends": step.ends,
+            "said": layer_said(step.ends),
             "count": step.count,
             "groups": step.groups,
             "stride": step.stride,
@@ -142,6 +143,7 @@ class Document:
         weights, row = _weights(layer, likeliest)
         entry: dict[str, Any] = {
             "name": layer.name,
+            "said": layer_said(layer.name),
             "maps": self.packed.add(maps),
             "low": self.packed.add(low),
             "step": self.packed.add(step),

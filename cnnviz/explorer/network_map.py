@@ -9,7 +9,7 @@ from typing import Any
 from cnnviz.course.network_graph import Diagram, network_graph
 from cnnviz.introspection.tracing import trace
 from cnnviz.models import Model
-from cnnviz.results.text import short
+from cnnviz.results.text import layer_said, short
 
 _WIDTH, _GAP, _TALLEST, _LEAST, _ARC = 104, 26, 92, 40, 16
 
@@ -47,6 +47,7 @@ def network_map(model: Model, shape: Sequence[int], layers: Sequence[str]) -> di
                 "width": _WIDTH,
                 "height": round(height, 1),
                 "name": node.name,
+                "said": layer_said(node.name),
                 "label": node.label + (f" x {node.repeat}" if node.repeat > 1 else ""),
                 "then": node.then,
                 "shape": " x ".join(map(str, node.output_shape)),

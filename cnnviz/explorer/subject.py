@@ -31,7 +31,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
 from cnnviz.reports.first_notes import first_notes
 from cnnviz.results.progress import Progress
-from cnnviz.results.text import percent
+from cnnviz.results.text import layer_said, percent
 
 STAGES = 4
 """So many of the last stages are held by default."""
@@ -200,10 +200,11 @@ def _words(seen: Capture, last: ExploredLayer, first: int, picture: str) -> Subj
         model=model.name,
         name=name,
         method=title,
-        layer=last.name,
+        layer=layer_said(last.name),
         verdict=f"{ranked[0].name}, {percent(ranked[0].probability)}",
         told=(
-            f"{title}: where the network found {name}, at {last.name} ({height} x {width} places)."
+            f"{title}: where the network found {name}, at {layer_said(last.name)} "
+            f"({height} x {width} places)."
         ),
         classes=f"{seen.logits.shape[1]:,}",
         answers=tuple(ClassLine(one.name, percent(one.probability)) for one in ranked),

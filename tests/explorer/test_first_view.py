@@ -6,7 +6,11 @@ import re
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+import cnnviz
+from cnnviz.explorer import explore
 from tests.helpers.browser import Visit
 from tests.helpers.explorer_pages import Opened, page_of
 
@@ -205,4 +209,22 @@ def test_on_a_low_screen_a_tap_brings_the_list_into_view(browser, tmp_path) -> N
     before = page.evaluate("scrollY")
     rows.nth(1).locator(".without").tap()
     assert abs(page.evaluate("scrollY") - before) < 60
+    visit.leave()
+
+
+def test_layers_that_are_called_by_a_number_are_called_layers(browser, tmp_path) -> None:
+    torch.manual_seed(0)
+    parts = (nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    photo = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
+    model = cnnviz.load(nn.Sequential(*parts).eval(), preprocessing={"resize": 16, "crop": 16})
+    path = explore(model, photo).save(tmp_path / "page.html")
+    assert "at layer 1 (14 x 14 places)" in path.read_text("utf-8")
+    visit = Visit(browser, 1280, "light")
+    visit.page.goto(f"{path.as_uri()}#at=0.5,0.5&step=0,3,3&channel=2")
+    visit.wait_until("'cnnviz' in window")
+    visit.page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
+    visit.settles()
+    said = visit.page.inner_text("body")
+    for wanted in ("of layer 1: it sees", "of 0 to 3 in layer 1", "It leads to layer 1."):
+        assert wanted in said
     visit.leave()

@@ -19,7 +19,7 @@ export function channel(app) {
     const count = app.layer().maps.shape[0];
     const known = Number.isInteger(value) && value >= 0 && value < count;
     app.update({ channel: given !== "" && known ? value : null });
-    if (!known) app.says("channel-count", app.words("no channel", given, count - 1, app.layer().name));
+    if (!known) app.says("channel-count", app.words("no channel", given, count - 1, app.layer().said));
   });
   app.on("channel-none", "click", () => app.update({ channel: null }));
   const mute = muteButton(app, () => app.state.channel ?? 0, (muted) => (muted ? "Unmute it" : "Mute it"));
@@ -34,7 +34,7 @@ export function channel(app) {
     const [count, height, width] = layer.maps.shape;
     field.max = String(count - 1);
     field.value = c === null ? "" : String(c);
-    app.says("channel-count", `of 0 to ${count - 1} in ${layer.name}`);
+    app.says("channel-count", `of 0 to ${count - 1} in ${layer.said}`);
     app.byId("channel-body").hidden = c === null;
     app.byId("channel-none").hidden = c === null;
     app.byId("channel-how").hidden = c === null || app.madeBy(c) === null;

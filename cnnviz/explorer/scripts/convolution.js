@@ -119,7 +119,7 @@ export function convolution(app) {
     if (filled !== step) {
       const numbers = [...step.channels.values];
       channel.replaceChildren(...numbers.map((c) => made("option", { value: c, text: c })));
-      const said = [step.first && "It reads the photo.", step.ends && (step.ends === step.name ? app.words("activation") : `It leads to ${step.ends}.`), numbers.length < step.count && app.words("kernels held", numbers.length, step.count)];
+      const said = [step.first && "It reads the photo.", step.ends && (step.ends === step.name ? app.words("activation") : `It leads to ${step.said}.`), numbers.length < step.count && app.words("kernels held", numbers.length, step.count)];
       app.says("step-held", said.filter(Boolean).join(" "));
       filled = step;
     }
@@ -153,8 +153,8 @@ function numberIn(app, step, c) {
 function sameAs(app, step, own) {
   const { channel: c } = app.state;
   if (c === null || step.begins === null || step.ends !== app.layer().name) return "";
-  if (own < 0 || own >= step.count) return app.words("not made here", c, step.ends, step.begins, step.begins + step.count - 1);
-  return app.words(step.channels.values.includes(own) ? "same channel" : "no kernel", c, step.ends, own);
+  if (own < 0 || own >= step.count) return app.words("not made here", c, step.said, step.begins, step.begins + step.count - 1);
+  return app.words(step.channels.values.includes(own) ? "same channel" : "no kernel", c, step.said, own);
 }
 
 /** @param {any} app @param {any} step @param {number} held @param {any} found @param {number[]} shown */

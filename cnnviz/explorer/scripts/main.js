@@ -111,7 +111,7 @@ export function begun(data, suffix) {
   app.words = (/** @type {string} */ name, /** @type {any[]} */ ...given) => data.sentences[name].replace(/{(\d)}/g, (/** @type {string} */ _, /** @type {string} */ k) => given[Number(k)]);
   app.toLayer = (/** @type {number} */ layer) => {
     const { channel: open, scales, step } = app.state;
-    const lost = layer === app.state.layer || (open === null && !scales.size) ? "" : app.words("lost", app.layer().name);
+    const lost = layer === app.state.layer || (open === null && !scales.size) ? "" : app.words("lost", app.layer().said);
     app.update({ layer, conv: null, step: step && [], ...(layer === app.state.layer ? {} : { channel: null, scales: new Map() }) });
     app.tell(lost);
     return lost;

@@ -78,7 +78,7 @@ export function network(app) {
 /** @param {any} app @param {any} box */
 function drawn(app, box) {
   const able = box.layer !== null;
-  const facts = `${box.name}: ${box.label}${box.then ? `, ${box.then}` : ""}; ${box.shape}; ${box.parameters} parameters, ${box.macs} MACs`;
+  const facts = `${box.said}: ${box.label}${box.then ? `, ${box.then}` : ""}; ${box.shape}; ${box.parameters} parameters, ${box.macs} MACs`;
   const tell = () => app.says("box-said", able ? `${facts}.` : app.words("not held", facts));
   const choose = () => {
     tell();

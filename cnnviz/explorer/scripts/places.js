@@ -131,7 +131,7 @@ function channelLine(app, c, values, of) {
 
 /** @param {any} app @param {any} layer @param {number} row @param {number} column */
 function seenFrom(app, layer, row, column) {
-  const said = `Row ${row}, column ${column} of ${layer.name}`;
+  const said = `Row ${row}, column ${column} of ${layer.said}`;
   if (!layer.field) return `${said}. What of the photo it sees is not known.`;
   const [height, width] = app.data.input;
   const [top, left, bottom, right] = fieldAt(layer.field, row, column);

@@ -47,7 +47,7 @@ function words(app) {
     : state.against !== null ? `${data.methodNames[state.method]}: ${app.words("for one", name, data.names[state.against])}`
       : state.signed ? `${data.methodNames[state.method]}: ${app.words("signed", name)}`
         : `${data.methodNames[state.method]}: where the network found ${name}`;
-  if (!missing) return `${what}, at ${layer.name} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
+  if (!missing) return `${what}, at ${layer.said} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
   const none = rowOf(layer, state.class) < 0 ? state.class : state.against;
-  return app.words("no map", data.names[none], layer.name, layer.classes.length);
+  return app.words("no map", data.names[none], layer.said, layer.classes.length);
 }

@@ -49,7 +49,7 @@ function sentences(app, name, other) {
   const weights = shownWeights(app);
   if (weights === null) {
     const missing = [asked, against].filter((one) => rowOf(app.layer(), one) < 0).map((one) => app.data.names[one]);
-    found.push(made("p", { text: app.words("no map", missing.join(" and "), app.layer().name, app.layer().classes.length) }));
+    found.push(made("p", { text: app.words("no map", missing.join(" and "), app.layer().said, app.layer().classes.length) }));
     return found;
   }
   found.push(made("p", { class: "both", hidden: app.state.channel !== null }, [made("strong", { class: "for", text: "Red" }), ` on the photo is evidence for ${name}, `, made("strong", { class: "against", text: "blue" }), ` for ${other}.`]));
