@@ -12,6 +12,7 @@ from numbers import Integral, Real
 from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from cnnviz.argument_types import check_type, lacks_capture
+from cnnviz.default_device import made_on_the_processor
 from cnnviz.errors import UsageError
 
 P = ParamSpec("P")
@@ -125,14 +126,16 @@ def read_whole(text: str) -> int | None:
 def bounded(function: Callable[P, R]) -> Callable[P, R]:
     """Return a function that refuses what its annotations do not allow, before it begins.
 
-    That is an argument of another type, and a number outside of its bounds.
+    That is an argument of another type, and a number outside of its bounds. What it makes itself
+    does not lie on the default device that the caller has set.
     """
     signature = inspect.signature(function)
 
     @wraps(function)
     def within(*args: P.args, **kwargs: P.kwargs) -> R:
         check_arguments(function, signature.bind(*args, **kwargs).arguments)
-        return function(*args, **kwargs)
+        with made_on_the_processor():
+            return function(*args, **kwargs)
 
     setattr(within, CHECKED, True)
     return within

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from cnnviz.default_device import made_as_the_caller_has_set
 from cnnviz.errors import CnnvizError
 
 RAISED = (Exception, SystemExit)
@@ -71,7 +72,7 @@ class Foreign:
 
 def called(explain: Callable[[str], CnnvizError], function: Callable[..., Any], *given: Any) -> Any:
     """Call a function of others, see `Foreign`."""
-    with Foreign(explain):
+    with Foreign(explain), made_as_the_caller_has_set():
         return function(*given)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
+from cnnviz.default_device import made_as_the_caller_has_set
 from cnnviz.errors import ModelError, lacks_memory
 from cnnviz.foreign_code import RAISED, Foreign, first_line
 from cnnviz.introspection.final_activation import FinalActivation
@@ -80,7 +81,11 @@ def forward(
     name = name or type(module).__name__
     given = list(inputs.shape)
     try:
-        with FinalActivation(), Foreign(partial(_fails, name, given), besides=_MISFITS):
+        with (
+            FinalActivation(),
+            Foreign(partial(_fails, name, given), besides=_MISFITS),
+            made_as_the_caller_has_set(),
+        ):
             return module(inputs)
     except _MISFITS as error:
         if lacks_memory(error):

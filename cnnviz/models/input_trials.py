@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnnviz.default_device import made_as_the_caller_has_set
 from cnnviz.errors import ModelChangedError
 from cnnviz.foreign_code import RAISED
 from cnnviz.introspection.hooks import isolated, module_hooks
@@ -305,6 +306,7 @@ def quietly(network: nn.Module) -> Iterator[None]:
         contextlib.redirect_stdout(io.StringIO()),
         seeded(),
         isolated(network, grad=False),
+        made_as_the_caller_has_set(),
     ):
         warnings.simplefilter("ignore")
         yield

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnnviz.default_device import made_as_the_caller_has_set
 from cnnviz.foreign_code import RAISED, first_line
 from cnnviz.heatmaps.occlusion.geometry import whole
 from cnnviz.heatmaps.occlusion.grid import Grid, Position
@@ -92,7 +93,11 @@ class Sweep:
         if self.whole_images is None:
             patches = self._grid.hide(self._image, self._baseline, positions)
             try:
-                with FinalActivation(), computing(self._model, self._image):
+                with (
+                    FinalActivation(),
+                    computing(self._model, self._image),
+                    made_as_the_caller_has_set(),
+                ):
                     output = self._model.module(self._passage.begin(patches, self._image))
                 return finished(self._passage.whole, output)
             except NotFollowedError as error:
