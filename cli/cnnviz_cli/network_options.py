@@ -60,7 +60,7 @@ Output = Annotated[
         "--output",
         metavar="KIND",
         help="What the network's output means: classes, labels, logit, value, embedding, class-map "
-        "or boxes; guessed without it, and the guess is told.",
+        "or boxes; guessed without it, and the guess is reported.",
         rich_help_panel=NETWORK,
     ),
 ]
@@ -78,7 +78,7 @@ Resize = Annotated[
     typer.Option(
         metavar="PX",
         help="How photos are prepared: the shorter side in pixels, height and width as 224x320, or "
-        "none. What is known of the network, or a guess that is told, without it.",
+        "none. What is known of the network, or a guess, which is reported, without it.",
         rich_help_panel=NETWORK,
     ),
 ]

@@ -74,7 +74,7 @@ def load(
         is known: ``resize``, ``crop``, ``mean``, ``std``, ``interpolation`` and ``colour``
         ("rgb", "bgr" or "grey"). When not given, its own: of the weights, of a file beside the
         checkpoint or beside the network's file (NAME.toml, preprocessing.toml, or Hugging Face's
-        preprocessor_config.json); else a guess, which is told.
+        preprocessor_config.json); else a guess, which is reported.
     device : str or torch.device
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``. A module given as such
         stays where it is.

@@ -1,4 +1,4 @@
-"""Sections on the answers to labelled images: which are wrong, and what is mixed up."""
+"""Sections on the answers to labelled images: which are wrong, and which classes are confused."""
 
 from __future__ import annotations
 
@@ -114,13 +114,13 @@ def _listed(found: CountedAnswers) -> tuple[Table, ...]:
     )
 
 
-def mixed_up(found: CountedAnswers, stem: str = "errors", *, pictured: bool = True) -> Section:
-    """Tell what is taken for what, and the calibration; numbers are in the JSON of the name."""
-    title = "What is mixed up" if len(found.shown_classes) else "How labels are told"
+def confusion(found: CountedAnswers, stem: str = "errors", *, pictured: bool = True) -> Section:
+    """Tell which classes are confused, and the calibration; numbers are in the JSON of the name."""
+    title = "Confused classes" if len(found.shown_classes) else "Labels and calibration"
     return Section(
-        "mixed-up",
+        "confusion",
         title,
-        "mixed-up",
+        "confusion",
         (_worst_pair(found),),
         pictures=(Picture.of(found, stem, title),) if pictured else (),
         tables=(*_pairs(found, stem), *_matrix(found), *_calibration(found)),
@@ -147,7 +147,7 @@ def _pairs(found: CountedAnswers, stem: str) -> tuple[Table, ...]:
     rest = f" {more:,} more are in {stem}.json." if more else ""
     return (
         Table(
-            title="Which class is taken for which other",
+            title="Confused pairs of classes",
             caption=(
                 f"Each row is one kind of mistake, the commonest first: {found.noun}s that are "
                 "labelled as "
@@ -216,7 +216,7 @@ def _calibration(found: CountedAnswers) -> tuple[Table, ...]:
 
 
 def classes(found: CountedAnswers, further: Sequence[Table] = ()) -> Section:
-    """Tell how well each class is told, in a table with others after it."""
+    """Tell recall and precision of each class, in a table with others after it."""
     ordered = found.least_recalled
     table = Table(
         title="Every class",
@@ -247,11 +247,10 @@ def classes(found: CountedAnswers, further: Sequence[Table] = ()) -> Section:
         "many "
         f"of the {found.noun}s answered so have the label. Where {found.noun}s are few the "
         "intervals are wide: a "
-        "class whose interval reaches over that of another is not shown to be told worse."
+        "class whose interval reaches over that of another is not shown to be recognised worse."
     )
-    return Section(
-        "classes", "How well each class is told", "classes", (lead,), tables=(table, *further)
-    )
+    title = "Recall and precision of each class"
+    return Section("classes", title, "classes", (lead,), tables=(table, *further))
 
 
 def provenance(found: CountedAnswers) -> Section:

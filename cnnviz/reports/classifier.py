@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cnnviz.reports.answer_report import answer_report, write_csv
 from cnnviz.reports.answer_sections import (
     classes,
-    mixed_up,
+    confusion,
     provenance,
     unless_nan,
     wrong,
@@ -52,7 +52,7 @@ def classifier_report(
         _measures(found),
         classes(found, [_ranking(found)]),
         wrong(found),
-        mixed_up(found, EVALUATION, pictured=False),
+        confusion(found, EVALUATION, pictured=False),
         provenance(found),
     )
     measured = (

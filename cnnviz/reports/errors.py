@@ -1,4 +1,4 @@
-"""The report on wrong answers: which there are, what is mixed up, how well classes are told."""
+"""The report on wrong answers: which they are, and which classes are confused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cnnviz.reports.answer_report import answer_report, write_csv
-from cnnviz.reports.answer_sections import classes, mixed_up, provenance, unless_nan, wrong
+from cnnviz.reports.answer_sections import classes, confusion, provenance, unless_nan, wrong
 from cnnviz.reports.own_files import CLASSES, ERROR_NUMBERS, ERRORS
 from cnnviz.results.text import count, percent
 
@@ -33,7 +33,7 @@ def error_report(found: ErrorAnalysis, *, progress: ReportProgress | None = None
     """
     sections = (
         wrong(found, found.order, found.filters),
-        mixed_up(found),
+        confusion(found),
         classes(found),
         provenance(found),
     )

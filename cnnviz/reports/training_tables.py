@@ -83,7 +83,7 @@ def recorded_tables(run: TrainingRun) -> tuple[Table, ...]:
             rows=tuple((name.replace("_", " "), text) for name, text in COLUMNS.items()),
         ),
         Table(
-            title="What is told as an event",
+            title="What counts as an event",
             caption="Each once, and again only after it has passed.",
             columns=(TableColumn("Kind"), TableColumn("When")),
             rows=tuple(KINDS.items()),

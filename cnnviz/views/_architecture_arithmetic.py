@@ -34,7 +34,7 @@ def explained_caption(trace: Trace) -> str:
     return (
         "Where the numbers of each layer come from. Size: (W − F + 2P)/S + 1 of an input size W, "
         "kernel F, padding P at each end and stride S, rounded down unless said otherwise; where "
-        "it is rounded, what the windows leave over is told. With a dilation D the kernel reaches "
+        "it is rounded, what the windows leave over is said. With a dilation D the kernel reaches "
         "over D·(F − 1) + 1. Parameters: (F·F·D1)·K + K for K filters that each read D1 channels "
         "and have a bias. MACs, multiply-accumulate operations: each position of the output times "
         "each filter times the kernel. Receptive field, in "

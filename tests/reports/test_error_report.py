@@ -58,6 +58,8 @@ def test_the_files_beside_it_are_listed_and_the_json_has_the_answers(saved):
     assert {"errors.csv", "classes.csv", "errors.json", "pictures/wrong-3.png"} <= files
     told = json.loads(saved.data.read_text("utf-8"))
     (wrong,) = (part for part in told["sections"] if part["key"] == "wrong")
+    titles = [part["title"] for part in told["sections"]]
+    assert titles[1:3] == ["Confused classes", "Recall and precision of each class"]
     assert wrong["answers"][0]["image"] == "red/green.PNG"
     assert wrong["answers"][0]["confidence"] == pytest.approx(0.9647, abs=1e-3)
     assert check_destination(saved.directory, force=True).is_dir()

@@ -123,7 +123,7 @@ def _pairs(axes: Axes, found: CountedAnswers) -> None:
     axes.set_xlabel(f"{found.noun}s", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     more = found.further_pairs
     rest = f"; {more:,} more pairs" if more else ""
-    title(axes, f"Most often mixed up: right class → answer{rest}")
+    title(axes, f"Most often confused: right class → answer{rest}")
 
 
 def draw_classes(axes: Axes, found: CountedAnswers, classes: Sequence[ClassMeasures]) -> None:

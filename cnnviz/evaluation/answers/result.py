@@ -70,7 +70,7 @@ class CountedAnswers(TableResult):
     examples : tuple of Example
         The first of these, with their pictures.
     measures : tuple of ClassMeasures
-        How well each class is told that has a label or an answer, over all images.
+        Recall, precision and F1 of each class that has a label or an answer, over all images.
     shown_classes : tuple of str
         The classes of the confusion matrix, those of `measures`; none for independent labels.
     confusion : ndarray of int64
@@ -135,7 +135,7 @@ class CountedAnswers(TableResult):
 
     @cached_property
     def pairs(self) -> tuple[ConfusedPair, ...]:
-        """Which class is taken for which other, most often first."""
+        """Pairs of classes that are confused, most often first."""
         labelled = self.confusion.sum(1)
         rows, columns = np.nonzero(self.confusion * (1 - np.eye(len(self.confusion), dtype=int)))
         found = [

@@ -240,7 +240,7 @@ class Tally:
 
     @property
     def measures(self) -> tuple[ClassMeasures, ...]:
-        """How well each class is told that has a label or an answer, in their order."""
+        """Recall, precision and F1 of each class that has a label or an answer, in order."""
         counted = zip(self.names, self._labelled, self._answered, self._right, strict=True)
         return tuple(
             ClassMeasures(index, name, int(labelled), int(answered), int(right))

@@ -34,7 +34,7 @@ _LOW = 3.6
 
 
 def draw(found: ClassifierEvaluation, into: drawing.Canvas | None = None) -> drawing.Canvas:
-    """Draw what is mixed up beside how well classes are told, over the curves."""
+    """Draw confusions beside recall and precision of classes, over the curves."""
     classes = shown_measures(found)
     left = left_side(found)
     tall = max(LINE * len(classes) + 0.9, left, 2.6)

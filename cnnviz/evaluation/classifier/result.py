@@ -127,7 +127,7 @@ class ClassifierEvaluation(Checked, CountedAnswers):
         return f1_of(measured)
 
     def summary(self) -> str:
-        """Say how many answers are wrong, and how well classes are told."""
+        """Say how many answers are wrong, and how well classes are recognised."""
         over = f" over {plural(self.images, self.noun)}" if self.kind == OutputKind.LABELS else ""
         parts = [
             f"{self.wrong:,} of {plural(self.decisions, self.decided)} wrong{over}, "
@@ -220,7 +220,7 @@ class ClassifierEvaluation(Checked, CountedAnswers):
         return (
             f" {listed(few, _MOST_NAMED)} {have} fewer than {FEW} {self.noun}s, too few to say "
             "how well "
-            "the class is told: the intervals show it."
+            "the class is recognised: the intervals show it."
         )
 
     def table(self) -> Table:

@@ -70,7 +70,7 @@ def evaluate_classifier(
     count : int, optional
         At most how many of the images, evenly spread.
     top : sequence of int, optional
-        For which k the top-k error is told; 1 and 5 by default, where there are more classes than
+        For which k the top-k error is given; 1 and 5 by default, where there are more classes than
         that. Independent labels have none.
     explain : int
         How many of the surest wrong answers get heatmaps.

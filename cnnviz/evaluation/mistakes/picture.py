@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def draw(found: ErrorAnalysis, into: drawing.Canvas | None = None) -> drawing.Canvas:
-    """Draw what is mixed up beside how well each class is told, over the calibration."""
+    """Draw confusions beside recall and precision of classes, over the calibration."""
     classes = shown_measures(found)
     left = left_side(found)
     tall = max(LINE * len(classes) + 0.9, left, 2.6) + 2.9

@@ -416,7 +416,7 @@ def test_a_matrix_of_many_classes_is_a_list_of_pairs(tmp_path):
     assert found.confusion.shape == (many, many)
     figure = found.figure()
     titles = [axes.get_title("left") for axes in figure.axes]
-    assert titles[0] == "Most often mixed up: right class → answer; 106 more pairs"
+    assert titles[0] == "Most often confused: right class → answer; 106 more pairs"
     assert titles[1] == "Classes: the 30 recalled least"
     assert max(figure.get_size_inches()) * 160 < 8000
 
