@@ -1,14 +1,18 @@
-"""Texts that the suite lays out once are laid out as matplotlib does it."""
+"""Texts that the suite lays out and draws once are as matplotlib lays them out and draws them."""
 
 from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 
+from tests.helpers.kept_letters import kept_letters
 from tests.helpers.text_layouts import remembered
 
 STAMPS = {"png": {}, "svg": {"Date": None}}
@@ -35,9 +39,18 @@ def lettered(size: float, dollars: bool) -> Figure:
         ({}, {"rotation": 45}, {"ha": "right"}, {"va": "top"}, {"weight": "bold"}, {"wrap": True})
     ):
         axes.text(0.0, 0.1 * place, "the same words", fontsize=size, **style)
+    axes.text(0.0, 0.4, "with hard edges", antialiased=False)
     axes.text(0.0, 0.65, "two\nlines", linespacing=2.0, rotation=90, rotation_mode="anchor")
     axes.text(1e6, 0.65, "two\nlines", multialignment="right")
     return figure
+
+
+KEPT = [
+    name
+    for name in ("_prepare_font", "_draw_text_glyphs_and_boxes")
+    if hasattr(RendererAgg, "_draw_text_glyphs_and_boxes")
+]
+"""What the suite does once of drawing letters, from matplotlib 3.11 on."""
 
 
 def saved(figure: Figure, form: str, dpi: int) -> bytes:
@@ -55,6 +68,8 @@ def test_figures_are_the_same_to_the_last_byte(form: str, monkeypatch: pytest.Mo
             drawn = saved(lettered(size, dollars), form, dpi)
             with monkeypatch.context() as patched:
                 patched.setattr(Text, "_get_layout", ours.__wrapped__)
+                for name in KEPT:
+                    patched.setattr(RendererAgg, name, getattr(RendererAgg, name).__wrapped__)
                 assert saved(lettered(size, dollars), form, dpi) == drawn
 
 
@@ -80,3 +95,21 @@ def test_a_text_is_laid_out_once_for_two_figures() -> None:
         Text._get_layout = before
     assert counted.count("once") == 1
     assert len(counted) >= 3
+
+
+@pytest.mark.skipif(not KEPT, reason="matplotlib draws a line of text as one picture")
+def test_letters_are_drawn_once_for_each_place_in_a_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in KEPT:  # The suite draws within such a context.
+        monkeypatch.setattr(RendererAgg, name, getattr(RendererAgg, name).__wrapped__)
+    counts, pictures = [], []
+    with kept_letters() as kept:
+        for across in (10.0, 40.0, 40.5):
+            renderer = RendererAgg(200, 30, 100)
+            renderer.draw_text(renderer.new_gc(), across, 20.0, "words", FontProperties(), 0.0)
+            pictures.append(np.asarray(renderer.buffer_rgba()).copy())
+            counts.append(len(kept))
+    # How the letters lie is found out for the first, and five are drawn for each half of a pixel.
+    assert counts == [6, 6, 11]
+    assert np.array_equal(pictures[1][:, 30:], pictures[0][:, :-30])
+    assert pictures[0].any()
+    assert not np.array_equal(pictures[1], pictures[2])
