@@ -25,9 +25,11 @@ from cnnviz.results.picture_style import PictureStyle
 from cnnviz.results.table import TableResult
 from cnnviz.results.text import minus
 from cnnviz.testing import LAWS, Trial, network_state
+from cnnviz.testing.trial import ARRAYS
 from cnnviz.views import VIEWS
 from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input
-from tests.helpers.brief_views import BRIEF
+from tests.helpers.brief_views import BRIEF, brief_result
+from tests.helpers.drawn_numbers import Values, texts_of
 
 # Tested with small inputs of their own; on large networks they would take minutes.
 QUICK = ("predictions", "filters", "feature_maps", "cam")
@@ -55,7 +57,9 @@ TABLES = {
 @pytest.fixture(scope="module", params=VIEWS, ids=lambda view: view.name)
 def trial(request: pytest.FixtureRequest) -> Trial:
     """Return a view with the small networks that it is tried on, and one result for all laws."""
-    return Trial(request.param, BRIEF.get(request.param.name, {}))
+    trial = Trial(request.param, BRIEF.get(request.param.name, {}))
+    vars(trial)["result"] = brief_result(trial.view.name)  # that of the tests of JSON
+    return trial
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
@@ -125,6 +129,16 @@ def test_numbers_below_zero_have_a_minus_sign_in_every_text(trial: Trial) -> Non
     said = [text for text in drawn if not text.startswith("$")]
     for text in (found.summary(), found.caption(), str(found), *said):
         assert minus(text) == text
+
+
+def test_every_number_of_a_picture_is_a_value(trial: Trial, tmp_path: Path) -> None:
+    # With these it was drawn, which makes the last of its texts.
+    (tmp_path / "a.json").write_bytes(trial.files[".json"])
+    if ARRAYS in trial.files:
+        (tmp_path / "a.npz").write_bytes(trial.files[ARRAYS])
+    values = Values(tmp_path / "a.json")
+    lost = {text: found for text in texts_of(trial.figure) if (found := values.unknown(text))}
+    assert lost == {}
 
 
 def test_a_size_is_refused_with_one_that_will_do_or_every_text_can_be_read(trial: Trial) -> None:

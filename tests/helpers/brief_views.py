@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
+
+from cnnviz.results.result import Result
+from cnnviz.testing import Trial
+from cnnviz.views import VIEWS
 
 BRIEF: dict[str, dict[str, Any]] = {
     "explanations": {"methods": ["gradcam", "saliency"]},
-    "faithfulness": {"steps": 4, "stages": 2},
+    "faithfulness": {"steps": 4, "stages": 2, "baselines": ["mean"]},
+    "activation_functions": {"functions": "relu,tanh,maxout", "width": 32},
+    "losses": {"functions": "mse,cross_entropy"},
+    "pixels": {"side": 4},
+    "softmax": {"temperatures": (0.5, 2.0)},
+    "top_activations": {"k": 2, "top": 3},
     "invariance": {"steps": 5},
     "loss_landscape": {"points": 5},
     "challenges": {"steps": 3},
@@ -19,3 +29,9 @@ BRIEF: dict[str, dict[str, Any]] = {
     "transfer_learning": {"samples": (1, 2), "epochs": 1, "seeds": 2, "test": 8},
 }
 """What a view that cannot do without it, or would take long, is given besides."""
+
+
+@cache
+def brief_result(name: str) -> Result:
+    """Return what a view gives for the small network that views are tried on; made once."""
+    return Trial(next(view for view in VIEWS if view.name == name), BRIEF.get(name, {})).result

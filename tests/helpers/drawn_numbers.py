@@ -81,10 +81,15 @@ class Values:
 
 
 def written(figure: Figure) -> list[str]:
-    """Return the texts of a figure, without those of its axes."""
+    """Draw a figure, and return its texts, without those of its axes."""
     # Where panels come to lie changes no word, and takes as long as drawing them.
     figure.set_layout_engine("none")
     figure.draw_without_rendering()
+    return texts_of(figure)
+
+
+def texts_of(figure: Figure) -> list[str]:
+    """Return the texts of a figure that was drawn, without those of its axes."""
     of_axes = set()
     # A colour bar inside of other axes is none of the figure's.
     for axes in figure.findobj(Axes):

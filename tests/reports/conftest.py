@@ -18,6 +18,7 @@ from cnnviz.reports.sections import visualizations
 from cnnviz.reports.training import training_report
 from tests.helpers.architectures import tiny_network
 from tests.helpers.report_model import HOSTILE, fewer_pixels, small_model, write_photo
+from tests.helpers.undrawn import undrawn
 
 
 @pytest.fixture
@@ -64,11 +65,14 @@ def saved(single: Report, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 @pytest.fixture(scope="session")
 def saved_several(several: Report, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """Return what was written for two photos, without what a page on one photo shows as well."""
+    """Return what was written for two photos, without what a page on one photo shows as well.
+
+    Its pictures are as large as they would be, and empty: that on one photo has them drawn.
+    """
     kept = tuple(
         part for part in several.sections if part.key not in ("predictions", "feature_maps")
     )
-    with fewer_pixels():
+    with fewer_pixels(), undrawn():
         return replace(several, sections=kept).save(
             tmp_path_factory.mktemp("many") / "report", pdf=True, single_file=True
         )

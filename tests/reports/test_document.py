@@ -104,7 +104,13 @@ def test_every_picture_has_the_size_that_is_written_and_its_origin(manifest, dat
                 assert image.mode == "RGB"
                 origin = json.loads(image.info["Description"])
             assert origin["model"] == "small"
-            assert len(np.unique(np.asarray(Image.open(manifest.directory / entry["file"])))) > 3
+
+
+def test_every_picture_is_drawn(saved):
+    for part in json.loads(saved.data.read_text("utf-8"))["sections"]:
+        for entry in part["pictures"]:
+            with Image.open(saved.directory / entry["file"]) as image:
+                assert len(np.unique(np.asarray(image))) > 3
 
 
 def test_the_same_report_saved_twice_has_the_same_pictures(brief, tmp_path):

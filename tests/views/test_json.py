@@ -34,29 +34,14 @@ from cnnviz.testing import Trial, small_network
 from cnnviz.testing.trial import images
 from cnnviz.views import VIEWS
 from cnnviz.views.feature_maps import FeatureMaps
+from tests.helpers.brief_views import brief_result
 from tests.helpers.colour_classes import Means, colour_folder, colour_model, write_colour
 from tests.helpers.detectors import NAMES, UNIT, Pyramid
 from tests.helpers.detectors import photos as scenes
 from tests.helpers.drawn_numbers import Values, written
 from tests.helpers.report_model import small_model, write_photo
+from tests.helpers.undrawn import undrawn
 
-BRIEF: dict[str, dict[str, Any]] = {
-    "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
-    "optimizers": {"optimizers": "gd,adam", "steps": 1},
-    "overfitting": {"scenes": 10, "epochs": 2, "seeds": 2, "validation": 10, "test": 10},
-    "transfer_learning": {"samples": (1, 2), "epochs": 1, "seeds": 2, "test": 8},
-    "top_activations": {"k": 2, "top": 3},
-    "famous_networks": {"names": "LeNet-5,AlexNet,MobileNet v1"},
-    "activation_functions": {"functions": "relu,tanh,maxout", "width": 32},
-    "explanations": {"methods": ["gradcam", "saliency"]},
-    "faithfulness": {"steps": 4, "stages": 2, "baselines": ["mean"]},
-    "losses": {"functions": "mse,cross_entropy"},
-    "pixels": {"side": 4},
-    "softmax": {"temperatures": (0.5, 2.0)},
-    "invariance": {"steps": 5},
-    "loss_landscape": {"points": 5},
-    "challenges": {"steps": 3},
-}
 CHECKS = CheckSettings(groups=("curves", "drop"), steps=2, baselines=("mean",))
 
 
@@ -113,7 +98,7 @@ def _trained(steps: int = 3) -> Result:
 
 
 KINDS: dict[str, Callable[[], Result]] = {
-    **{view.name: lambda v=view: Trial(v, BRIEF.get(v.name, {})).result for view in VIEWS},
+    **{view.name: lambda name=view.name: brief_result(name) for view in VIEWS},
     "evaluate": _evaluated,
     "errors": _wrong,
     "errors of many classes": _wrong_of_many,
@@ -279,6 +264,8 @@ def test_every_array_comes_out_to_the_last_bit(result: Result, file: Path) -> No
             np.testing.assert_array_equal(back.reshape(array.shape).astype(array.dtype), array)
 
 
+# Those of the pictures of views are looked for where these are drawn: with the laws.
+@pytest.mark.parametrize("result", list(KINDS)[len(VIEWS) :], indirect=True)
 def test_every_number_of_a_picture_is_a_value(result: Result, file: Path) -> None:
     values = Values(file)
     lost = {text: found for text in written(result.figure()) if (found := values.unknown(text))}
@@ -385,11 +372,12 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Manifest]:
     folder = tmp_path_factory.mktemp("reports")
     parts = "photo,predictions,cam,feature_maps,filters,units,provenance"
     made = report(small_model(), write_photo(folder / "a.png", 1), parts)
-    return {
-        "photos": made.save(folder / "photos"),
-        "errors": error_report(_wrong()).save(folder / "errors"),
-        "training": training_report(_trained(4)).save(folder / "training"),
-    }
+    with undrawn():
+        return {
+            "photos": made.save(folder / "photos"),
+            "errors": error_report(_wrong()).save(folder / "errors"),
+            "training": training_report(_trained(4)).save(folder / "training"),
+        }
 
 
 @pytest.mark.parametrize("name", ["photos", "errors", "training"])
@@ -447,7 +435,7 @@ def test_a_report_whose_arrays_cannot_be_written_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("cnnviz.reports.pictures.write_npz", fails)
-    with pytest.raises(OutputError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"), undrawn():
         made.save(tmp_path / "report")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from matplotlib.text import Text
@@ -21,8 +22,12 @@ BARE = re.compile(r"900\d(?!\d|:\d)")
 SAID = re.compile(r"layers? ([\d, ]*(and )?)?$")
 
 
+@cache
 def numbered() -> nn.Sequential:
-    """Return the small network with numbers as names that stand nowhere else."""
+    """Return the small network with numbers as names that stand nowhere else, once for all views.
+
+    Views leave it as it is, which is a law, and what was found out of it serves again.
+    """
     layers = enumerate(small_network(), 9001)
     return nn.Sequential(OrderedDict((str(number), layer) for number, layer in layers)).eval()
 
