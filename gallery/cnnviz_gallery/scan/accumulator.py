@@ -54,6 +54,7 @@ class Accumulator:
         }
         units = [np.array(each.units, np.float64) for each in start.layers]
         self._unit = torch.from_numpy(np.concatenate(units))
+        self._finer = np.concatenate([quantised_sums.finer_than(each) for each in units])
         # Bins are those of the layer, so that its units are drawn on one scale.
         self._bin_unit = torch.from_numpy(np.repeat([each.max() for each in units], sizes))
         self._strongest = {each.layer: TopK(settings.kept) for each in start.layers}
@@ -115,7 +116,7 @@ class Accumulator:
             if group >= 0:
                 above = units[row].clip(0)
                 self._group_sums[group] += above
-                self._group_squares[group] += quantised_sums.squares_of(above)
+                self._group_squares[group] += quantised_sums.squares_of(above, self._finer)
 
     def portion(self, shards: tuple[int, ...], refused: Mapping[int, Refusal]) -> PartialScan:
         """Return everything, as what these shards hold."""

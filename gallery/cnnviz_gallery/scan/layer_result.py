@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -118,7 +119,7 @@ class LayerResult:
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = self.sums * self.units / self.counted
-        return np.where(self._beyond(quantised_sums.LIMIT) | self._weak, np.nan, mean)
+        return np.where(self._beyond(quantised_sums.LIMIT * self.units) | self._weak, np.nan, mean)
 
     @property
     def sparsity(self) -> NDArray[np.float64]:
@@ -130,10 +131,10 @@ class LayerResult:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(1.0 - self.active_positions / positions)
 
-    def _beyond(self, units: int) -> NDArray[np.bool_]:
-        """Whether a peak of a channel is further from zero than so many units, [C]."""
+    def _beyond(self, most: float | NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether a peak of a channel is further from zero than this, [C]."""
         # In double: a limit may lie beyond what the peaks can be.
-        most, highest = units * self.units, self.highest.astype(np.float64)
+        highest = self.highest.astype(np.float64)
         return np.asarray((highest > most) | (self.lowest < -most))
 
     @property
@@ -151,7 +152,7 @@ class LayerResult:
         with np.errstate(invalid="ignore", divide="ignore"):
             means = self.group_sums * self.units[:, None] / np.asarray(counts, np.float64)
         lost = (self.counted < self.images) | (self.lost_positions > 0)
-        lost |= self._beyond(quantised_sums.LIMIT) | self._weak
+        lost |= self._beyond(quantised_sums.LIMIT * self.units) | self._weak
         return np.where(lost[:, None], np.nan, means)
 
     def group_variances(self, counts: Ints) -> NDArray[np.float64]:
@@ -162,16 +163,16 @@ class LayerResult:
         rounding leaves open.
         """
         images = np.asarray(counts, np.float64)
-        step = quantised_sums.square_unit(self.units)[:, None]
+        step = quantised_sums.square_unit(self.unit)
         squares, means = self.group_squares * step, self.group_means(counts)
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = squares - images * np.square(means)
             # Of a peak x it is x times the step at most, and half as much where x rounds to zero.
-            rounding = 1.5 * images * means * np.sqrt(step)
+            rounding = 1.5 * images * means * math.sqrt(step)
             rounded = (spread != 0.0) & (rounding > _ROUNDED * spread)
             found = np.maximum(spread, 0.0) + np.where(rounded, rounding, 0.0)
             found = found / (images - 1.0)
-        lost = (images < 2.0) | self._beyond(quantised_sums.SQUARE_LIMIT)[:, None]
+        lost = (images < 2.0) | self._beyond(quantised_sums.SQUARE_LIMIT * self.unit)[:, None]
         return np.where(lost, np.nan, found)
 
     def selectivity(self, counts: Ints) -> NDArray[np.float64]:

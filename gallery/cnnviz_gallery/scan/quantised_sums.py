@@ -31,7 +31,7 @@ _FINER = 12
 _COARSE = 10
 _SQUARE_LIMIT = 2**20
 SQUARE_LIMIT = _SQUARE_LIMIT * 2**_COARSE
-"""Units beyond which the square of a value is not summed as it is."""
+"""Units of a layer beyond which the square of a value is not summed as it is."""
 
 
 def bin_of(values: torch.Tensor, unit: float | torch.Tensor) -> torch.Tensor:
@@ -97,16 +97,29 @@ def in_units(values: torch.Tensor, unit: float | torch.Tensor) -> torch.Tensor:
     return (values.detach().double() / unit).round_().clamp_(-LIMIT, LIMIT).long()
 
 
-def squares_of(units: NDArray[np.int64]) -> NDArray[np.int64]:
+def finer_than(units: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return how many times the unit of each channel was halved from that of its layer, [C]."""
+    return np.asarray(np.log2(units.max() / units), np.int64)
+
+
+def squares_of(units: NDArray[np.int64], finer: int | NDArray[np.int64] = 0) -> NDArray[np.int64]:
     """Return the squares of whole numbers of units, in `square_unit`, to be summed in any order.
 
-    Numbers are rounded to 2 ** 10 units first, and those beyond 2 ** 30 units count as that many,
-    so that 2 ** 22 images cannot overflow.
+    Numbers are rounded to 2 ** 10 units of the layer first, and those beyond 2 ** 30 of them count
+    as that many, so that 2 ** 22 images cannot overflow.
+
+    Parameters
+    ----------
+    units : ndarray of int64
+        The numbers.
+    finer : int or ndarray of int64
+        What `finer_than` says of their channels.
     """
-    coarse = np.minimum((np.abs(units) + 2 ** (_COARSE - 1)) >> _COARSE, _SQUARE_LIMIT)
+    shift = _COARSE + finer
+    coarse = np.minimum((np.abs(units) + (1 << (shift - 1))) >> shift, _SQUARE_LIMIT)
     return np.asarray(coarse * coarse, np.int64)
 
 
-def square_unit(unit: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what `squares_of` counts, for values in multiples of `unit`."""
-    return np.square(unit * 2.0**_COARSE)
+def square_unit(unit: float) -> float:
+    """Return what `squares_of` counts in a layer of this unit."""
+    return (unit * 2.0**_COARSE) ** 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,14 +17,23 @@ from cnnviz_gallery.scan.layer_result import LayerResult
 UNIT = quantised_sums.unit_for(4.0)
 
 
-def counted(peaks: NDArray[np.float64], groups: NDArray[np.int64], classes: int) -> LayerResult:
+def counted(
+    peaks: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    classes: int,
+    units: float | NDArray[np.float64] = UNIT,
+) -> LayerResult:
     """Return what a scan finds where the channels have these peaks, [images, C]."""
-    found = layer_result.empty("layer", (peaks.shape[1], 1, 1), UNIT, classes, 1, 1)
+    found = layer_result.empty("layer", (peaks.shape[1], 1, 1), units, classes, 1, 1)
+    finer = quantised_sums.finer_than(found.units)
     for row, group in zip(torch.tensor(peaks, dtype=torch.float32), groups, strict=True):
-        above = quantised_sums.in_units(row.clamp(min=0), UNIT).numpy()
+        above = quantised_sums.in_units(row.clamp(min=0), torch.from_numpy(found.units)).numpy()
         found.group_sums[:, group] += above
-        found.group_squares[:, group] += quantised_sums.squares_of(above)
-    return found
+        found.group_squares[:, group] += quantised_sums.squares_of(above, finer)
+    highest = peaks.max(axis=0, initial=-np.inf)[:, None].astype(np.float32)
+    strongest = replace(found.strongest, values=highest)
+    lowest = peaks.min(axis=0, initial=np.inf).astype(np.float32)
+    return replace(found, strongest=strongest, lowest=lowest)
 
 
 def contrasted(peaks: NDArray[np.float64], groups: NDArray[np.int64]) -> ClassContrast:
@@ -134,12 +145,25 @@ def test_a_silent_channel_and_one_without_any_spread() -> None:
     assert found.clear[1]
 
 
+def test_a_channel_that_is_weak_in_the_first_image_alone_has_the_same_intervals() -> None:
+    """Its unit is finer than that of its layer, to which squares and their limit go on to keep."""
+    peaks, groups = drawn(0, 1, 12, lead=2.0)
+    counts = np.bincount(groups)
+    units = quantised_sums.units_for(np.array([8.0, 0.001]))
+    assert units[1] == units[0] / 2**12
+    layer = counted(np.repeat(peaks, 2, axis=1), groups, 5, units)
+    found = class_contrast(layer, counts)
+    for each in (found.means, found.least, found.most, found.low, found.high):
+        assert np.isfinite(each).all()
+        np.testing.assert_allclose(each[1], each[0], rtol=1e-6)
+
+
 def test_squares_of_huge_values_do_not_overflow_and_small_ones_are_not_lost() -> None:
     huge = quantised_sums.squares_of(np.array([2**40, 2**30]))
     assert (huge == 2**40).all()
     assert int(huge[0]) * 2**22 < 2**63
     units = quantised_sums.in_units(torch.tensor([0.01]), UNIT).numpy()
-    found = quantised_sums.squares_of(units) * quantised_sums.square_unit(np.array(UNIT))
+    found = quantised_sums.squares_of(units) * quantised_sums.square_unit(UNIT)
     assert found == pytest.approx(1e-4, rel=0.05)
 
 

@@ -110,7 +110,9 @@ def single(
     empty.histogram[np.arange(len(values)), bins] += 1
     above = quantised_sums.in_units(peaks.clamp(min=0), units).numpy()
     empty.group_sums[:, group] += above
-    empty.group_squares[:, group] += quantised_sums.squares_of(above)
+    empty.group_squares[:, group] += quantised_sums.squares_of(
+        above, quantised_sums.finer_than(layer.units)
+    )
     return replace(
         empty,
         images=1,
