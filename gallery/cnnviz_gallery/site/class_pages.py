@@ -33,12 +33,27 @@ MAP_SIDE = 192
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """The images that belong on the page of one class, by place; the surest answers first."""
+    """The images that belong on the page of one class, by place; the surest answers first.
+
+    Of those that are `called` by its name, `wrongly` holds those whose label is another class of
+    the network. Of an image without a label, or whose label is no class of the network, it is not
+    known whether the answer is right.
+    """
 
     called: Ints
     wrongly: Ints
     missed: Ints
     labelled: int
+
+    @property
+    def right(self) -> int:
+        """How many images with this label are called by its name."""
+        return self.labelled - len(self.missed)
+
+    @property
+    def unknown(self) -> int:
+        """How many images are called by its name of which nothing says what they show."""
+        return len(self.called) - len(self.wrongly) - self.right
 
     @property
     def shown(self) -> list[int]:
@@ -221,27 +236,27 @@ def _answered(subject: SiteContext, index: int, place: int, at: int) -> content.
 def _lead(subject: SiteContext, found: Members) -> str:
     called = plural(len(found.called), "image")
     if found.labelled:
-        right = len(found.called) - len(found.wrongly)
         return (
-            f"The network predicts this class for {called}; {right} of the "
+            f"The network predicts this class for {called}; {found.right} of the "
             f"{plural(found.labelled, 'image')} with this label are among them."
         )
     return f"The network predicts this class for {called} of {subject.scan.images:,}."
 
 
 def _facts(subject: SiteContext, found: Members) -> tuple[content.Fact, ...]:
-    called = len(found.called)
     facts: list[content.Fact] = []
     if found.labelled:
-        facts.append(content.Fact("Predicted", f"{called:,}"))
-        right = found.labelled - len(found.missed)
+        facts.append(content.Fact("Predicted", f"{len(found.called):,}"))
         facts += [
             content.Fact("Labelled", f"{found.labelled:,}"),
-            _rate("Recall", right, found.labelled, "of those with this label"),
+            _rate("Recall", found.right, found.labelled, "of those with this label"),
         ]
-        if called:
-            rightly = called - len(found.wrongly)
-            facts.append(_rate("Precision", rightly, called, "of those predicted as this class"))
+        told = len(found.called) - found.unknown
+        if told:
+            of = "of those predicted as this class"
+            if found.unknown:
+                of += f" with a label that the network knows; {found.unknown:,} have none"
+            facts.append(_rate("Precision", found.right, told, of))
     return tuple(facts)
 
 
@@ -312,12 +327,10 @@ def _votes(subject: SiteContext, votes: ClassVotes, tiles: int) -> tuple[content
 def lines(subject: SiteContext, found: Sequence[Members]) -> content.ClassesPage:
     """Return what the list of classes says."""
     labelled = any(each.labelled for each in found)
-    right = sum(each.labelled - len(each.missed) for each in found)
+    right = sum(each.right for each in found)
     total = sum(each.labelled for each in found)
     every = [
-        content.ClassLine(
-            name, file, len(each.called), each.labelled, each.labelled - len(each.missed)
-        )
+        content.ClassLine(name, file, len(each.called), each.labelled, each.right)
         for file, name, each in zip(subject.class_files, subject.categories, found, strict=True)
     ]
     return content.ClassesPage(

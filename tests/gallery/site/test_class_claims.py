@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,7 @@ from cnnviz.results.text import layer_said, share_between
 from cnnviz_gallery.scan.class_contrast import class_contrast
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
+from cnnviz_gallery.site import class_pages
 from cnnviz_gallery.site.build import build
 
 
@@ -90,6 +92,27 @@ def test_shares_of_a_class_stand_with_their_counts_and_intervals(many_site):
         text = text_of(path).replace("\u00a0", " ")
         assert f"Recall {share}" in text
         assert f"{right} of 12, of those with this label" in path.read_text("utf-8")
+
+
+def test_images_of_which_nothing_says_what_they_show_are_no_right_answers(many_site):
+    """They once counted as right in precision, and as images with the label of the class."""
+    found, _ = many_site
+    labels = found.answers.labels.copy()
+    labels[::3] = -1
+    subject = SimpleNamespace(
+        scan=replace(found, answers=replace(found.answers, labels=labels)), class_files=[""] * 10
+    )
+    met = 0
+    for index, each in enumerate(class_pages.members(subject)):
+        called = found.answers.top == index
+        right, told = int((labels[called] == index).sum()), int((labels[called] >= 0).sum())
+        assert (each.right, each.unknown) == (right, int(called.sum()) - told)
+        assert f"; {right} of the {each.labelled} images" in class_pages._lead(subject, each)
+        precise = [fact for fact in class_pages._facts(subject, each) if fact.label == "Precision"]
+        assert len(precise) == (told > 0)
+        assert not precise or f"{right} of {told}" in f"{precise[0].value} {precise[0].title}"
+        met += each.unknown > 0
+    assert met > 1
 
 
 def test_a_class_says_of_which_layer_its_map_is(many_site, tiny):
