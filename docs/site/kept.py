@@ -9,7 +9,16 @@ from jinja2.bccache import Bucket
 from numpydoc import docscrape_sphinx
 from numpydoc.numpydoc import mangle_signature
 from sphinx.application import Sphinx
+from sphinx.builders.latex.transforms import FootnoteDocnameUpdater
+from sphinx.pycode.parser import Parser
 from sphinx.search.en import SearchEnglish
+from sphinx.transforms import i18n
+
+_ELSEWHERE = (
+    *(i18n.Locale, i18n.TranslationProgressTotaliser, i18n.AddTranslationClasses),
+    *(i18n.RemoveTranslatableInline, FootnoteDocnameUpdater),
+)
+"""What translations and LaTeX need, and is looked for in each page nonetheless."""
 
 
 class Compiled(BytecodeCache):
@@ -33,8 +42,14 @@ def keep(app: Sphinx) -> None:
 
     Each word is stemmed once for all pages, where Sphinx remembers the stems of a page; the
     template of docstrings is compiled once, where numpydoc makes one for each; and numpydoc does
-    not look into each docstring for a signature, which none of ours has.
+    not look into each docstring for a signature, which none of ours has. Where each definition
+    begins and ends, which takes longer to find than all else that is read in a file, only pages of
+    source code ask, of which there are none.
     """
+    Parser.parse_definition = _leave_out
+    app.registry.transforms[:] = [
+        each for each in app.registry.transforms if each not in _ELSEWHERE
+    ]
     SearchEnglish.stem = functools.cache(SearchEnglish.stem)
     docscrape_sphinx.SandboxedEnvironment = functools.partial(
         docscrape_sphinx.SandboxedEnvironment, bytecode_cache=Compiled()
@@ -42,3 +57,7 @@ def keep(app: Sphinx) -> None:
     for listener in app.events.listeners["autodoc-process-signature"]:
         if listener.handler is mangle_signature:
             app.disconnect(listener.id)
+
+
+def _leave_out(parser: Parser) -> None:
+    parser.definitions = {}
