@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,18 +37,47 @@ _T = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2
 """Student's t at 97.5%, for 1 to 11 degrees of freedom."""
 
 
+def student(
+    degrees: float | NDArray[np.floating[Any]], confidence: float = LEVEL
+) -> NDArray[np.float64]:
+    """Return how many standard errors an interval of Student's t reaches to either side.
+
+    By the expansion of Cornish and Fisher in the form of Hill (1970, "Algorithm 396"), which at 95%
+    is right to a hundredth from four degrees of freedom on. From nine on it is so at any confidence
+    up to that of a choice among 20,000 (Bonferroni).
+
+    Parameters
+    ----------
+    degrees : float or ndarray of float
+        Degrees of freedom, above zero.
+    confidence : float
+        The share of such intervals that hold the true value.
+    """
+    z = NormalDist().inv_cdf(0.5 + confidence / 2.0)
+    v = np.asarray(degrees, np.float64)
+    terms = (
+        (z**3 + z) / 4.0,
+        (5.0 * z**5 + 16.0 * z**3 + 3.0 * z) / 96.0,
+        (3.0 * z**7 + 19.0 * z**5 + 17.0 * z**3 - 15.0 * z) / 384.0,
+        (79.0 * z**9 + 776.0 * z**7 + 1482.0 * z**5 - 1920.0 * z**3 - 945.0 * z) / 92160.0,
+    )
+    found = z + np.zeros_like(v)
+    for power, term in enumerate(terms, start=1):
+        found = found + term / v**power
+    return found
+
+
 def t_reach(count: int) -> float:
     """Return how far a 95% interval of a mean reaches, in standard deviations of its values.
 
-    Of `count` values that are drawn from a normal distribution, 2 to 12 (Student 1908); NaN for
-    one, of which nothing is known.
+    Of `count` values that are drawn from a normal distribution (Student 1908); NaN for one, of
+    which nothing is known.
     """
-    return _T[count - 2] / math.sqrt(count) if count > 1 else math.nan
-
-
-def mean_reach(count: int) -> float:
-    """Return the same for any number of values above one; of many by the normal distribution."""
-    return t_reach(count) if count <= len(_T) + 1 else Z / math.sqrt(count)
+    if count < 2:
+        return math.nan
+    degrees = count - 1
+    times = _T[degrees - 1] if degrees <= len(_T) else float(student(degrees))
+    return times / math.sqrt(count)
 
 
 def mean_interval(
@@ -70,7 +101,7 @@ def mean_interval(
         return math.nan, math.nan
     if not ((values >= least) & (values <= most)).all():
         least, most = -math.inf, math.inf
-    reach = mean_reach(len(values)) * float(values.std(ddof=1))
+    reach = t_reach(len(values)) * float(values.std(ddof=1))
     low, high = within(np.array(values.mean()), np.array(reach), least, most)
     return float(low), float(high)
 

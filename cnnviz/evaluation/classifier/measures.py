@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.evaluation.answers.measures import ClassMeasures, Share
-from cnnviz.results.intervals import Z
+from cnnviz.results.intervals import Z, mean_interval
 from cnnviz.results.text import percent
 
 FEW = 10
@@ -75,8 +75,8 @@ class Brier:
     ----------
     score : Estimate
         0 is best. The squares are summed over the classes, so that the worst is 2; of one logit,
-        and of each of several labels, there is one square, and the worst is 1. The interval is 1.96
-        standard errors of the mean to each side.
+        and of each of several labels, there is one square, and the worst is 1. The interval is
+        that of Student's t, carried over to the logit between the ends of the score.
     of_frequencies : float
         That of a network that gives every image the shares of the labels in these data.
     """
@@ -168,11 +168,7 @@ def brier_of(truths: NDArray[np.bool_], scores: NDArray[np.float64], *, summed: 
 
 
 def _mean(values: NDArray[np.float64], most: float) -> Estimate:
-    mean = float(values.mean())
-    if len(values) < 2:
-        return Estimate(mean, math.nan, math.nan)
-    reach = Z * float(values.std(ddof=1)) / math.sqrt(len(values))
-    return Estimate(mean, max(mean - reach, 0.0), min(mean + reach, most))
+    return Estimate(float(values.mean()), *mean_interval(values, 0.0, most))
 
 
 def top_k_of(truths: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> TopK:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results.intervals import LEVEL, within
-from cnnviz_gallery.intervals import ENOUGH, student
+from cnnviz.results.intervals import LEVEL, student, within
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.ranked_images import Ints
 
 Numbers = NDArray[np.float64]
+ENOUGH = 10
+"""Of a class with fewer images than this nothing is claimed."""
 
 
 @dataclass(frozen=True, eq=False)

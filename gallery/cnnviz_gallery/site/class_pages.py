@@ -19,7 +19,7 @@ from cnnviz.results.drawing import Pixels
 from cnnviz.results.intervals import wilson
 from cnnviz.results.text import layer_said, listed, percent, plural, share_between, to_one_place
 from cnnviz.views.cam import cam
-from cnnviz_gallery.intervals import ENOUGH
+from cnnviz_gallery.scan.class_contrast import ENOUGH
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.site import content, unit_pages
 from cnnviz_gallery.site.class_votes import ClassVotes

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.text import dimensions, number, plural
-from cnnviz_gallery.intervals import ENOUGH
+from cnnviz_gallery.scan.class_contrast import ENOUGH
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.site import content
 from cnnviz_gallery.site.context import SiteContext

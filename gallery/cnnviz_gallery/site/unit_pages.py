@@ -16,8 +16,7 @@ from cnnviz.results.text import (
     plural,
     to_one_place,
 )
-from cnnviz_gallery.intervals import ENOUGH
-from cnnviz_gallery.scan.class_contrast import ClassContrast
+from cnnviz_gallery.scan.class_contrast import ENOUGH, ClassContrast
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.site import channel_sources, content
 from cnnviz_gallery.site.context import SiteContext

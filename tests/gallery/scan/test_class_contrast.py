@@ -9,9 +9,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cnnviz_gallery.intervals import ENOUGH
 from cnnviz_gallery.scan import layer_result, quantised_sums
-from cnnviz_gallery.scan.class_contrast import ClassContrast, class_contrast
+from cnnviz_gallery.scan.class_contrast import ENOUGH, ClassContrast, class_contrast
 from cnnviz_gallery.scan.layer_result import LayerResult
 
 UNIT = quantised_sums.unit_for(4.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz_gallery.intervals import student
+from cnnviz.results.intervals import student, t_reach
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,12 @@ def test_an_interval_of_a_mean_holds_it_nineteen_times_in_twenty() -> None:
     values = np.random.default_rng(0).standard_normal((20_000, 10))
     half = student(9.0) * values.std(axis=1, ddof=1) / np.sqrt(10)
     assert (np.abs(values.mean(axis=1)) < half).mean() == pytest.approx(0.95, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("count", "times"),
+    [(2, 12.7062), (12, 2.2010), (13, 2.1788), (40, 2.0227)],
+)
+def test_the_reach_of_a_mean_is_students_for_any_number_of_values(count, times) -> None:
+    """From 13 values on it was that of the normal distribution, a tenth too near."""
+    assert t_reach(count) * np.sqrt(count) == pytest.approx(times, rel=1e-4)
