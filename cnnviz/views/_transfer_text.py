@@ -114,9 +114,9 @@ def _lines_told(found: TransferLearning) -> str:
     change = f" {changed(found)}." if changed(found) else ""
     changes = (
         " What fine-tuning on the most samples changed, layer by layer: the centred kernel "
-        "alignment of a layer with itself before (CKA, linear; Kornblith et al. 2019) over "
-        f"{plural(min(found.test_samples, COMPARED), 'sample')} that judge, where 1 is "
-        "nothing, and how far its weights moved as a share of their norm. Steps of Adam are "
+        "alignment of a layer's output before and after (CKA, linear; Kornblith et al. 2019) on "
+        f"{plural(min(found.test_samples, COMPARED), 'test sample')}, where 1 is no change, and "
+        "the change of its weights as a share of their norm. Steps of Adam are "
         "about as long for every weight, so that of layers with small weights a larger share "
         f"moves. Yosinski et al. (2014) found early layers general and late ones specific."
         f"{change}"

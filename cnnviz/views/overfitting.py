@@ -163,23 +163,32 @@ class Overfitting(Result):
             if len(self.seeds) < FEWEST
             else ""
         )
+        several = len(self.seeds) > 1
+        spread = " ± is one standard deviation over the seeds." if several else ""
         return (
             f"A network of {count(self.parameters)} parameters, trained on {self.scenes} scenes of "
             f"shapes ({DIFFICULTY}, {SIDE} x {SIDE} pixels, {self.classes} classes) by AdamW, in "
             f"batches of {self.batch} with a learning rate of {self.rate:g}: plain; with each "
             "batch turned, mirrored and its colours exchanged at random; with dropout of "
             f"{self.dropout:g} before each linear layer (Srivastava et al. 2014); and with a "
-            f"decoupled weight decay of {self.weight_decay:g} (Loshchilov and Hutter 2019). Thin "
-            f"lines are {plural(len(self.seeds), 'seed')}, each with weights, batches and training "
-            "scenes of its own that all variants share; thick ones are their means. All is "
+            f"decoupled weight decay of {self.weight_decay:g} (Loshchilov and Hutter 2019). "
+            f"{self._lines_told()} All is "
             "measured without dropout, on scenes as they are. Early stopping (Prechelt 1998) "
             "takes the plain network at the epoch of least loss (dots) on the "
             f"{self.validation_scenes} validation scenes. At the bottom the change from the plain "
             f"network's end to each, on {self.test_scenes} other scenes, which chose nothing: a "
-            "dot for each seed, a bar at the mean; filled where at most one in twenty choices "
-            "of the signs of these differences has a mean as far from 0 (Fisher 1935), each "
-            f"technique by itself. ± is one standard deviation over the seeds.{few} Other "
+            f"dot for each seed{', a bar at the mean' if several else ''}; filled where at most "
+            "one in twenty choices of the signs of these differences has a mean as far from 0 (Fisher 1935), each "
+            f"technique by itself.{spread}{few} Other "
             "amounts of each, or more scenes, come out differently."
+        )
+
+    def _lines_told(self) -> str:
+        if len(self.seeds) == 1:
+            return "There is one seed, whose weights, batches and scenes all variants share."
+        return (
+            f"Thin lines are {plural(len(self.seeds), 'seed')}, each with weights, batches and "
+            "training scenes of its own that all variants share; thick ones are their means."
         )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:

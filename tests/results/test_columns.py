@@ -72,9 +72,25 @@ def unmatched_features(model: Any) -> Any:
     return cnnviz.compare(model, cnnviz.Shapes(), other, count=2, picture="features")
 
 
+def fields(model: Any) -> Any:
+    return cnnviz.receptive_field(model, photo(), draws=1)
+
+
+def box(model: Any) -> Any:
+    return cnnviz.localisation(cnnviz.capture(model, photo()))
+
+
+def overfitting(model: Any) -> Any:
+    return cnnviz.overfitting(scenes=20, epochs=2, seeds=2, validation=20, test=20)
+
+
+def transfer(model: Any) -> Any:
+    return cnnviz.transfer_learning(model, samples=2, seeds=1, epochs=1, test=8)
+
+
 FOUND = (
     flow, several_flows, projections, large_projections, faithfulness, patches, hierarchy,
-    two_networks, features_of_two, unmatched_features,
+    two_networks, features_of_two, unmatched_features, fields, box, overfitting, transfer,
 )  # fmt: skip
 
 

@@ -211,7 +211,7 @@ def test_the_picture_draws_means_bands_and_every_difference(tiny) -> None:
     assert [d.get_fillstyle() for d in dots] == ["none", "full"]
 
 
-@pytest.mark.parametrize("size", [None, (12.4, 6.975), (10.0, 5.625)])
+@pytest.mark.parametrize("size", [None, (12.4, 6.975), (10.0, 5.625), (4.3, 14.0)])
 def test_the_key_of_what_changed_lies_over_none_of_it(tiny, size) -> None:
     found = made_up(tiny, [FROZEN, TUNED, SCRATCH])
     figure = found.figure(figure=None if size is None else new_figure(*size))
@@ -298,7 +298,7 @@ def test_images_of_ones_own_can_be_learned_in_every_way(folder) -> None:
     )  # fmt: skip
     assert found.methods == ("frozen", "fine-tuned", "scratch")
     assert len(found.layers) == 2
-    assert "Kornblith et al. 2019) over 6 samples that judge" in found.caption()
+    assert "Kornblith et al. 2019) on 6 test samples" in found.caption()
     # Of one layer nothing is said of the first and the last.
     one = replace(found, layers=("0",), cka=found.cka[:1], weight_change=found.weight_change[:1])
     assert one.caption().endswith("late ones specific.")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cnnviz.views.overfitting import Overfitting
 
 _MEASURES = ("loss (nats)", "accuracy (%)")
+_ROW, _CHANGES = 1.35, 1.7
+"""Inches of a variant, and of what changed of one measure, in a column."""
 _SIDES = ((drawing.INK, "training"), (drawing.ACCENT, "validation"))
 
 
@@ -24,19 +26,28 @@ def draw(found: Overfitting, into: drawing.Canvas | None = None) -> drawing.Canv
     """Draw the curves of each variant, and what each technique changed on the test scenes."""
     across = len(found.variants)
     figure = drawing.canvas(2.9 * across, 7.6, into)
-    parts: Any = figure.subfigures(2, 1, height_ratios=[4.8, 2.3])
+    narrow = drawing.too_narrow(into, 2.9 * across)
+    # In a column a variant is a row, and what changed of one measure stands below the other.
+    tall = [_ROW * across, 2.0 * _CHANGES] if narrow else [4.8, 2.3]
+    parts: Any = figure.subfigures(2, 1, height_ratios=tall)
     above, below = parts
-    panels: Any = above.subplots(2, across, sharex=True, sharey="row", squeeze=False)
+    if narrow:
+        drawing.ask_for_height(figure, sum(tall) + 0.3)
+        panels: Any = above.subplots(across, 2, sharex=True, sharey="col", squeeze=False).T
+    else:
+        panels = above.subplots(2, across, sharex=True, sharey="row", squeeze=False)
     for measure, row in enumerate(panels):
         for variant, axes in enumerate(row):
             _curves(axes, found, measure, variant)
+            _said_beside(axes, found, measure, variant, narrow=narrow)
     panels[0, 0].set_ylim(bottom=0.0)
     panels[1, 0].set_ylim(0.0, 103.0)
     panels[1, 1].legend(loc="upper left", frameon=False, fontsize=drawing.SMALL_SIZE)
-    left, right = below.subplots(1, 2, sharey=True)
+    left, right = below.subplots(2, 1) if narrow else below.subplots(1, 2, sharey=True)
     _changes(left, found.techniques, found.loss_changes, found.loss_chance)
     _changes(right, found.techniques, 100.0 * found.accuracy_changes, found.accuracy_chance)
-    _titled(left, "each dot a seed, the bar their mean")
+    one = len(found.seeds) == 1
+    _titled(left, "a dot for the one seed" if one else "each dot a seed, the bar their mean")
     _titled(right, "open dots: chance alone may explain them")
     _named(left, "change of the test loss (nats); lower is better")
     _named(right, "change of the test accuracy (points); higher is better")
@@ -69,12 +80,18 @@ def _curves(axes: Axes, found: Overfitting, measure: int, variant: int) -> None:
         axes.plot(found.stopped, scale * chosen, "o", color=drawing.WARM, markersize=3.5, zorder=4)
     axes.set_xlim(0.0, found.epochs + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def _said_beside(
+    axes: Axes, found: Overfitting, measure: int, variant: int, *, narrow: bool
+) -> None:
+    """Name the variant above its first panel, and the measure and the epochs at the edges."""
+    last = variant == len(found.variants) - 1 if narrow else measure == len(_MEASURES) - 1
     if measure == 0:
-        title = f"{found.variants[variant]}{'' if variant else ' (dots: where to stop)'}"
-        _titled(axes, title)
-    else:
+        _titled(axes, f"{found.variants[variant]}{'' if variant else ' (dots: where to stop)'}")
+    if last:
         _named(axes, "epoch")
-    if variant == 0:
+    if narrow or variant == 0:
         axes.set_ylabel(_MEASURES[measure], fontsize=drawing.TEXT_SIZE, color=drawing.INK)
 
 
@@ -93,7 +110,9 @@ def _changes(
             row, np.full(len(row), float(place)), "o", color=drawing.ACCENT, markersize=4.5,
             fillstyle="full" if shown else "none", markeredgewidth=0.9,
         )  # fmt: skip
-        axes.plot([row.mean()] * 2, [place - 0.3, place + 0.3], color=drawing.INK, linewidth=2.0)
+        if len(row) > 1:
+            ends = [place - 0.3, place + 0.3]
+            axes.plot([row.mean()] * 2, ends, color=drawing.INK, linewidth=2.0)
     axes.set_yticks(range(len(names)), names, fontsize=drawing.TEXT_SIZE)
     axes.set_ylim(len(names) - 0.5, -0.5)
 

@@ -26,17 +26,25 @@ def draw(found: TransferLearning, into: drawing.Canvas | None = None) -> drawing
     panels = [*found.pairs, *(["changes"] if found.layers else [])]
     width = 12.4 if panels else 9.6
     figure = drawing.canvas(width, width / drawing.SLIDE, into)
+    narrow = drawing.too_narrow(into, width)
+    # In a column all panels stand below each other.
+    tall = [4.6, 1.7 * len(panels)] if narrow else [4.0, 3.0]
+    if narrow:
+        drawing.ask_for_height(figure, (sum(tall) if panels else tall[0]) + 0.6)
     above: Any = figure
     if panels:
-        parts: Any = figure.subfigures(2, 1, height_ratios=[4.0, 3.0])
+        parts: Any = figure.subfigures(2, 1, height_ratios=tall)
         above, below = parts
-        row: Any = below.subplots(1, len(panels), squeeze=False)
-        across = row[0]
+        shape = (len(panels), 1) if narrow else (1, len(panels))
+        across: Any = below.subplots(*shape, squeeze=False).ravel()
         for pair, axes in enumerate(across[: len(found.pairs)]):
             _differences(axes, found, pair)
         if found.layers:
-            _changes(across[-1], found)
-    left, right = above.subplots(1, 2, width_ratios=[7.0, 4.6])
+            _changes(across[-1], found, key=1.1 if narrow else 0.62)
+    if narrow:
+        left, right = above.subplots(2, 1, height_ratios=[2.2, 2.0])
+    else:
+        left, right = above.subplots(1, 2, width_ratios=[7.0, 4.6])
     _accuracies(left, found)
     _examples(right, found)
     drawing.heading(
@@ -70,7 +78,10 @@ def _accuracies(axes: Axes, found: TransferLearning) -> None:
     axes.set_ylim(0.0, 103.0)
     axes.set_ylabel("accuracy (%)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
     axes.legend(loc="lower right", frameon=False, fontsize=drawing.SMALL_SIZE, ncols=2)
-    _titled(axes, "line: mean over the seeds; band: one standard deviation")
+    several = len(found.seeds) > 1
+    _titled(
+        axes, "line: mean over the seeds; band: one standard deviation" if several else "one seed"
+    )
 
 
 def _over_samples(axes: Axes, found: TransferLearning) -> None:
@@ -115,9 +126,9 @@ def _differences(axes: Axes, found: TransferLearning, pair: int) -> None:
             np.full(len(row), samples), row, "o", color=_COLOURS[first], markersize=4.5,
             fillstyle="full" if chance <= LEVEL else "none", markeredgewidth=0.9,
         )  # fmt: skip
-        axes.plot(
-            [samples / 1.25, samples * 1.25], [row.mean()] * 2, color=drawing.INK, linewidth=2.0
-        )
+        if len(row) > 1:
+            ends = [samples / 1.25, samples * 1.25]
+            axes.plot(ends, [row.mean()] * 2, color=drawing.INK, linewidth=2.0)
     _over_samples(axes, found)
     # One scale for all pairs, with room for a dot at either end.
     low, high = 100.0 * found.differences.min(), 100.0 * found.differences.max()
@@ -127,8 +138,11 @@ def _differences(axes: Axes, found: TransferLearning, pair: int) -> None:
     _titled(axes, f"{first} minus {other}{told}")
 
 
-def _changes(axes: Axes, found: TransferLearning) -> None:
-    """Draw what fine-tuning changed in each layer, as mean and deviation over the seeds."""
+def _changes(axes: Axes, found: TransferLearning, key: float) -> None:
+    """Draw what fine-tuning changed in each layer, as mean and deviation over the seeds.
+
+    `key` is the room for the legend, as a share of the largest value.
+    """
     drawing.plain_axes(axes)
     places = np.arange(len(found.layers))
     for values, colour, mark, name in (
@@ -142,8 +156,8 @@ def _changes(axes: Axes, found: TransferLearning) -> None:
             )  # fmt: skip
     held = np.concatenate([found.cka.ravel(), found.weight_change.ravel(), [0.0, 1.0]])
     low, high = np.nanmin(held), np.nanmax(held)
-    # Room for the legend; the unbiased CKA may be below 0, and weights may move by all they are.
-    axes.set_ylim(1.05 * low, 1.62 * high)
+    # The unbiased CKA may be below 0, and weights may move by all they are.
+    axes.set_ylim(1.05 * low, (1.0 + key) * high)
     if low == 0.0 and high == 1.0:
         axes.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0])
     step = -(-len(places) // _MOST_NAMES)
