@@ -179,7 +179,8 @@ class Overfitting(Result):
             f"network's end to each, on {self.test_scenes} other scenes, which chose nothing: a "
             f"dot for each seed{', a bar at the mean' if several else ''}; filled where at most "
             "one in twenty choices of the signs of these differences has a mean as far from 0 "
-            f"(Fisher 1935), each technique by itself.{spread}{few} Other amounts of each, or more scenes, come out differently."
+            f"(Fisher 1935), each technique by itself.{spread}{few} Other amounts of each, "
+            "or more scenes, come out differently."
         )
 
     def _lines_told(self) -> str:
