@@ -166,13 +166,15 @@ def as_wide(
     """
     own = draw(None).get_size_inches()
     height = width * own[1] / own[0]
-    shape = shape_asked_for(draw((width, max(LEAST[1], height))))
+    first = draw((width, max(LEAST[1], height)))
+    shape = shape_asked_for(first)
     if shape is not None:
         height = width * shape
 
     @cache
     def tried(place: int) -> tuple[Figure, str]:
-        figure = draw((width, max(LEAST[1], _TALLER[place] * height)))
+        at_hand = place == 0 and shape is None
+        figure = first if at_hand else draw((width, max(LEAST[1], _TALLER[place] * height)))
         return figure, crowded(figure)
 
     place = lowest(lambda place: not tried(place)[1], len(_TALLER))

@@ -139,3 +139,15 @@ def test_a_narrow_picture_is_as_high_as_it_needs_found_with_few_drawings() -> No
     height = float(as_wide(lines, 3.0).get_figheight())
     assert crowded(lines((3.0, 0.8 * height))) != ""
     assert len(drawn) <= 8
+
+
+def test_a_picture_is_drawn_once_at_each_size() -> None:
+    sizes: list[tuple[float, float] | None] = []
+
+    def lines(size: tuple[float, float] | None) -> Figure:
+        sizes.append(size)
+        return page(*(size or (4.0, 2.0)))
+
+    as_wide(lines, 3.0)
+    assert sizes[:2] == [None, (3.0, 1.5)]
+    assert len(set(sizes)) == len(sizes)
