@@ -37,11 +37,11 @@ def test_a_notebook_runs_and_every_value_shows_itself(path, tmp_path):
     copy.write_text(quick(path.read_text("utf-8"), f"docs/notebooks/{path.name}"), "utf-8")
     with torch.random.fork_rng(devices=[]), few_random_maps(), undrawn():
         _, shown = run_notebook(copy, tmp_path)
-    assert len(shown) >= 4
-    # One form of each: Jupyter stores every form that there is.
-    assert all(hasattr(value, "_repr_html_") for value in shown)
-    assert not any(hasattr(value, "_repr_png_") for value in shown)
-    # The pictures of results are drawn by their own tests; one is enough here.
-    drawn = next(value for value in shown if isinstance(value, Result))
-    for value in (drawn, *(value for value in shown if not isinstance(value, Result))):
-        assert len(value._repr_html_()) > 100
+        assert len(shown) >= 4
+        # One form of each: Jupyter stores every form that there is.
+        assert all(hasattr(value, "_repr_html_") for value in shown)
+        assert not any(hasattr(value, "_repr_png_") for value in shown)
+        # The pictures of results have their own tests, which draw them; one is enough here.
+        one = next(value for value in shown if isinstance(value, Result))
+        for value in (one, *(value for value in shown if not isinstance(value, Result))):
+            assert len(value._repr_html_()) > 100

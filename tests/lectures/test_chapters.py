@@ -190,12 +190,13 @@ def _classifier(channels, outputs, **settings):
 
 
 SMALL = cnnviz.Preprocessing(32, (32, 32), (0.5,) * 3, (0.25,) * 3)
+GREY = cnnviz.Preprocessing(32, (32, 32), (0.5,), (0.25,))
 NO_SOFTMAX = "From scores to probabilities, and to the loss is left out. "
 KINDS = {
     "one logit": (lambda: _classifier(3, 1, preprocessing=SMALL, output="logit"), None),
     "one number": (lambda: _classifier(3, 1, preprocessing=SMALL), NO_SOFTMAX),
     "embedding": (lambda: _classifier(3, 8, preprocessing=SMALL, output="embedding"), NO_SOFTMAX),
-    "one channel": (lambda: _classifier(1, 10), None),
+    "one channel": (lambda: _classifier(1, 10, preprocessing=GREY), None),
     "LeNet-5": (lambda: cnnviz.load("lenet5-1998", "random"), None),
 }
 OF_THE_NETWORK = ("pixels", "pooling", "arithmetic", "classification", "challenges", "heatmaps")

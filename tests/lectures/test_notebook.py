@@ -13,6 +13,7 @@ from cnnviz.lectures.build import lecture
 from cnnviz.reports.own_files import NOTEBOOK, SLIDES
 from tests.helpers.notebooks import run_notebook
 from tests.helpers.report_model import small_model, write_photo
+from tests.helpers.undrawn import undrawn
 
 
 def _notebook(saved):
@@ -44,7 +45,8 @@ def test_it_has_the_words_and_the_calls_of_the_page(saved, told):
 def _run(folder):
     """Run the cells in the folder of the notebook, and show what they end with."""
     names, values = run_notebook(folder / "lecture.ipynb", folder)
-    return names, [value._repr_html_() for value in values]
+    with undrawn():
+        return names, [value._repr_html_() for value in values]
 
 
 def test_its_cells_run_and_give_the_pictures_of_the_page(tmp_path, photo):

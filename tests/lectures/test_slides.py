@@ -79,9 +79,16 @@ def test_the_page_and_the_slide_show_the_same_drawing(told, saved):
             assert np.array_equal(part, page), picture.name
 
 
-@pytest.mark.parametrize("view", ["losses", "activation_functions"])
-def test_letters_on_a_slide_are_larger_than_those_of_the_picture_as_it_is(view):
-    result = getattr(cnnviz, view)()
+@pytest.mark.parametrize(
+    "make",
+    [
+        cnnviz.losses,
+        lambda: cnnviz.activation_functions("sigmoid,tanh,relu,gelu", layers=4, width=16),
+    ],
+    ids=["losses", "activation functions"],
+)
+def test_letters_on_a_slide_are_larger_than_those_of_the_picture_as_it_is(make):
+    result = make()
     own, fitted = result.figure(), in_shape(result)
     assert _least_letters(fitted) > 1.2 * _least_letters(own)
     assert _least_letters(fitted) > 12
