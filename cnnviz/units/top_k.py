@@ -36,6 +36,9 @@ class TopK:
     ----------
     k : int
         How many positions are kept for each channel.
+    channels : int, optional
+        How many channels there are, where that is to be known before any image was looked at; by
+        default as many as the first has.
 
     Attributes
     ----------
@@ -43,7 +46,7 @@ class TopK:
         How many images were looked at; one that was seen twice counts twice here.
     """
 
-    def __init__(self, k: int) -> None:
+    def __init__(self, k: int, channels: int | None = None) -> None:
         if k < 1:
             raise UsageError(f"{k} positions cannot be kept.", "Keep 1 or more.")
         self.k = k
@@ -51,6 +54,8 @@ class TopK:
         self._held: _Places | None = None
         self._not_finite: Integers | None = None
         self._least: NDArray[np.float64] | None = None
+        if channels is not None:
+            self._for(channels)
 
     @property
     def values(self) -> NDArray[np.float64]:

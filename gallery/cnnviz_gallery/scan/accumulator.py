@@ -57,7 +57,8 @@ class Accumulator:
         self._finer = np.concatenate([quantised_sums.finer_than(each) for each in units])
         # Bins are those of the layer, so that its units are drawn on one scale.
         self._bin_unit = torch.from_numpy(np.repeat([each.max() for each in units], sizes))
-        self._strongest = {each.layer: TopK(settings.kept) for each in start.layers}
+        # The first part may hold no image that can be read.
+        self._strongest = {each.layer: TopK(settings.kept, each.shape[0]) for each in start.layers}
         self._sample = ImageSample(channels, settings.sample, settings.seed)
         self._peaks = np.empty((settings.batch_size, channels), np.float32)
         self._histogram = np.zeros((channels, quantised_sums.BINS), np.int64)

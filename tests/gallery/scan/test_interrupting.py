@@ -129,6 +129,11 @@ def test_a_scan_goes_on_after_ctrl_c_between_any_two_layers(
     assert content(run(tmp_path)) == whole
 
 
+def test_a_first_part_without_an_image_that_can_be_read_is_a_part_like_others(tmp_path) -> None:
+    images = Generated(12, broken=range(8))
+    assert content(run(tmp_path, images)) == content(run(None, images))
+
+
 def test_what_is_finished_is_not_scanned_again(tmp_path, whole) -> None:
     images = data()
     assert content(run(tmp_path, images)) == whole
