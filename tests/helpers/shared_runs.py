@@ -101,13 +101,13 @@ def same(folder: Path, run: Callable[..., Any], count: int) -> None:
 
 
 def kill(folder: Path, run: Callable[..., Any], seconds: float) -> int:
-    """Kill two processes at any time, and let three end it; return how many were killed."""
+    """Kill two processes at any time, and let two end it; return how many were killed."""
     children = together(2, lambda rank: run(folder / "killed"))
     time.sleep(random.Random(os.getpid()).uniform(0.1, 0.7) * seconds)
     for child in children:
         os.kill(child, signal.SIGKILL)
     killed = statuses(children).count(-signal.SIGKILL)
-    ended(*together(3, lambda rank: save(run(folder / "killed"), folder / f"killed-{rank}")))
+    ended(*together(2, lambda rank: save(run(folder / "killed"), folder / f"killed-{rank}")))
     return killed
 
 
@@ -129,7 +129,7 @@ def fail(folder: Path, run: Callable[..., Any]) -> list[str]:
             (folder / str(rank)).write_text(f"{type(error).__name__}: {error}")
 
     ended(*together(3, work))
-    ended(*together(2, lambda rank: save(run(folder / "failed"), folder / f"after-{rank}")))
+    ended(forked(lambda: save(run(folder / "failed"), folder / "after")))
     return [(folder / str(rank)).read_text() for rank in range(3)]
 
 
@@ -194,8 +194,8 @@ def commands(folder: Path) -> dict[str, Any]:
         "alone": (1, errors, lambda rank: None),
         "full": (3, (*errors, f"--state={folder / 'full-kept'}"), full),
         "stopped": (3, (*errors, kept), slow),
-        "after": (3, (*errors, kept), lambda rank: None),
-        "unknown": (3, (*errors, kept, "--class=nobody"), lambda rank: None),
+        "after": (2, (*errors, kept), lambda rank: None),
+        "unknown": (2, (*errors, kept, "--class=nobody"), lambda rank: None),
         "no option": (2, ("errors", "--no-such-thing"), lambda rank: None),
         "no folder": (2, errors, lambda rank: None),
         "failed on": (
