@@ -1,6 +1,7 @@
 # Everything happens in .venv, which the first call makes and later calls reuse.
 #   make demo    a report on the shipped network and a sample of the shipped data
 #   make test    the whole test suite
+#   make test-gpu  the tests of what a CUDA or Apple GPU computes, on a machine that has one
 #   make test-ways  the tests of what computes with networks: all on the networks themselves, then all on fast copies
 #   make coverage  the suite once more, and which lines and branches of the code it runs
 #   make mutation  faults put into the core one at a time, and whether its tests notice
@@ -31,7 +32,7 @@ DEMO := cnnviz-report
 COMPUTING := $(addprefix tests/,passes heatmaps units gradients evaluation models views cases test_laws.py)
 
 .NOTPARALLEL:
-.PHONY: help demo test test-ways coverage mutation check bench docs audit sbom clean
+.PHONY: help demo test test-gpu test-ways coverage mutation check bench docs audit sbom clean
 
 help:
 	@sed -n 's/^# *\(make .*\)/\1/p' Makefile
@@ -42,6 +43,9 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	@$(if $(ARGS),:,echo "The whole suite takes about 13 minutes of processor time, shared by all cores.")
 	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
+
+test-gpu: $(VENV)/.installed-test
+	@CNNVIZ_TEST_GPU=1 $(PYTHON) -m pytest tests/test_on_a_gpu.py $(ARGS)
 
 # What holds on one of them and not on the other is a fault, of the test or of what it tests.
 test-ways: $(VENV)/.installed-test

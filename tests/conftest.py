@@ -28,6 +28,12 @@ if hasattr(providers, "_get_local_constants"):
 # that wait for one another took half of its time. Set before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The suite computes on the processor, on every machine alike: a process that has used a GPU can
+# start no other by forking, and what is found by name would lie there. Those of GPUs run by
+# `make test-gpu`.
+if "CNNVIZ_TEST_GPU" not in os.environ:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 # Rewriting the asserts of some 350 files takes more than half of collection, in every worker. It
 # is kept with other bytecode, also where the environment forbids that, as containers do; not while
 # tests run, which may write a module anew within the second that Python tells apart.

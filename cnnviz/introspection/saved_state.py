@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from cnnviz.introspection.own_generators import put_back_generator
+
 _DICTS = (dict, OrderedDict, defaultdict, Counter)
 _CONTAINERS = frozenset((list, deque, set, *_DICTS))
 _PLAIN = frozenset((bool, int, float, str, tuple, type(None)))
@@ -28,8 +30,8 @@ class SavedState:
     """Everything that a pass may change in a network, but the values of its parameters.
 
     Noted are the attributes of every module, its parts, buffers and flags among them, what lists,
-    sets and dictionaries there hold, and what tensors hold that are no parameters. Each is put
-    back only where it differs, and whatever becomes of the others.
+    sets and dictionaries there hold, what tensors hold that are no parameters, and the states of
+    random generators. Each is put back only where it differs, and whatever becomes of the others.
 
     Parameters
     ----------
@@ -44,6 +46,7 @@ class SavedState:
         self._containers: dict[int, tuple[Any, Any]] = {}
         self._empty: list[Any] = []
         self._tensors: dict[int, torch.Tensor] = {}
+        self._generators: dict[int, Callable[[], object]] = {}
         self._parameters: dict[int, nn.Parameter] = {}
         for module in modules:
             self._note_module(module)
@@ -84,10 +87,11 @@ class SavedState:
                 failed.append(error)
         return failed
 
-    def _steps(self) -> Iterator[Callable[[], None]]:
+    def _steps(self) -> Iterator[Callable[[], object]]:
         yield from _carefully(self._attribute_steps())
         yield from _carefully(self._container_steps())
         yield from _carefully(self._flag_steps())
+        yield from self._generators.values()
         yield from _carefully(self._values.steps())
 
     def _attribute_steps(self) -> Iterator[Callable[[], None]]:
@@ -129,8 +133,8 @@ class SavedState:
                     self._note_container(value, 0)
                 else:  # as most are
                     self._empty.append(value)
-            elif isinstance(value, torch.Tensor):
-                self._note_tensor(value)
+            else:
+                self._note_other(value)
 
     def _note_container(self, container: Any, depth: int) -> None:
         if id(container) in self._containers:
@@ -140,10 +144,16 @@ class SavedState:
         if depth > _NESTED or len(copy) > _LONG:
             return
         for entry in container.values() if type(container) in _DICTS else container:
-            if isinstance(entry, torch.Tensor):
-                self._note_tensor(entry)
-            elif type(entry) in _CONTAINERS:
+            if type(entry) in _CONTAINERS:
                 self._note_container(entry, depth + 1)
+            elif type(entry) not in _PLAIN:
+                self._note_other(entry)
+
+    def _note_other(self, value: Any) -> None:
+        if isinstance(value, torch.Tensor):
+            self._note_tensor(value)
+        elif not isinstance(value, nn.Module) and (step := put_back_generator(value)) is not None:
+            self._generators[id(value)] = step
 
     def _note_tensor(self, tensor: Any) -> None:
         if isinstance(tensor, nn.Parameter):

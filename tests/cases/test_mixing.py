@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -368,18 +369,51 @@ def test_occlusion_of_a_random_network_compares_like_with_like() -> None:
     assert found.drops[0, 0, 0] == pytest.approx(seeded(x) - seeded(hidden), abs=1e-6)
 
 
-def test_a_network_with_a_generator_of_its_own_is_told_to_differ() -> None:
+GENERATORS: dict[str, tuple[Callable[[], Any], Callable[[Any], float], Callable[[Any], Any]]] = {
+    "torch": (
+        torch.Generator,
+        lambda g: float(torch.rand(1, generator=g)),
+        lambda g: g.get_state(),
+    ),
+    "numpy": (
+        lambda: np.random.default_rng(1),
+        lambda g: float(g.random()),
+        lambda g: g.bit_generator.state["state"],
+    ),
+    "older numpy": (
+        lambda: np.random.RandomState(1),
+        lambda g: float(g.random_sample()),
+        lambda g: g.get_state()[2],
+    ),
+    "python": (lambda: random.Random(1), lambda g: g.random(), lambda g: g.getstate()),
+}
+"""What makes a generator, draws from it, and returns its state."""
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+@pytest.mark.parametrize("within", ["an attribute", "a list"])
+def test_a_generator_of_the_networks_own_is_put_back(kind: str, within: str) -> None:
+    make, draw, state = GENERATORS[kind]
+
     class Own(Base):
         def __init__(self) -> None:
             super().__init__()
-            self.generator = torch.Generator()
+            self.own = make() if within == "an attribute" else [make()]
 
         def between(self, x: torch.Tensor) -> torch.Tensor:
-            return x + torch.randn(x.shape, generator=self.generator)
+            return x * (0.5 + draw(self.own if within == "an attribute" else self.own[0]))
 
-    found = independence(model(Own), images())
+    network = model(Own)
+    held = network.module.own
+    generator = held if within == "an attribute" else held[0]
+    before = state(generator)
+    first, again = (cnnviz.capture(network, images(1)).logits for _ in range(2))
+    now = state(generator)
+    assert torch.equal(before, now) if kind == "torch" else before == now
+    assert torch.equal(first, again), "each pass begins with the same draws"
+    found = independence(network, images())
     assert found.alone
-    assert "each time" in found.repeating
+    assert "keeps something of one pass for the next" in found.repeating
 
 
 def test_a_network_that_remembers_the_pass_before_is_told() -> None:

@@ -308,14 +308,14 @@ _BIAS = torch.full((4,), -50.0)
 _VARIANCE = torch.tensor([1.0, 4.0, 9.0, 16.0])
 _NORMALISATIONS = {
     "torch.batch_norm": lambda sums: torch.batch_norm(
-        sums, None, _BIAS, torch.zeros(4), _VARIANCE, False, 0.1, 0.0, False
+        sums, None, _BIAS, torch.zeros(4), _VARIANCE, False, 0.1, 1e-12, False
     ),
     "F.batch_norm": lambda sums: F.batch_norm(
-        sums, torch.zeros(4), _VARIANCE, bias=_BIAS, training=False, eps=0.0
+        sums, torch.zeros(4), _VARIANCE, bias=_BIAS, training=False, eps=1e-12
     ),
-    "F.instance_norm": lambda sums: F.instance_norm(sums, bias=_BIAS, eps=0.0),
-    "F.group_norm": lambda sums: F.group_norm(sums, 2, bias=_BIAS, eps=0.0),
-    "torch.group_norm": lambda sums: torch.group_norm(sums, 2, None, _BIAS, 0.0),
+    "F.instance_norm": lambda sums: F.instance_norm(sums, bias=_BIAS, eps=1e-12),
+    "F.group_norm": lambda sums: F.group_norm(sums, 2, bias=_BIAS, eps=1e-12),
+    "torch.group_norm": lambda sums: torch.group_norm(sums, 2, None, _BIAS, 1e-12),
 }
 """The same forms with the bias left out give the values that it is added to."""
 
