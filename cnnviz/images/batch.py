@@ -234,10 +234,11 @@ def _from_tensors(
         _check_tensor(tensor, index, preprocessing)
     _check_sizes([(f"image {index}", tensor) for index, tensor in enumerate(tensors)])
     # A copy: a network that works in place must not write into the caller's tensor.
-    batch = torch.stack([tensor.detach() for tensor in tensors]).to(device=device, dtype=dtype)
-    height, width = batch.shape[-2:]
-    photos = tuple(_shown(tensor, index, preprocessing) for index, tensor in enumerate(tensors))
-    return Batch(batch, photos, (PhotoBox(0, 0, width, height),) * len(photos))
+    given = torch.stack([tensor.detach() for tensor in tensors]).to(device)
+    _check_finite(given)
+    height, width = given.shape[-2:]
+    photos = _shown(given, preprocessing)
+    return Batch(given.to(dtype), photos, (PhotoBox(0, 0, width, height),) * len(photos))
 
 
 def _check_tensor(tensor: torch.Tensor, index: int, preprocessing: Preprocessing) -> None:
@@ -262,8 +263,13 @@ def _check_tensor(tensor: torch.Tensor, index: int, preprocessing: Preprocessing
             if last
             else f"Give [N, {preprocessing.channels}, H, W].",
         )
+
+
+def _check_finite(tensors: torch.Tensor) -> None:
     # A sum is finite only where all are, and takes a fiftieth of the time of asking each.
-    if not bool(tensor.detach().sum().isfinite()) and not bool(tensor.isfinite().all()):
+    suspects = tensors.flatten(1).sum(1).isfinite().logical_not_().nonzero().flatten().tolist()
+    index = next((at for at in suspects if not bool(tensors[at].isfinite().all())), None)
+    if index is not None:
         raise UsageError(
             f"Image {index} holds values that are not finite (NaN or infinity).",
             "Check the preprocessing.",
@@ -274,14 +280,17 @@ _LEAST_OF_BYTES = 30.0
 """The largest value from which on numbers are taken for bytes: normalised ones are below 10."""
 
 
-def _shown(tensor: torch.Tensor, index: int, preprocessing: Preprocessing) -> Photo:
-    notes = ["given as a preprocessed tensor"]
-    pixels, clipped = preprocessing.invert_and_clipped(tensor)
-    if clipped:
-        notes.append(f"{clipped:.1%} of its values lie beyond black or white and are shown clipped")
-        notes += _told_bytes(tensor)
-    shown = new_photo(pixels, f"image {index}", tuple(notes))
-    return replace(shown, as_tensor=True)
+def _shown(tensors: torch.Tensor, preprocessing: Preprocessing) -> tuple[Photo, ...]:
+    found = []
+    for index, (pixels, clipped) in enumerate(zip(*preprocessing.inverted(tensors), strict=True)):
+        notes = ["given as a preprocessed tensor"]
+        if clipped:
+            notes.append(
+                f"{clipped:.1%} of its values lie beyond black or white and are shown clipped"
+            )
+            notes += _told_bytes(tensors[index])
+        found.append(replace(new_photo(pixels, f"image {index}", tuple(notes)), as_tensor=True))
+    return tuple(found)
 
 
 def _told_bytes(tensor: torch.Tensor) -> list[str]:

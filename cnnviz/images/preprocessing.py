@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import ImageError, UsageError
+from cnnviz.images.inversion import inverted
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
 from cnnviz.images.photo_box import PhotoBox
 from cnnviz.images.preprocessing_checks import check_settings
@@ -178,25 +179,11 @@ class Preprocessing:
             (`clipped` counts them). One channel is shown as grey; of four the first three are
             shown as RGB; of two, or more than four, the mean over the channels is shown as grey.
         """
-        return self._pixels(self._undone(tensor))
+        return self.inverted(self._alone(tensor))[0][0]
 
-    def invert_and_clipped(self, tensor: torch.Tensor) -> tuple[NDArray[np.uint8], float]:
-        """Return what `invert` and `clipped` do, whose normalisation is undone once for both."""
-        values = self._undone(tensor)
-        clipped = _beyond(values)
-        return self._pixels(values), clipped
-
-    def _pixels(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Return values [C, H, W] from 0 to 1, which are written over, as pixels [H, W, 3]."""
-        if self._turned:
-            values = values[::-1]
-        if len(values) not in (3, 4):
-            values = values.mean(axis=0, keepdims=True).repeat(3, axis=0)
-        levels = values[:3]
-        levels *= 255
-        np.rint(levels, out=levels)
-        np.clip(levels, 0, 255, out=levels)
-        return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
+    def inverted(self, tensors: torch.Tensor) -> tuple[list[NDArray[np.uint8]], list[float]]:
+        """Return what `invert` and `clipped` do, of several images [N, C, H, W] at once."""
+        return inverted(tensors, self.mean, self.std, turned=self._turned)
 
     def zero(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return what a black pixel becomes in the network's input, [1, C, 1, 1]."""
@@ -217,7 +204,7 @@ class Preprocessing:
 
     def clipped(self, tensor: torch.Tensor) -> float:
         """Return the fraction of values that `invert` has to clip, between 0 and 1."""
-        return _beyond(self._undone(tensor))
+        return self.inverted(self._alone(tensor))[1][0]
 
     def describe(self) -> str:
         """Say in one sentence what is done to a photo, for captions."""
@@ -299,20 +286,15 @@ class Preprocessing:
     def _turned(self) -> bool:
         return self.channels == 3 and self.colour == "bgr"
 
-    def _undone(self, tensor: torch.Tensor) -> NDArray[np.float64]:
-        """Return the values from 0 to 1 that a preprocessed image had, in memory of their own."""
-        values = tensor.detach().cpu().double().numpy()
-        if values.ndim == 4 and len(values) == 1:
-            values = values[0]
-        if values.ndim != 3 or len(values) != self.channels:
+    def _alone(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return a preprocessed image as the only one of a batch."""
+        alone = tensor[None] if tensor.ndim == 3 else tensor
+        if alone.ndim != 4 or alone.shape[:2] != (1, self.channels):
             raise UsageError(
                 f"The tensor has shape {list(tensor.shape)}, not [{self.channels}, H, W].",
                 "Give one preprocessed image.",
             )
-        mean, std = (np.asarray(item)[:, None, None] for item in (self.mean, self.std))
-        undone: NDArray[np.float64] = values * std
-        undone += mean
-        return undone
+        return alone
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width of a photo after resizing; rounds down as torchvision."""
@@ -363,15 +345,6 @@ def _one_or_two(size: Any) -> int | tuple[int, int]:
 def _square(size: Any) -> tuple[int, int]:
     side = _one_or_two(size)
     return side if isinstance(side, tuple) else (side, side)
-
-
-def _beyond(values: NDArray[np.float64]) -> float:
-    """Return the fraction of values outside of 0..1, by more than what rounding takes anyway."""
-    # Which is half a level of 255.
-    low, high = -0.5 / 255, 1 + 0.5 / 255
-    if values.min() >= low and values.max() <= high:
-        return 0.0
-    return float(np.mean((values < low) | (values > high)))
 
 
 def _by(size: tuple[int, int]) -> str:

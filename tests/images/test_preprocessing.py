@@ -194,8 +194,11 @@ def test_clipping_is_counted() -> None:
     tensor = torch.tensor([[[-0.5, 0.0, 1.0, 1.5]]])
     assert plain.clipped(tensor) == 0.5
     assert plain.invert(tensor)[0, :, 0].tolist() == [0, 0, 255, 255]
-    pixels, clipped = plain.invert_and_clipped(tensor)
-    assert (pixels[0, :, 0].tolist(), clipped) == ([0, 0, 255, 255], 0.5)
+    pixels, clipped = plain.inverted(torch.stack([tensor, tensor.clamp(0.0, 1.0), tensor / 2]))
+    assert [each[0, :, 0].tolist() for each in pixels] == [[0, 0, 255, 255]] * 2 + [
+        [0, 0, 128, 191]
+    ]
+    assert clipped == [0.5, 0.0, 0.25]
     assert tensor.tolist() == [[[-0.5, 0.0, 1.0, 1.5]]]
 
 
