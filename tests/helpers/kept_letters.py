@@ -2,8 +2,9 @@
 
 From matplotlib 3.11 on each letter is drawn by itself, and its font set to the size before, which
 lets FreeType prepare the font anew; and each text is laid out when it is measured and when it is
-drawn. The suite draws the same words in the same places again and again: to compare pictures, at
-several sizes, and as the labels and numbers of other figures.
+drawn. A formula, as the powers of ten along an axis are, is read anew for each picture. The suite
+draws the same words in the same places again and again: to compare pictures, at several sizes, and
+as the labels and numbers of other figures.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.ft2font import RenderMode
+from matplotlib.mathtext import MathTextParser
 from numpy.typing import NDArray
 
-from tests.helpers.text_layouts import LAST_LETTER
+from tests.helpers.text_layouts import LAST_LETTER, settings_of_fonts
 
 _MOST = 100_000
 _PIXEL = 64
@@ -112,6 +114,8 @@ def kept_letters() -> Iterator[dict[Any, Any]]:
         yield kept  # Before matplotlib 3.11, which draws a line of text as one picture.
         return
     prepare, draw = kind._prepare_font, kind._draw_text_glyphs_and_boxes
+    reader: Any = MathTextParser
+    read = reader._parse_cached
 
     @wraps(prepare)
     def prepared(renderer: Any, prop: Any) -> _Texts:
@@ -131,8 +135,17 @@ def kept_letters() -> Iterator[dict[Any, Any]]:
 
         draw(renderer, gc, x, y, angle, letters(), boxes)
 
+    @wraps(read)
+    def read_once(parser: Any, text: str, *further: Any) -> Any:
+        told = (parser._output_type, text, *further, settings_of_fonts())
+        if max(text, default="") > LAST_LETTER:
+            return read(parser, text, *further)
+        return kept.get_or(told, lambda: read(parser, text, *further))
+
     kind._prepare_font, kind._draw_text_glyphs_and_boxes = prepared, drawn
+    reader._parse_cached = read_once
     try:
         yield kept
     finally:
+        reader._parse_cached = read
         kind._prepare_font, kind._draw_text_glyphs_and_boxes = prepare, draw

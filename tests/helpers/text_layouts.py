@@ -87,7 +87,6 @@ def _key(text: Any, renderer: Any) -> Any:
     said = text.get_text()
     if text.get_wrap() or text.get_usetex() or max(said, default="") > LAST_LETTER:
         return None
-    settings: Any = rcParams
     measure = renderer.get_text_width_height_descent
     return (
         said,
@@ -104,6 +103,12 @@ def _key(text: Any, renderer: Any) -> Any:
         text.get_figure(root=True).dpi,
         getattr(measure, "__func__", measure),
         getattr(renderer, "dpi", None),
-        # Past the checks of each look-up, which took half as long as the layouts that are left.
-        repr([dict.__getitem__(settings, name) for name in _SETTINGS]),
+        settings_of_fonts(),
     )
+
+
+def settings_of_fonts() -> str:
+    """Return what the choice of a font and the measures of its letters hang on besides."""
+    settings: Any = rcParams
+    # Past the checks of each look-up, which took half as long as the layouts that are left.
+    return repr([dict.__getitem__(settings, name) for name in _SETTINGS])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,6 +115,13 @@ def thorough() -> Thorough:
             progress=lambda done, total, what: told.append(what),
         )
     return Thorough(found, tuple(told))
+
+
+@pytest.fixture
+def left_empty() -> Iterator[None]:
+    """Leave the pictures of reports empty, for tests that look at none."""
+    with undrawn():
+        yield
 
 
 RunOf = Callable[..., TrainingRun]

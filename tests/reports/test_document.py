@@ -57,6 +57,7 @@ def test_every_document_consists_of_files_that_may_be_replaced(
         assert check_destination(folder, force=True) == folder
 
 
+@pytest.mark.usefixtures("left_empty")
 def test_the_manifest_names_the_forms(saved, brief, tmp_path):
     assert saved.to_json()["pdf"].endswith("report.pdf")
     assert saved.to_json()["single_file"].endswith("report-single-file.html")
@@ -120,6 +121,7 @@ def test_the_same_report_saved_twice_has_the_same_pictures(brief, tmp_path):
     assert pictures == [entry for entry in second.files if entry.path.endswith(".png")]
 
 
+@pytest.mark.usefixtures("left_empty")
 def test_an_existing_report_needs_force(brief, tmp_path):
     brief.save(tmp_path / "out")
     with pytest.raises(OutputError, match="already is a report"):
@@ -129,6 +131,7 @@ def test_an_existing_report_needs_force(brief, tmp_path):
     assert (tmp_path / "out" / "report-single-file.html").exists()
 
 
+@pytest.mark.usefixtures("left_empty")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("step", ["draw_all", "render", "_write_json"])
 def test_what_fails_half_way_leaves_nothing(brief, tmp_path, monkeypatch, error, step):
@@ -145,6 +148,7 @@ def test_what_fails_half_way_leaves_nothing(brief, tmp_path, monkeypatch, error,
     assert names(tmp_path) == []
 
 
+@pytest.mark.usefixtures("left_empty")
 def test_a_large_single_file_says_so_and_points_to_the_folder(brief, tmp_path, monkeypatch):
     monkeypatch.setattr(document, "SINGLE_FILE_LIMIT", 10_000)
     manifest = brief.save(tmp_path / "out", single_file=True)
@@ -160,6 +164,7 @@ def test_a_single_file_within_the_limit_needs_no_words(saved):
     assert saved.notes == ()
 
 
+@pytest.mark.usefixtures("left_empty")
 def test_progress_covers_the_whole_job_and_never_runs_backwards(photos, tmp_path):
     told = []
     made = report(small_model(), photos[0], "photo,cam", progress=lambda *entry: told.append(entry))
@@ -180,6 +185,7 @@ def test_repr_is_one_honest_line(single, several):
     assert "\n" not in repr(several)
 
 
+@pytest.mark.usefixtures("left_empty")
 def test_a_folder_that_vanishes_while_pictures_are_drawn_is_a_sentence(
     brief, tmp_path, monkeypatch
 ):

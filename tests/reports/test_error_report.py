@@ -67,6 +67,7 @@ def test_the_files_beside_it_are_listed_and_the_json_has_the_answers(saved):
     assert saved.pdf.stat().st_size > 10_000
 
 
+@pytest.mark.usefixtures("left_empty")
 def test_nothing_wrong_is_a_page_too(tmp_path):
     write_colour(tmp_path / "val" / "red" / "a.png", (255, 0, 0))
     found = cnnviz.error_analysis(colour_model(), tmp_path / "val")

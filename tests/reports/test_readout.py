@@ -78,6 +78,7 @@ def test_a_curve_is_read_by_keyboard(made, browser) -> None:
     visit.leave()
 
 
+@pytest.mark.usefixtures("left_empty")
 def test_reports_on_training_are_still_without_being_asked(made, tmp_path) -> None:
     run, _ = made
     text = training_report(run).save(tmp_path / "still").page.read_text("utf-8")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from cnnviz.gradients.monitor.records import COLUMNS, StepRecord
 from cnnviz.gradients.monitor.run import training_run
 from cnnviz.reports.training import training_report
@@ -89,6 +91,7 @@ def test_what_was_not_recorded_has_no_section() -> None:
     assert "how the gradient fares along the depth was not measured" in lead
 
 
+@pytest.mark.usefixtures("left_empty")
 def test_the_progress_ends_where_it_said(run_of, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     report = training_report(

@@ -83,7 +83,7 @@ def test_it_holds_the_mean_as_often_as_it_says_and_more_often_than_students(
 ) -> None:
     rng = np.random.default_rng(0)
     wanted = float(draw(rng, 1_000_000).mean())
-    several = draw(rng, (2000, count))
+    several = draw(rng, (1000, count))
 
     def held(low: float, high: float) -> float:
         found = np.array([mean_interval(values, low, high) for values in several])

@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.mathtext import MathTextParser
 from matplotlib.text import Text
 
 from tests.helpers.kept_letters import kept_letters
@@ -46,8 +47,12 @@ def lettered(size: float, dollars: bool) -> Figure:
 
 
 KEPT = [
-    name
-    for name in ("_prepare_font", "_draw_text_glyphs_and_boxes")
+    (kind, name)
+    for kind, name in (
+        (RendererAgg, "_prepare_font"),
+        (RendererAgg, "_draw_text_glyphs_and_boxes"),
+        (MathTextParser, "_parse_cached"),
+    )
     if hasattr(RendererAgg, "_draw_text_glyphs_and_boxes")
 ]
 """What the suite does once of drawing letters, from matplotlib 3.11 on."""
@@ -68,8 +73,8 @@ def test_figures_are_the_same_to_the_last_byte(form: str, monkeypatch: pytest.Mo
             drawn = saved(lettered(size, dollars), form, dpi)
             with monkeypatch.context() as patched:
                 patched.setattr(Text, "_get_layout", ours.__wrapped__)
-                for name in KEPT:
-                    patched.setattr(RendererAgg, name, getattr(RendererAgg, name).__wrapped__)
+                for kind, name in KEPT:
+                    patched.setattr(kind, name, getattr(kind, name).__wrapped__)
                 assert saved(lettered(size, dollars), form, dpi) == drawn
 
 
@@ -99,8 +104,8 @@ def test_a_text_is_laid_out_once_for_two_figures() -> None:
 
 @pytest.mark.skipif(not KEPT, reason="matplotlib draws a line of text as one picture")
 def test_letters_are_drawn_once_for_each_place_in_a_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in KEPT:  # The suite draws within such a context.
-        monkeypatch.setattr(RendererAgg, name, getattr(RendererAgg, name).__wrapped__)
+    for kind, name in KEPT:  # The suite draws within such a context.
+        monkeypatch.setattr(kind, name, getattr(kind, name).__wrapped__)
     counts, pictures = [], []
     with kept_letters() as kept:
         for across in (10.0, 40.0, 40.5):
@@ -113,3 +118,14 @@ def test_letters_are_drawn_once_for_each_place_in_a_pixel(monkeypatch: pytest.Mo
     assert np.array_equal(pictures[1][:, 30:], pictures[0][:, :-30])
     assert pictures[0].any()
     assert not np.array_equal(pictures[1], pictures[2])
+
+
+def test_a_formula_is_read_once_for_each_size() -> None:
+    with kept_letters():
+        one, other = (
+            [MathTextParser("path").parse("$x^2$", dpi, FontProperties()) for dpi in (70, 80)]
+            for _ in range(2)
+        )
+    assert one[0] is other[0]
+    assert one[1] is other[1]
+    assert one[0].width < one[1].width

@@ -14,7 +14,7 @@ from torch import nn
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.models import Model
 from cnnviz.views.architecture import Architecture, architecture
-from tests.helpers.architectures import build, tiny_network
+from tests.helpers.architectures import build, lasting_network, tiny_network
 from tests.helpers.state import state
 
 
@@ -175,7 +175,7 @@ def test_arithmetic_explains_every_layer_in_text_picture_and_json(tmp_path: Path
         assert row.parameters in ("", *shown)
     assert all(text in " ".join(shown) for text in ("rows 1 to", "the last row and the last"))
     assert "(W − F + 2P)/S + 1" in found.caption()
-    small = architecture(tiny_network(), image_size=16, arithmetic=True)
+    small = architecture(lasting_network(), image_size=16, arithmetic=True)
     assert small.save(tmp_path / "small.svg").read_text("utf-8").count("receptive field") >= 1
 
 
@@ -201,7 +201,7 @@ def test_names_are_escaped_in_html() -> None:
 
 
 def test_its_arrays_are_those_of_its_layers(tmp_path: Path) -> None:
-    found = architecture(tiny_network(), image_size=16)
+    found = architecture(lasting_network(), image_size=16)
     with np.load(found.save(tmp_path / "net.npz")) as arrays:
         assert arrays["layer"].tolist() == [str(number) for number in range(9)]
         assert arrays["receptive_field"][3].tolist() == [8, 8]
@@ -210,14 +210,14 @@ def test_its_arrays_are_those_of_its_layers(tmp_path: Path) -> None:
 
 def test_an_image_in_the_place_of_a_size_is_told() -> None:
     with pytest.raises(UsageError, match="The size is a Tensor"):
-        architecture(tiny_network(), torch.zeros(1, 3, 8, 8))  # type: ignore[arg-type]
+        architecture(lasting_network(), torch.zeros(1, 3, 8, 8))  # type: ignore[arg-type]
 
 
 def test_misuse_is_a_sentence() -> None:
     with pytest.raises(UsageError, match="image_size cannot be 0"):
-        architecture(tiny_network(), image_size=(0, 8))
+        architecture(lasting_network(), image_size=(0, 8))
     with pytest.raises(ModelError, match=r"cannot run on an input \[1, 3, 1, 1\]"):
-        architecture(tiny_network(), image_size=1)
+        architecture(lasting_network(), image_size=1)
 
 
 def test_a_network_without_maps_or_parameters_is_drawn_too() -> None:

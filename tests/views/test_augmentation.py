@@ -12,7 +12,7 @@ from cnnviz.errors import UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
 from cnnviz.views.augmentation import augmentation
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network, tiny_network
 from tests.helpers.state import state
 
 PLAIN = Preprocessing(None, (32, 32), (0.0,) * 3, (1.0,) * 3)
@@ -74,4 +74,4 @@ def test_the_network_and_the_generators_are_left_alone() -> None:
 def test_bad_arguments_are_sentences(arguments, message: str) -> None:
     given = {"images": PHOTO, **arguments}
     with pytest.raises(UsageError, match=message):
-        augmentation(Model(tiny_network(), preprocessing=PLAIN), **given)
+        augmentation(Model(lasting_network(), preprocessing=PLAIN), **given)

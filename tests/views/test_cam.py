@@ -19,7 +19,7 @@ from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.results.text import number
 from cnnviz.views.cam import cam
-from tests.helpers.architectures import small_input, thin, tiny_network
+from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
 from tests.helpers.state import state
 
 
@@ -41,7 +41,7 @@ def in_double(module: nn.Module, images: torch.Tensor, split: int, target: int) 
 @pytest.mark.parametrize("layer", [0, 1, 3, 5])
 def test_values_equal_a_double_precision_reference(layer: int) -> None:
     images = torch.randn(3, 3, 12, 10, generator=torch.Generator().manual_seed(3))
-    held = capture(tiny_network(), images, layers=["0", "1", "3", "5"], target=2)
+    held = capture(lasting_network(), images, layers=["0", "1", "3", "5"], target=2)
     found = cam(held, str(layer))
     # Layer 0 is overwritten by the in-place ReLU behind it; the map is that of the layer itself.
     expected = in_double(tiny_network(), images, layer, 2)
@@ -111,7 +111,7 @@ def without_dead(activations: torch.Tensor) -> list[int]:
 @pytest.mark.parametrize("layer", ["1", "3"])
 def test_scorecam_tries_every_channel_as_a_mask(layer: str) -> None:
     images = torch.randn(2, 3, 8, 10, generator=torch.Generator().manual_seed(5))
-    held = capture(tiny_network(), images, layers=["1", "3"], target=[0, 3])
+    held = capture(lasting_network(), images, layers=["1", "3"], target=[0, 3])
     found = cam(held, layer, "scorecam")
     module = tiny_network().eval()
     for image, target in enumerate((0, 3)):
@@ -177,7 +177,7 @@ def test_trying_channels_out_leaves_the_network_alone(method: str) -> None:
 
 def test_fusing_joins_the_sharpened_maps_of_all_layers() -> None:
     images = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(5))
-    held = capture(tiny_network(), images, layers=["1", "5"], target=1)
+    held = capture(lasting_network(), images, layers=["1", "5"], target=1)
     found = cam(held, method="layercam", fuse=True)
     parts = []
     for layer in ("1", "5"):
@@ -240,7 +240,7 @@ def test_several_layers_come_from_one_pass() -> None:
 
 
 def test_a_picture_of_several_maps_says_what_is_explained_and_what_colours_are() -> None:
-    held = capture(tiny_network(), torch.rand(1, 3, 8, 8), layers=["1", "3"], target=2)
+    held = capture(lasting_network(), torch.rand(1, 3, 8, 8), layers=["1", "3"], target=2)
     found = cam(held, ["1", "3"])
     title = found.figure().axes[0].get_title(loc="left")
     # A target is no answer, which a bare name below that of the photo would look like.
@@ -249,7 +249,9 @@ def test_a_picture_of_several_maps_says_what_is_explained_and_what_colours_are()
 
 
 def test_the_default_is_the_last_layer_with_a_spatial_extent() -> None:
-    held = capture(tiny_network(), torch.rand(1, 3, 8, 8), layers="conv, activation, pool, linear")
+    held = capture(
+        lasting_network(), torch.rand(1, 3, 8, 8), layers="conv, activation, pool, linear"
+    )
     assert cam(held).layers == ("5",)
 
 
@@ -331,7 +333,7 @@ def test_a_map_without_evidence_is_said_to_have_none() -> None:
 
 
 def test_scales_and_signs_are_written_on_the_figure() -> None:
-    held = capture(tiny_network(), torch.rand(1, 3, 8, 8), target=1)
+    held = capture(lasting_network(), torch.rand(1, 3, 8, 8), target=1)
     found = cam(held, relu=False)
     titles = [axes.get_title(loc="left") for axes in found.figure().axes]
     scale = found.scale()
@@ -345,7 +347,7 @@ def test_scales_and_signs_are_written_on_the_figure() -> None:
 
 def test_the_frame_is_explained_where_the_network_sees_a_part_of_the_photo() -> None:
     kept = Preprocessing(24, (24, 24), (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
-    model = Model(tiny_network(), preprocessing=kept)
+    model = Model(lasting_network(), preprocessing=kept)
     for width, said in ((60, "in the frame: the part that the network sees"), (24, "")):
         found = cam(capture(model, np.full((24, width, 3), 90, np.uint8)))
         assert found.figure().axes[0].get_xlabel() == said
@@ -355,7 +357,7 @@ def test_long_names_stay_above_their_own_panels_and_the_bar_beside_the_first_row
     paths = [tmp_path / f"{'a long name of a photo ' * 4}{place}.png" for place in range(3)]
     for path in paths:
         cv2.imwrite(str(path), np.full((20, 30, 3), 90, np.uint8))
-    found = cam(capture(tiny_network(), [str(path) for path in paths]))
+    found = cam(capture(lasting_network(), [str(path) for path in paths]))
     figure = found.figure()
     figure.draw_without_rendering()
     panels = figure.axes
@@ -369,7 +371,7 @@ def test_long_names_stay_above_their_own_panels_and_the_bar_beside_the_first_row
 
 
 def test_json_holds_no_pictures() -> None:
-    held = capture(tiny_network(), torch.rand(1, 3, 8, 8))
+    held = capture(lasting_network(), torch.rand(1, 3, 8, 8))
     found = cam(held).to_json()
     assert "photos" not in found
     np.testing.assert_array_equal(np.float32(found["maps"][0]), cam(held).maps[0])
@@ -378,7 +380,7 @@ def test_json_holds_no_pictures() -> None:
 
 
 def test_what_cannot_be_mapped() -> None:
-    network = tiny_network()
+    network = lasting_network()
     images = torch.rand(1, 3, 8, 8)
     with pytest.raises(UsageError, match="no method 'magic'"):
         cam(capture(network, images), method="magic")
@@ -400,7 +402,7 @@ def test_levels_are_summed_at_the_resolution_of_the_one_with_most_places() -> No
 
 
 def test_a_map_that_asks_for_no_class_is_no_evidence_for_one() -> None:
-    held = capture(tiny_network(), torch.rand(1, 3, 8, 10), layers="5")
+    held = capture(lasting_network(), torch.rand(1, 3, 8, 10), layers="5")
     found = cam(held, method="eigencam").caption()
     assert "Bright is a strong response, whatever the class" in found
     assert "evidence for the target" not in found

@@ -16,7 +16,7 @@ from cnnviz.images import Preprocessing
 from cnnviz.images.transforms import Scene
 from cnnviz.models import Model
 from cnnviz.views.challenges import challenges
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network, tiny_network
 from tests.helpers.state import state
 
 PLAIN = Preprocessing(None, (32, 32), (0.0,) * 3, (1.0,) * 3)
@@ -126,7 +126,7 @@ def test_the_network_sees_what_the_sweep_makes() -> None:
 
 def test_a_scene_is_taken_where_no_image_is_given() -> None:
     # A copy that comes in between rounds otherwise.
-    network = Model(tiny_network(), preprocessing=PLAIN, exact=True)
+    network = Model(lasting_network(), preprocessing=PLAIN, exact=True)
     found = challenges(network, only=["clutter", "turned", "stretched"], scene=4, steps=3)
     assert found.rendered
     assert found.image == "shapes held-out 4, seed 0"

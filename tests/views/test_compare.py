@@ -19,7 +19,7 @@ from cnnviz.models import Model
 from cnnviz.results import drawing
 from cnnviz.views.compare import compare
 from cnnviz.views.pictures.compare import _two_lines
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network
 from tests.helpers.state import state
 
 PLAIN = Preprocessing(None, (16, 16), (0.0,) * 3, (1.0,) * 3)
@@ -58,7 +58,7 @@ def write_folder(folder: Path) -> Path:
 
 
 def test_the_matrix_is_that_of_the_maps_taken_by_hand() -> None:
-    one, two = network(), Model(tiny_network(), preprocessing=DARK, name="tiny")
+    one, two = network(), Model(lasting_network(), preprocessing=DARK, name="tiny")
     layers = [name for name, part in two.module.named_modules() if isinstance(part, nn.Conv2d)]
     before = state(one.module), state(two.module)
     found = compare(
@@ -117,7 +117,7 @@ def test_classes_are_compared_by_their_names(tmp_path: Path) -> None:
 
 def test_without_another_network_it_is_the_same_before_training() -> None:
     shown = torch.rand(9, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    module = tiny_network()
+    module = lasting_network()
     found = compare(module, shown, examples=1, seed=3)
     assert found.names[1].endswith("(redrawn, seed 3)")
     assert found.provenance.seed == 3
@@ -139,7 +139,7 @@ def test_too_few_images_have_answers_and_no_cka() -> None:
 
 def test_a_pair_without_cka_is_explained_in_the_picture() -> None:
     shown = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    found = compare(tiny_network(), shown, examples=1)
+    found = compare(lasting_network(), shown, examples=1)
     whole = found.figure().axes[0].get_xlabel()
     assert "the same for all images" not in whole
     lacking = replace(found, cka=np.where(np.eye(*found.cka.shape) > 0.0, np.nan, found.cka))
@@ -215,7 +215,7 @@ def test_two_checkpoints_are_told_apart_above_their_answers() -> None:
 def test_names_above_two_columns_of_answers_stand_apart_on_a_slide() -> None:
     names = ("squeezenet1_0 (IMAGENET1K_V1)", "squeezenet1_0 (redrawn, seed 0)")
     shown = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    found = replace(compare(tiny_network(), shown, examples=3), names=names)
+    found = replace(compare(lasting_network(), shown, examples=3), names=names)
     figure = found.figure(figure=drawing.new_figure(10.0, 5.0))
     figure.draw_without_rendering()
     first, second = figure.axes[1].texts[:2]

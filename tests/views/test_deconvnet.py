@@ -27,7 +27,7 @@ from cnnviz.views.pictures.deconvnet import (
     paint,
     reach_of,
 )
-from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.architectures import build, lasting_network, small_input, tiny_network
 from tests.helpers.state import state
 
 
@@ -64,7 +64,7 @@ def test_the_strongest_channels_are_chosen_by_their_mean_peak() -> None:
 
 
 def test_a_patch_is_what_the_network_saw_at_the_same_pixels() -> None:
-    module, x = tiny_network(), images()
+    module, x = lasting_network(), images()
     found = deconvnet(module, x, "1", [0, 1, 2, 3])
     seen = as_model(module).preprocessing.invert(x[0])
     np.testing.assert_array_equal(found.photos[0], seen)
@@ -81,7 +81,7 @@ def test_a_patch_is_what_the_network_saw_at_the_same_pixels() -> None:
 
 
 def test_the_last_stage_is_the_default() -> None:
-    assert deconvnet(tiny_network(), images()).layer == "5"
+    assert deconvnet(lasting_network(), images()).layer == "5"
 
 
 def test_a_dead_unit_is_told_and_drawn_as_nothing() -> None:
@@ -100,7 +100,7 @@ def test_a_dead_unit_is_told_and_drawn_as_nothing() -> None:
 
 
 def test_the_picture_alone_explains_its_numbers_and_keeps_them_on_the_photo() -> None:
-    figure = deconvnet(tiny_network(), images(), "1", top=6).figure()
+    figure = deconvnet(lasting_network(), images(), "1", top=6).figure()
     figure.draw_without_rendering()
     photo = figure.axes[0]
     assert "the channel, its value,\nand after ± where the colours end" in photo.get_xlabel()
@@ -115,9 +115,9 @@ def test_the_picture_alone_explains_its_numbers_and_keeps_them_on_the_photo() ->
 
 
 def test_where_windows_are_most_of_the_photo_projections_lie_in_their_place_on_it() -> None:
-    small, large = (deconvnet(tiny_network(), images(), name, top=4) for name in ("1", "5"))
+    small, large = (deconvnet(lasting_network(), images(), name, top=4) for name in ("1", "5"))
     assert (in_place(small), in_place(large)) == (False, False)
-    cropped = deconvnet(tiny_network(), images(side=12), "5", top=4)
+    cropped = deconvnet(lasting_network(), images(side=12), "5", top=4)
     assert in_place(cropped)
     for place in range(4):
         window, photo = cropped.windows[place][0], cropped.photos[0]
@@ -135,13 +135,13 @@ def test_where_windows_are_most_of_the_photo_projections_lie_in_their_place_on_i
 
 
 def test_a_photo_that_windows_nearly_fill_is_drawn_once() -> None:
-    one = deconvnet(tiny_network(), images(side=12), "5", top=4)
+    one = deconvnet(lasting_network(), images(side=12), "5", top=4)
     assert len(_grid(one)[1].corners) == 4
     assert "on the right, in its place on the image, what each unit sends back" in one.caption()
     figure = one.figure()
     assert not figure.axes[0].texts
     assert "framed: what it sees" in figure.axes[0].get_xlabel()
-    many = deconvnet(tiny_network(), images(3, 12), "5", top=4)
+    many = deconvnet(lasting_network(), images(3, 12), "5", top=4)
     corners = _grid(many)[1].corners
     # Two groups, each with the three photos above and two of the four channels.
     assert len(corners) == 2 * 3 + 12
@@ -149,7 +149,7 @@ def test_a_photo_that_windows_nearly_fill_is_drawn_once() -> None:
     labels = [text for text in many.figure().axes[0].texts if "±" in text.get_text()]
     below = corners[6:9] + np.array([0, _grid(many)[1].side[0] + 2])
     assert [text.get_position() for text in labels[:3]] == list(map(tuple, below.tolist()))
-    whole = deconvnet(tiny_network(), images(side=8), "5", top=4)
+    whole = deconvnet(lasting_network(), images(side=8), "5", top=4)
     assert (
         "A unit sees the whole image (receptive field: 8 x 8), which is drawn once"
         in whole.caption()
@@ -158,7 +158,7 @@ def test_a_photo_that_windows_nearly_fill_is_drawn_once() -> None:
 
 
 def test_labels_near_the_edge_stay_on_a_photo_that_is_drawn_small() -> None:
-    figure = deconvnet(tiny_network(), images(), "1", top=2).figure()
+    figure = deconvnet(lasting_network(), images(), "1", top=2).figure()
     photo = figure.axes[0]
     for text in list(photo.texts):
         text.remove()
@@ -174,7 +174,7 @@ def test_labels_near_the_edge_stay_on_a_photo_that_is_drawn_small() -> None:
 
 
 def test_values_beside_each_other_are_written_in_one_form() -> None:
-    found = deconvnet(tiny_network(), images(), "1", top=4)
+    found = deconvnet(lasting_network(), images(), "1", top=4)
     signals = found.signals * np.array([1.0, 1e6, 1.0, 1.0], np.float32).reshape(4, 1, 1, 1, 1)
     reaches = [label.split("±")[1] for label in _labels(replace(found, signals=signals))]
     assert all(" × 10" in reach for reach in reaches)
@@ -198,7 +198,7 @@ def test_colours_are_signed_and_end_at_the_stated_percentile() -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 7])
 def test_any_number_of_input_channels_is_drawn(channels: int) -> None:
-    found = deconvnet(tiny_network(channels), images(2, 20, channels), "3", top=3)
+    found = deconvnet(lasting_network(channels), images(2, 20, channels), "3", top=3)
     assert found.signals.shape[:3] == (3, 2, channels)
     assert len(found.figure().axes) == 1
 
@@ -214,7 +214,7 @@ def test_gates_are_told_with_what_lies_outside() -> None:
 
 
 def test_the_caption_says_which_activations_followed_the_rule() -> None:
-    module, x = tiny_network(), images()
+    module, x = lasting_network(), images()
     assert "2 of 2 activations met the rule" in deconvnet(module, x, "5").caption()
     assert "the rules do not differ" in deconvnet(module, x, "0").caption()
     assert "rules" not in deconvnet(module, x, "0", rule="gradient").caption()
@@ -243,7 +243,7 @@ def test_nothing_is_changed_and_all_is_data() -> None:
 )
 def test_bad_arguments_are_sentences(arguments, error, message: str) -> None:
     with pytest.raises(error, match=message):
-        deconvnet(tiny_network(), images(), **{"layer": "1", **arguments})
+        deconvnet(lasting_network(), images(), **{"layer": "1", **arguments})
 
 
 def test_a_network_without_maps_needs_a_named_layer() -> None:
@@ -256,7 +256,7 @@ def test_a_network_without_maps_needs_a_named_layer() -> None:
 
 
 def test_channels_of_several_images_stand_in_groups_instead_of_a_tower() -> None:
-    found = deconvnet(tiny_network(), images(2), "1", top=5)
+    found = deconvnet(lasting_network(), images(2), "1", top=5)
     assert not in_place(found)
     figure = found.figure()
     width, height = figure.get_size_inches()
@@ -276,7 +276,7 @@ def test_channels_of_several_images_stand_in_groups_instead_of_a_tower() -> None
 
 
 def test_values_beside_each_other_stand_to_one_place() -> None:
-    found = deconvnet(tiny_network(), images(), "1", top=2)
+    found = deconvnet(lasting_network(), images(), "1", top=2)
     held = replace(found, activations=np.array([[5.0], [4.789]], np.float32))
     said = [label.split(":")[1].split()[0] for label in _labels(held)]
     assert said == ["5.00", "4.79"]

@@ -15,7 +15,7 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model, load
 from cnnviz.views.equivariance import equivariance
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network, tiny_network
 from tests.helpers.state import state
 
 
@@ -131,7 +131,7 @@ def test_what_enters_comes_from_the_photo() -> None:
 
 
 def test_layers_with_a_stride_and_the_ends_of_stages_are_the_default() -> None:
-    found = equivariance(tiny_network(), images(), shift=4)
+    found = equivariance(lasting_network(), images(), shift=4)
     assert found.layers == ("1", "2", "5")
     assert found.strides.tolist() == [1, 2, 2]
     assert found.example_layer == "5"
@@ -242,7 +242,7 @@ def test_nothing_is_changed() -> None:
 )
 def test_bad_arguments_are_sentences(arguments, error, message: str) -> None:
     with pytest.raises(error, match=message):
-        equivariance(tiny_network(), images(), **arguments)
+        equivariance(lasting_network(), images(), **arguments)
 
 
 def test_it_fits_into_the_column_of_a_paper(tmp_path) -> None:

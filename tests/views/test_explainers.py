@@ -22,7 +22,7 @@ from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.faithfulness import faithfulness
 from cnnviz.views.occlusion import occlusion
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network
 
 QUICK = {"steps": 2, "stages": 2, "random": 2}
 TARGET = [2, 0]
@@ -95,7 +95,7 @@ MAKERS: dict[str, Callable[[Model, torch.Tensor], Heatmap]] = {
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_map_is_made_anew_exactly(name: str, images: torch.Tensor) -> None:
-    model = Model(tiny_network(), exact=True)  # a copy that comes in between rounds otherwise
+    model = Model(lasting_network(), exact=True)  # a copy that comes in between rounds otherwise
     held = MAKERS[name](model, images)
     assert held.explains_class == (held.method != "eigencam")
     assert held.target_classes == ((2, 0) if held.explains_class else ())
@@ -103,7 +103,9 @@ def test_a_map_is_made_anew_exactly(name: str, images: torch.Tensor) -> None:
 
 
 def test_each_of_several_maps_is_made_anew(images: torch.Tensor) -> None:
-    model = Model(tiny_network(), exact=True)  # a copy rounds batches and single images otherwise
+    model = Model(
+        lasting_network(), exact=True
+    )  # a copy rounds batches and single images otherwise
     held = cam(capture(model, images, layers=["0", "3", "5"]), ["3", "0", "5"])
     for place, maps in enumerate(held.maps):
         np.testing.assert_array_equal(remade(model, images, held, place), maps)
@@ -135,7 +137,7 @@ def test_layers_are_told_apart_whatever_they_are_called(images: torch.Tensor) ->
 
 
 def test_a_class_is_found_though_another_has_its_name(images: torch.Tensor) -> None:
-    model = Model(tiny_network(), categories=["crane", "crane", "kite", "kite"])
+    model = Model(lasting_network(), categories=["crane", "crane", "kite", "kite"])
     held = cam(capture(model, images, layers=["3"], target=[1, 3]), "3")
     assert held.targets == ("crane", "kite")
     batch = model.prepare(images)
@@ -147,7 +149,7 @@ def test_a_class_is_found_though_another_has_its_name(images: torch.Tensor) -> N
 
 
 def test_a_method_without_a_class_is_measured_on_the_likeliest(images: torch.Tensor) -> None:
-    model = Model(tiny_network())
+    model = Model(lasting_network())
     held = cam(capture(model, images, layers=["3"], gradients=False), "3", "eigencam")
     with torch.no_grad():
         likeliest = model.module(images).argmax(1).tolist()
@@ -156,7 +158,7 @@ def test_a_method_without_a_class_is_measured_on_the_likeliest(images: torch.Ten
 
 
 def test_a_map_that_does_not_tell_its_class_needs_one(images: torch.Tensor) -> None:
-    model = Model(tiny_network())
+    model = Model(lasting_network())
     with torch.no_grad():
         least = model.module(images).argmin(1).tolist()
     held = cam(capture(model, images, layers=["3"], target=least), "3")
@@ -175,7 +177,7 @@ def test_a_map_that_does_not_tell_its_class_needs_one(images: torch.Tensor) -> N
 
 
 def test_what_made_a_map_is_written_down(images: torch.Tensor) -> None:
-    model = Model(tiny_network())
+    model = Model(lasting_network())
     held = cam(capture(model, images, layers=["0", "3"], target=1), "3").to_json()
     assert held["target_classes"] == [1, 1]
     assert held["explains_class"] is True

@@ -21,7 +21,7 @@ from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.explanations import CHECKS, explanations
 from cnnviz.views.faithfulness import faithfulness
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network, tiny_network
 from tests.helpers.state import state
 
 
@@ -46,7 +46,7 @@ def test_the_maps_are_those_of_their_methods(image: torch.Tensor) -> None:
 
 
 def test_checks_stand_below_their_maps(image: torch.Tensor) -> None:
-    found = explanations(tiny_network(), image, ["gradcam", "saliency"], 2)
+    found = explanations(lasting_network(), image, ["gradcam", "saliency"], 2)
     labels = [axes.get_xlabel() for axes in found.figure().axes]
     for check, label in zip(found.checks, labels, strict=False):
         assert f"{check.measure('gain').mean:z.2f}" in label
@@ -57,7 +57,7 @@ def test_checks_stand_below_their_maps(image: torch.Tensor) -> None:
 
 def test_every_map_is_drawn_and_nothing_else(image: torch.Tensor) -> None:
     found = explanations(
-        tiny_network(), image, ["gradcam", "saliency", "hirescam", "layercam"], checks=()
+        lasting_network(), image, ["gradcam", "saliency", "hirescam", "layercam"], checks=()
     )
     figure = found.figure()
     titles = [axes.get_title(loc="left") for axes in figure.axes]
@@ -70,7 +70,7 @@ def test_no_column_of_the_picture_is_left_blank(
     image: torch.Tensor, count: int, columns: int
 ) -> None:
     methods = ["gradcam", "saliency", "layercam", "eigencam", "hirescam"][:count]
-    figure = explanations(tiny_network(), image, methods, 2, checks=()).figure()
+    figure = explanations(lasting_network(), image, methods, 2, checks=()).figure()
     maps = [axes for axes in figure.axes if axes.get_title(loc="left")]
     first = [axes for axes in maps if axes.get_subplotspec().is_first_row()]
     assert (len(maps), len(first)) == (count, columns)
@@ -80,7 +80,7 @@ def test_no_column_of_the_picture_is_left_blank(
 def test_a_slide_is_filled_with_maps(image: torch.Tensor) -> None:
     """Three rows of three leave three quarters of it empty: on a wide canvas rows are fewer."""
     methods = ["gradcam", "gradcam++", "saliency", "layercam", "eigencam", "hirescam", "deeplift"]
-    found = explanations(tiny_network(), image, [*methods, "guided_backprop"], 2, checks=())
+    found = explanations(lasting_network(), image, [*methods, "guided_backprop"], 2, checks=())
     figure = found.figure(figure=drawing.new_figure(16.0, 9.0))
     figure.draw_without_rendering()
     maps = [axes for axes in figure.axes if axes.get_title(loc="left")]
@@ -111,12 +111,12 @@ def test_guided_backpropagation_is_caught_and_grad_cam_passes() -> None:
 )
 def test_bad_arguments(methods: list[str], count: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        explanations(tiny_network(), torch.rand(count, 3, 16, 16), methods)
+        explanations(lasting_network(), torch.rand(count, 3, 16, 16), methods)
 
 
 def test_localisation_alone_is_refused(image: torch.Tensor) -> None:
     with pytest.raises(UsageError, match="localisation cannot be measured: no object is marked"):
-        explanations(tiny_network(), image, ["gradcam"], checks=["localisation"])
+        explanations(lasting_network(), image, ["gradcam"], checks=["localisation"])
 
 
 def test_the_yardstick_of_the_gradient_is_made_once_for_all_methods(

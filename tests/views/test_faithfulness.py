@@ -28,7 +28,7 @@ from cnnviz.views._explainers import heatmap as make_heatmap
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.faithfulness import Faithfulness, faithfulness
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network, tiny_network
 from tests.helpers.state import state
 
 QUICK = {"steps": 2, "stages": 2, "random": 2}
@@ -81,7 +81,7 @@ def test_every_group_is_measured_beside_random_maps(images):
 
 
 def test_a_method_by_name_is_the_heatmap_it_makes(images):
-    network = Model(tiny_network(), exact=True)
+    network = Model(lasting_network(), exact=True)
     by_name = faithfulness(network, images, "gradcam", layer="3", **QUICK)
     by_map = faithfulness(network, images, gradcam_of(network, images), **QUICK)
     assert by_name.layer == by_map.layer == "3"
@@ -92,7 +92,7 @@ def test_a_method_by_name_is_the_heatmap_it_makes(images):
 
 @pytest.fixture(scope="module")
 def network() -> Model:
-    return Model(tiny_network())
+    return Model(lasting_network())
 
 
 @pytest.mark.parametrize("method", method_names())
@@ -105,7 +105,7 @@ def test_every_method_can_be_measured(method, network, images):
 
 
 def test_only_what_is_asked_for_is_measured(images):
-    found = faithfulness(tiny_network(), images, measures=["drop"], **QUICK)
+    found = faithfulness(lasting_network(), images, measures=["drop"], **QUICK)
     assert found.curves is found.randomisation is found.stability is found.localisation is None
     assert found.verdicts == ()
     assert next(one.key for one in found.measures) == "average_drop"
@@ -114,7 +114,7 @@ def test_only_what_is_asked_for_is_measured(images):
 
 
 def test_the_class_is_read_off_the_heatmap(images):
-    network = tiny_network()
+    network = lasting_network()
     model = Model(network, categories=["a", "b", "c", "d"])
     found = faithfulness(
         model, images, gradcam_of(model, images, target=[2, 0]), measures="drop", random=1
@@ -152,14 +152,14 @@ def test_what_is_not_one_class_is_followed_by_its_score(images):
 
 
 def test_a_heatmap_of_other_images_is_refused(images):
-    network = tiny_network()
+    network = lasting_network()
     held = gradcam_of(network, images)
     with pytest.raises(UsageError, match="other images were given"):
         faithfulness(network, images.flip(0), held)
 
 
 def test_a_map_is_made_anew_by_its_own_settings(images):
-    network = tiny_network()
+    network = lasting_network()
     held = attribute(network, images, "integrated_gradients", baseline="black", steps=7)
     found = faithfulness(network, images, held, measures=["stability"], **QUICK)
     assert found.notes == ()
@@ -175,7 +175,7 @@ def test_a_map_is_made_anew_by_its_own_settings(images):
 
 
 def test_a_map_that_its_settings_do_not_make_is_refused(images):
-    network = tiny_network()
+    network = lasting_network()
     held = attribute(network, images, "saliency")
     other = dataclasses.replace(held, maps=(held.maps[0][:, ::-1],))
     with pytest.raises(UsageError, match="made anew is another map"):
@@ -183,7 +183,7 @@ def test_a_map_that_its_settings_do_not_make_is_refused(images):
 
 
 def test_a_map_of_an_unknown_method_is_measured_as_far_as_it_can_be(images):
-    network = tiny_network()
+    network = lasting_network()
     held = dataclasses.replace(
         gradcam_of(network, images), method="mine", title="Mine", settings=None
     )
@@ -198,7 +198,7 @@ def test_a_map_of_an_unknown_method_is_measured_as_far_as_it_can_be(images):
 
 
 def test_a_fused_map_is_made_anew_from_all_its_layers(images):
-    network = tiny_network()
+    network = lasting_network()
     held = cam(capture(network, images, layers=["0", "3"]), ["0", "3"], "layercam", fuse=True)
     found = faithfulness(network, images, held, measures=["stability"], **QUICK)
     assert found.layer == "0 | 3"
@@ -226,7 +226,7 @@ def test_a_fused_map_is_made_anew_from_all_its_layers(images):
 )
 def test_a_wrong_argument_is_a_sentence(images, keywords, message):
     with pytest.raises(UsageError, match=message):
-        faithfulness(tiny_network(), images, **keywords)
+        faithfulness(lasting_network(), images, **keywords)
 
 
 def test_localisation_alone_needs_marked_objects(images, monkeypatch):
@@ -247,7 +247,7 @@ def test_localisation_alone_needs_marked_objects(images, monkeypatch):
 
 
 def test_a_layer_that_the_heatmap_does_not_have(images):
-    network = tiny_network()
+    network = lasting_network()
     with pytest.raises(UsageError, match=r"no layer '4'"):
         faithfulness(network, images, gradcam_of(network, images), layer="4")
 
@@ -271,7 +271,7 @@ def test_the_same_call_gives_the_same_numbers(images):
 def test_the_default_number_of_random_maps_makes_a_verdict_possible(images):
     for count in (1, 2):
         batch = images[:count]
-        found = faithfulness(tiny_network(), batch, measures="curves", steps=2)
+        found = faithfulness(lasting_network(), batch, measures="curves", steps=2)
         assert (found.random_count + 1.0) ** -count <= 0.05
     assert "does worse than random maps" in judged(reversed_gain(found)).sentence
 
@@ -331,7 +331,7 @@ def test_a_map_of_one_value_is_noted_and_judged(images):
 
 
 def test_it_is_written_as_numbers_and_as_arrays(images, tmp_path: Path):
-    found = faithfulness(tiny_network(), images, **QUICK)
+    found = faithfulness(lasting_network(), images, **QUICK)
     held = json.loads(found.save(tmp_path / "a.json").read_text("utf-8"))
     assert len(held["verdicts"]) == 2
     first = held["measures"][0]
@@ -350,7 +350,7 @@ def test_it_is_written_as_numbers_and_as_arrays(images, tmp_path: Path):
     ],
 )
 def test_the_picture_has_a_panel_for_what_was_measured(images, measures, panels):
-    found = faithfulness(tiny_network(), images, measures=measures, **QUICK)
+    found = faithfulness(lasting_network(), images, measures=measures, **QUICK)
     figure = found.figure()
     assert len(figure.axes) == panels
     figure.draw_without_rendering()
@@ -360,7 +360,7 @@ def test_the_picture_has_a_panel_for_what_was_measured(images, measures, panels)
 
 
 def test_on_a_flat_canvas_no_words_run_into_one_another(images):
-    found = faithfulness(tiny_network(), images, measures=["curves", "randomisation"], **QUICK)
+    found = faithfulness(lasting_network(), images, measures=["curves", "randomisation"], **QUICK)
     figure = found.draw(drawing.new_figure(11.0, 5.0))
     figure.draw_without_rendering()
     for axes in figure.axes[:3]:
@@ -372,7 +372,7 @@ def test_on_a_flat_canvas_no_words_run_into_one_another(images):
 
 
 def test_the_curves_that_are_drawn_are_the_means(images):
-    found = faithfulness(tiny_network(), images, measures=["curves"], **QUICK)
+    found = faithfulness(lasting_network(), images, measures=["curves"], **QUICK)
     deletion, insertion = found.figure().axes[:2]
     for axes, curves in ((deletion, found.curves.deletion), (insertion, found.curves.insertion)):
         drawn = [line.get_ydata() for line in axes.lines]
@@ -381,7 +381,7 @@ def test_the_curves_that_are_drawn_are_the_means(images):
 
 
 def test_the_similarity_is_drawn_beside_that_of_the_gradient(images):
-    found = faithfulness(tiny_network(), images, measures=["randomisation"], **QUICK)
+    found = faithfulness(lasting_network(), images, measures=["randomisation"], **QUICK)
     axes = found.figure().axes[0]
     for held in (found.randomisation, found.randomisation.gradient):
         expected = [1.0, *held.correlation.mean(1)]
@@ -390,7 +390,7 @@ def test_the_similarity_is_drawn_beside_that_of_the_gradient(images):
 
 
 def test_the_summary_says_what_failed(images):
-    network = tiny_network()
+    network = lasting_network()
     good = make_heatmap(as_model(network), as_model(network).prepare(images), [0, 0], "saliency")
     fixed = dataclasses.replace(good, method="photo", title="Photo")
 

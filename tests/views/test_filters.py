@@ -13,7 +13,7 @@ from torch.nn.utils import parametrizations
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.results import drawing
 from cnnviz.views.filters import filters
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network, tiny_network
 from tests.helpers.state import state
 
 
@@ -66,7 +66,7 @@ def test_dead_filters_are_named_and_flat() -> None:
     assert norms.get_xlabel().endswith("dead, below 0.001 of the median: 1, shaded")
     last = norms.patches[-1].get_extents().transformed(norms.transData.inverted())
     assert (last.x0, last.x1) == pytest.approx((len(found.norms) - 1.5, len(found.norms) - 0.5))
-    healthy = filters(tiny_network()).figure().axes[1]
+    healthy = filters(lasting_network()).figure().axes[1]
     assert healthy.get_xlabel().endswith("of the median: none")
 
 
@@ -97,7 +97,7 @@ def test_a_deeper_layer_says_what_is_left_out() -> None:
 
 @pytest.mark.parametrize("channels", [1, 4])
 def test_a_first_layer_of_other_channels_is_drawn_by_channel(channels: int) -> None:
-    found = filters(tiny_network(channels))
+    found = filters(lasting_network(channels))
     assert not found.as_colour
     assert found.inputs == tuple(range(channels))
     found.figure().draw_without_rendering()
@@ -124,7 +124,7 @@ def test_filters_of_one_channel_stand_side_by_side_each_with_its_number() -> Non
 
 
 def test_what_has_no_filters() -> None:
-    network = tiny_network()
+    network = lasting_network()
     with pytest.raises(LayerError, match=r"'8' is not a convolution"):
         filters(network, "8")
     with pytest.raises(LayerError, match=r"'99' does not exist"):

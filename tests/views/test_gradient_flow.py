@@ -18,7 +18,7 @@ from cnnviz.models.networks import depth_network
 from cnnviz.reports import report
 from cnnviz.views.gradient_flow import FAULTS, gradient_flow
 from tests.helpers import gradient_families as families
-from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
 from tests.helpers.state import state
 
 SMALL = {"input_size": (3, 16, 16), "width": 16}
@@ -63,7 +63,7 @@ def test_a_surrounding_inference_mode_and_frozen_weights_change_nothing() -> Non
 
 
 def test_columns_stand_side_by_side_for_every_point() -> None:
-    found = gradient_flow(tiny_network(), images())
+    found = gradient_flow(lasting_network(), images())
     count = len(found.points)
     assert found.points == ("0", "3", "8")
     assert found.kinds == ("conv", "conv", "linear")
@@ -99,7 +99,7 @@ def test_a_real_network_on_real_photos_is_healthy(shared_photos, shared_weights)
 
 @pytest.mark.parametrize("name", ["squeezenet1_0", "shufflenet_v2_x1_0", "resnet18"])
 def test_healthy_architectures_raise_no_alarm(name: str) -> None:
-    found = gradient_flow(build(name), small_input(name, 2), remedies=False)
+    found = gradient_flow(thin(name), small_input(name, 2), remedies=False)
     assert found.verdict.side == "none"
     assert not found.verdict.findings
 
@@ -192,7 +192,7 @@ def test_networks_are_compared_by_name_module_and_result() -> None:
     assert [one.verdict.side for one in (found, *found.others)] == ["vanishing", "none"]
     assert found.failed == ("vanishing",)
     assert "Beside it: Sequential, 2 healthy" in found.summary()
-    again = found.compare(gradient_flow(tiny_network(), images()))
+    again = found.compare(gradient_flow(lasting_network(), images()))
     assert len(again.others) == 2
     texts = [text.get_text() for text in again.figure().axes[0].get_legend().get_texts()]
     assert len(texts) == 3

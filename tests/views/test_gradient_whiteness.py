@@ -12,7 +12,7 @@ from torch import nn
 import cnnviz
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.views.gradient_whiteness import autocorrelation, gradient_whiteness
-from tests.helpers.architectures import feed, tiny_network
+from tests.helpers.architectures import feed, lasting_network, tiny_network
 from tests.helpers.state import state
 
 
@@ -106,7 +106,7 @@ def test_networks_are_compared_by_name_and_as_themselves() -> None:
 
 
 def test_the_names_stand_clear_of_the_curves() -> None:
-    found = gradient_whiteness(tiny_network(), compare=[tiny_network(seed=1)], points=8, lines=1)
+    found = gradient_whiteness(lasting_network(), compare=[tiny_network(seed=1)], points=8, lines=1)
     figure = found.figure()
     figure.draw_without_rendering()
     left = figure.axes[0]
@@ -118,7 +118,7 @@ def test_the_names_stand_clear_of_the_curves() -> None:
 
 
 def test_lines_lead_through_images_to_the_mirror_or_through_noise() -> None:
-    module, x = tiny_network(), torch.rand(3, 3, 12, 12)
+    module, x = lasting_network(), torch.rand(3, 3, 12, 12)
     assert gradient_whiteness(module, x, points=5).correlations.shape[1] == 2
     lone = gradient_whiteness(module, x[:1], points=5)
     mirrored = gradient_whiteness(module, torch.stack([x[0], x[0].flip(-1)]), points=5)
@@ -153,7 +153,7 @@ def test_progress_counts_lines() -> None:
 )
 def test_bad_arguments_are_sentences(arguments) -> None:
     with pytest.raises(UsageError, match=r"cannot be|no lines along"):
-        gradient_whiteness(tiny_network(), **arguments)
+        gradient_whiteness(lasting_network(), **arguments)
 
 
 def test_a_network_under_no_grad_is_refused() -> None:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.passes.targets import Contrast
 from cnnviz.views.invariance import KINDS, invariance
-from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
 from tests.helpers.state import state
 
 
@@ -24,7 +24,7 @@ def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:
 
 
 def test_the_summary_leaves_the_untouched_image_out_of_the_means() -> None:
-    found = invariance(tiny_network(), images(2), steps=3)
+    found = invariance(lasting_network(), images(2), steps=3)
     curves = np.zeros((3, 2, 3))
     curves[0], curves[1], curves[2] = [0.1, 0.9, 0.3], [0.9, 0.5, 0.1], [0.9, 0.0, 0.2]
     amounts = found.values.copy()
@@ -65,7 +65,7 @@ def test_distances_and_probabilities_are_those_of_single_passes() -> None:
 
 
 def test_the_image_as_it_is_lies_on_every_curve() -> None:
-    found = invariance(tiny_network(), images(3), steps=5)
+    found = invariance(lasting_network(), images(3), steps=5)
     for kind, place in ((0, 2), (1, 0), (2, 0)):
         assert found.distances[kind, :, :, place].max() == pytest.approx(0.0, abs=1e-5)
         np.testing.assert_allclose(found.probabilities[kind, :, place], found.original, atol=1e-6)
@@ -81,9 +81,9 @@ def test_a_quarter_turn_of_a_network_that_averages_changes_nothing() -> None:
 
 
 def test_the_first_and_the_last_stage_are_the_default() -> None:
-    found = invariance(build("squeezenet1_0"), small_input("squeezenet1_0"), steps=3)
+    found = invariance(thin("squeezenet1_0"), small_input("squeezenet1_0"), steps=3)
     assert found.layers == ("features.1", "features.12")
-    assert invariance(tiny_network(), images(), steps=3).layers == ("1", "5")
+    assert invariance(lasting_network(), images(), steps=3).layers == ("1", "5")
 
 
 def test_the_target_is_the_likeliest_class_of_each_image() -> None:
@@ -96,7 +96,7 @@ def test_the_target_is_the_likeliest_class_of_each_image() -> None:
 
 
 def test_the_caption_tells_ranges_and_what_is_mirrored() -> None:
-    caption = invariance(tiny_network(), images(), shift=0.5, scale=3.0, steps=5).caption()
+    caption = invariance(lasting_network(), images(), shift=0.5, scale=3.0, steps=5).caption()
     assert "moved by −12 to 12 px" in caption
     assert "enlarged 1 to 3 times" in caption
     assert "50% of the pixels under translation, 0% of the pixels under scale" in caption
@@ -105,20 +105,19 @@ def test_the_caption_tells_ranges_and_what_is_mirrored() -> None:
     from cnnviz.models import Model
 
     network = Model(
-        tiny_network(), preprocessing=Preprocessing(None, (24, 24), (0.5,) * 3, (0.2,) * 3)
+        lasting_network(), preprocessing=Preprocessing(None, (24, 24), (0.5,) * 3, (0.2,) * 3)
     )
     assert "Nothing from beyond the photo enters" in invariance(network, scene, steps=3).caption()
 
 
 @pytest.mark.parametrize("count", [1, 10])
 def test_the_picture_has_a_line_for_each_image(count: int) -> None:
-    found = invariance(tiny_network(), images(count), steps=3)
+    found = invariance(lasting_network(), images(count), steps=3)
     figure = found.figure()
     assert len(figure.axes) == 12
     curves = figure.axes[-1].get_lines()
     # A guide at the image as it is, and of many images their mean.
     assert len(curves) == count + 1 + (count > 8)
-    figure.draw_without_rendering()
     assert len(found.strips) == len(KINDS)
 
 
@@ -169,7 +168,7 @@ def test_progress_counts_passes_of_single_images() -> None:
 )
 def test_bad_arguments_are_sentences(arguments, error, message: str) -> None:
     with pytest.raises(error, match=message):
-        invariance(tiny_network(), images(), **arguments)
+        invariance(lasting_network(), images(), **arguments)
 
 
 def test_a_contrast_is_followed_by_its_score() -> None:
@@ -184,7 +183,7 @@ def test_a_contrast_is_followed_by_its_score() -> None:
 
 
 def test_it_fits_into_the_column_of_a_paper(tmp_path) -> None:
-    found = invariance(tiny_network(), images(1), steps=3)
+    found = invariance(lasting_network(), images(1), steps=3)
     file = found.save(tmp_path / "a.png", width="85mm", font_size=7, title=False, dpi=72)
     with Image.open(file) as picture:
         assert picture.width == pytest.approx(85 / 25.4 * 72, abs=1)

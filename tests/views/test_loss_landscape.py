@@ -18,7 +18,7 @@ from cnnviz.models import Model
 from cnnviz.results import drawing
 from cnnviz.views.loss_landscape import loss_landscape
 from cnnviz.views.pictures.loss_landscape import levels
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network, tiny_network
 from tests.helpers.state import state
 
 LABELS = [1, 0, 3]
@@ -54,7 +54,7 @@ def test_a_surface_is_that_of_copies_moved_by_hand() -> None:
 
 
 def test_a_line_is_that_of_copies_moved_by_hand() -> None:
-    module = tiny_network()
+    module = lasting_network()
     found = loss_landscape(module, images(), LABELS, dimensions=1, points=7, seed=2)
     assert found.dimensions == 1
     wanted = [brute(module, (float(x),), 2) for x in found.x]
@@ -62,8 +62,8 @@ def test_a_line_is_that_of_copies_moved_by_hand() -> None:
 
 
 def test_the_line_is_the_middle_of_the_surface() -> None:
-    line = loss_landscape(tiny_network(), images(), LABELS, dimensions=1, points=5)
-    surface = loss_landscape(tiny_network(), images(), LABELS, points=5)
+    line = loss_landscape(lasting_network(), images(), LABELS, dimensions=1, points=5)
+    surface = loss_landscape(lasting_network(), images(), LABELS, points=5)
     np.testing.assert_allclose(surface.losses[2], line.losses[0], rtol=1e-5)
 
 
@@ -82,7 +82,7 @@ def test_batch_norms_may_keep_what_they_store() -> None:
 
 
 def test_batch_norms_that_saw_no_data_are_named_when_they_are_kept() -> None:
-    found = loss_landscape(tiny_network(), images(), points=3, batch_norm="keep")
+    found = loss_landscape(lasting_network(), images(), points=3, batch_norm="keep")
     assert "1 batch norms, such as '4', have never seen data" in found.caption()
 
 
@@ -98,10 +98,10 @@ def test_without_labels_the_own_answers_count_and_the_caption_says_so() -> None:
 
 
 def test_labels_by_name() -> None:
-    named = Model(tiny_network(), categories=["cat", "dog", "emu", "yak"])
+    named = Model(lasting_network(), categories=["cat", "dog", "emu", "yak"])
     found = loss_landscape(named, images(), ["dog", "cat", "yak"], points=3)
     np.testing.assert_array_equal(
-        found.losses, loss_landscape(tiny_network(), images(), LABELS, points=3).losses
+        found.losses, loss_landscape(lasting_network(), images(), LABELS, points=3).losses
     )
     with pytest.raises(TargetError, match="no class 'dgo'"):
         loss_landscape(named, images(), "dgo", points=3)
@@ -152,7 +152,7 @@ def test_the_model_is_left_alone_in_training_mode_and_inside_inference_mode() ->
 
 
 def test_minima_are_counted_inside_the_border() -> None:
-    found = loss_landscape(tiny_network(), images(), points=5)
+    found = loss_landscape(lasting_network(), images(), points=5)
     values = found.losses.copy()
     values[:] = 2.0
     values[1, 1] = values[3, 3] = 1.0
@@ -160,13 +160,13 @@ def test_minima_are_counted_inside_the_border() -> None:
     values[2, 4] = np.inf
     object.__setattr__(found, "losses", values)
     assert found.minima == 2
-    line = loss_landscape(tiny_network(), images(), dimensions=1, points=5)
+    line = loss_landscape(lasting_network(), images(), dimensions=1, points=5)
     object.__setattr__(line, "losses", np.array([[0.0, 2.0, 1.0, 3.0, 2.0]]))
     assert line.minima == 1
 
 
 def test_the_share_that_curves_downwards_is_that_of_a_hessian_worked_out_by_hand() -> None:
-    found = loss_landscape(tiny_network(), images(), points=9)
+    found = loss_landscape(lasting_network(), images(), points=9)
     x, y = np.meshgrid(found.x, found.y)
     # A saddle along the diagonals curves downwards everywhere, which neither axis shows.
     for values, share in [(x * y, 1.0), (x**2 + y**2, 0.0), (x**2 - 0.5 * y**2, 1.0)]:
@@ -187,7 +187,7 @@ def test_the_share_that_curves_downwards_is_that_of_a_hessian_worked_out_by_hand
 
 
 def test_what_curves_downwards_is_counted_where_it_is_known() -> None:
-    line = loss_landscape(tiny_network(), images(), dimensions=1, points=7)
+    line = loss_landscape(lasting_network(), images(), dimensions=1, points=7)
     bent = np.array([[3.0, 1.0, 2.0, 2.5, 4.0, np.inf, 1.0]])
     assert dataclasses.replace(line, losses=bent).concave == pytest.approx(1 / 3)
     flat = dataclasses.replace(line, losses=np.full((1, 7), 2.3))
@@ -212,7 +212,7 @@ def test_levels_are_logarithmic_where_losses_span_a_decade() -> None:
 
 
 def test_the_pictures_draw_the_losses_with_the_network_marked() -> None:
-    surface = loss_landscape(tiny_network(), images(), points=5)
+    surface = loss_landscape(lasting_network(), images(), points=5)
     flat = surface.figure().axes[0]
     (mark,) = [line for line in flat.lines if line.get_marker() == "x"]
     assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (0.0, 0.0)
@@ -220,7 +220,7 @@ def test_the_pictures_draw_the_losses_with_the_network_marked() -> None:
     assert [text.xy for text in flat.texts if text.get_text() == "the network as it is"] == [
         (0.0, 0.0)
     ]
-    line = loss_landscape(tiny_network(), images(), dimensions=1, points=5)
+    line = loss_landscape(lasting_network(), images(), dimensions=1, points=5)
     upper = line.figure().axes[0]
     drawn = [each for each in upper.lines if len(each.get_xdata()) == 5]
     np.testing.assert_array_equal(drawn[0].get_ydata(), line.losses[0])
@@ -229,7 +229,7 @@ def test_the_pictures_draw_the_losses_with_the_network_marked() -> None:
 
 
 def test_the_labels_of_the_surface_lie_inside_the_figure() -> None:
-    found = loss_landscape(tiny_network(), images(), points=5)
+    found = loss_landscape(lasting_network(), images(), points=5)
     steep = dataclasses.replace(found, losses=np.geomspace(0.1, 1e6, 25).reshape(5, 5))
     figure = steep.figure()
     figure.draw_without_rendering()
@@ -266,12 +266,12 @@ def test_losses_that_are_not_finite_are_grey_and_counted() -> None:
 )
 def test_bad_arguments_are_sentences(arguments, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        loss_landscape(tiny_network(), images(), **arguments)
+        loss_landscape(lasting_network(), images(), **arguments)
 
 
 @pytest.mark.parametrize("dimensions", [1, 2])
 def test_it_fits_into_the_column_of_a_paper(tmp_path, dimensions) -> None:
-    found = loss_landscape(tiny_network(), images(), LABELS, dimensions=dimensions, points=5)
+    found = loss_landscape(lasting_network(), images(), LABELS, dimensions=dimensions, points=5)
     file = found.save(tmp_path / "a.png", width="85mm", font_size=7, title=False, dpi=72)
     with Image.open(file) as picture:
         assert picture.width == pytest.approx(85 / 25.4 * 72, abs=1)

@@ -13,7 +13,7 @@ from cnnviz.errors import UsageError
 from cnnviz.results.legibility import crowded
 from cnnviz.views.network_diagram import NetworkDiagram, network_diagram
 from cnnviz.views.pictures.diagram_layout import layout
-from tests.helpers.architectures import ARCHITECTURES, build, tiny_network
+from tests.helpers.architectures import ARCHITECTURES, build, lasting_network
 
 
 def of(name: str) -> NetworkDiagram:
@@ -68,7 +68,7 @@ def test_caption_says_what_was_drawn_as_one() -> None:
     assert "x 3 stands for three" in of("resnet152").caption()
     assert "the first three and the last" in of("densenet121").caption()
     assert "A, BasicBlock and B, BasicBlock" in of("resnet18").caption()
-    plain = network_diagram(tiny_network(), 16)
+    plain = network_diagram(lasting_network(), 16)
     assert "skip" not in plain.caption()
     assert repr(of("resnet18")) == (
         "<NetworkDiagram: resnet18: 52 layers in 69 steps, 8 blocks of 2 kinds, 11.7 M parameters>"
@@ -91,7 +91,7 @@ def test_heads_that_only_training_uses_are_told_and_not_drawn() -> None:
     assert found.uncalled == ("aux",)
     assert found.uncalled_parameters == 10
     assert "does not use them: aux, with 10 of the parameters" in found.caption()
-    assert "Not drawn" not in network_diagram(tiny_network(), 16).caption()
+    assert "Not drawn" not in network_diagram(lasting_network(), 16).caption()
     assert [node.label for node in found.trunk.nodes] == [
         *("3x3 conv", "global average pool", "linear")
     ]
@@ -131,4 +131,4 @@ def test_joins_are_drawn_as_signs_in_every_number_of_axes(axes: int) -> None:
 
 def test_misuse_is_a_sentence() -> None:
     with pytest.raises(UsageError, match="image_size cannot be 0"):
-        network_diagram(tiny_network(), image_size=(0, 8))
+        network_diagram(lasting_network(), image_size=(0, 8))

@@ -13,7 +13,7 @@ from cnnviz.images.baselines import BASELINES, baseline_images
 from cnnviz.models import as_model, load
 from cnnviz.passes.targets import Contrast
 from cnnviz.views.occlusion import SAMPLES, occlusion
-from tests.helpers.architectures import small_input, thin, tiny_network
+from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
 from tests.helpers.state import state
 
 
@@ -41,7 +41,7 @@ def captums(module: nn.Module, x: torch.Tensor, window: int, stride: int, target
     [*((fill, 7, 5) for fill in BASELINES), ("mean", 8, 4), ("blur", 23, 3), ("mean", 5, 5)],
 )
 def test_maps_are_those_of_captum(fill, window: int, stride: int) -> None:
-    module, x = tiny_network(), images(2)
+    module, x = lasting_network(), images(2)
     baseline = baseline_images(as_model(module).preprocessing, x, fill)
     found = occlusion(module, x, window, stride, fill, target=[1, 3])
     wanted = captums(module, x, window, stride, [1, 3], baseline)
@@ -72,7 +72,7 @@ def test_drops_are_those_of_single_squares() -> None:
 
 
 def test_each_image_is_explained_by_its_own_likeliest_class() -> None:
-    module, x = tiny_network(), images(3)
+    module, x = lasting_network(), images(3)
     together = occlusion(module, x, 8, 8)
     alone = [occlusion(module, one[None], 8, 8) for one in x]
     assert together.targets == tuple(one.targets[0] for one in alone)
@@ -81,7 +81,7 @@ def test_each_image_is_explained_by_its_own_likeliest_class() -> None:
 
 
 def test_a_contrast_and_a_callable_can_be_explained() -> None:
-    module, x = tiny_network(), images()
+    module, x = lasting_network(), images()
     contrast = occlusion(module, x, 8, 8, target=Contrast(1, 2))
     called = occlusion(module, x, 8, 8, target=lambda output: output[:, 1] - output[:, 2])
     np.testing.assert_allclose(contrast.drops, called.drops, atol=1e-6)
@@ -113,11 +113,11 @@ def test_noise_is_the_same_each_time() -> None:
 
 
 def test_a_surrounding_inference_mode_does_not_reach_in() -> None:
-    module = tiny_network()
+    module = lasting_network()
     with torch.inference_mode():
         found = occlusion(module, images(), 8, 8, target=0)
     np.testing.assert_array_equal(
-        found.drops, occlusion(tiny_network(), images(), 8, 8, target=0).drops
+        found.drops, occlusion(lasting_network(), images(), 8, 8, target=0).drops
     )
 
 
@@ -133,21 +133,21 @@ class _Flipped(nn.Module):
 def test_the_operation_that_needs_whole_maps_is_named() -> None:
     found = occlusion(_Flipped().eval(), images(), 8, 8)
     assert any("operation 'flip', for which there is no rule" in note for note in found.notes)
-    assert not any("no rule" in note for note in occlusion(tiny_network(), images(), 8, 8).notes)
+    assert not any("no rule" in note for note in occlusion(lasting_network(), images(), 8, 8).notes)
 
 
 def test_a_window_that_does_not_fit_is_halved_and_told() -> None:
-    found = occlusion(tiny_network(), images(side=20))
+    found = occlusion(lasting_network(), images(side=20))
     assert (found.window, found.stride, found.drops.shape) == (10, 5, (1, 3, 3))
     assert found.notes[0] == "Squares of 32 px do not fit into an input of 20 x 20 px."
 
 
 def test_a_window_that_would_hide_everything_is_halved_and_told() -> None:
-    found = occlusion(tiny_network(), images(side=32))
+    found = occlusion(lasting_network(), images(side=32))
     assert (found.window, found.stride, found.drops.shape) == (16, 8, (1, 3, 3))
     assert found.notes[0] == "Squares of 32 px hide all of an input of 32 x 32 px."
     wide = torch.rand(1, 3, 8, 16, generator=torch.Generator().manual_seed(0))
-    assert occlusion(tiny_network(), wide, 8, 8).drops.shape == (1, 1, 2)
+    assert occlusion(lasting_network(), wide, 8, 8).drops.shape == (1, 1, 2)
 
 
 def test_an_approximation_tells_its_error_where_it_was_measured() -> None:
@@ -188,16 +188,16 @@ def test_progress_counts_squares() -> None:
 )
 def test_bad_arguments_are_sentences(arguments, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        occlusion(tiny_network(), images(), **arguments)
+        occlusion(lasting_network(), images(), **arguments)
 
 
 def test_an_unknown_class_is_a_sentence() -> None:
     with pytest.raises(TargetError, match="There is no class 9"):
-        occlusion(tiny_network(), images(), 8, 8, target=9)
+        occlusion(lasting_network(), images(), 8, 8, target=9)
 
 
 def test_the_picture_says_what_is_measured_and_behind_which_squares() -> None:
-    found = occlusion(tiny_network(), images()[:1], 8, 4)
+    found = occlusion(lasting_network(), images()[:1], 8, 4)
     (bar,) = found.figure().axes[-1].child_axes
     said = bar.get_ylabel().replace("\n", " ")
     assert said == "fall of the score behind squares of 8 x 8 px"
@@ -205,7 +205,7 @@ def test_the_picture_says_what_is_measured_and_behind_which_squares() -> None:
 
 
 def test_the_caption_tells_the_squares() -> None:
-    caption = occlusion(tiny_network(), images(), 8, 4).caption()
+    caption = occlusion(lasting_network(), images(), 8, 4).caption()
     assert "Squares of 8 x 8 px, 4 px apart (5 x 5), hide the image behind its mean" in caption
     assert "Red is evidence for the target" in caption
 

@@ -79,7 +79,9 @@ def test_windows_of_other_sizes(held: Capture, size: int, stride: int | None) ->
     assert found.way_sizes[1] == tuple(expected.shape[2:])
     assert (found.repeated > 0) is (size == 3)
     assert ("Windows overlap" in found.caption()) is (size == 3)
-    found.figure().draw_without_rendering()
+    figure = found.figure()
+    figure.set_layout_engine("none")
+    figure.draw_without_rendering()
 
 
 def test_a_map_of_zeros_is_said_to_be_one(held: Capture) -> None:

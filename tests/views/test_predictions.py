@@ -11,7 +11,7 @@ from cnnviz.errors import TargetError, UsageError
 from cnnviz.models.model import Model
 from cnnviz.passes.captures import capture
 from cnnviz.views.predictions import predictions
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network
 
 
 class Fixed(nn.Module):
@@ -87,7 +87,7 @@ def test_what_cannot_be_answered() -> None:
 
 
 def test_a_capture_ranks_the_same_answers() -> None:
-    held = capture(tiny_network(), torch.zeros(1, 3, 8, 8))
+    held = capture(lasting_network(), torch.zeros(1, 3, 8, 8))
     found = predictions(held, 2)
     assert [answer.index for answer in held.predictions(2)[0]] == found.classes[0].tolist()
     assert held.predictions(1)[0][0].probability == found.probabilities[0, 0]

@@ -20,7 +20,7 @@ from cnnviz.results.drawing import new_figure
 from cnnviz.results.legibility import crowded
 from cnnviz.views.pictures.receptive_field import heat_of
 from cnnviz.views.receptive_field import SAMPLES, receptive_field
-from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.architectures import build, lasting_network, small_input, tiny_network
 from tests.helpers.state import state
 
 
@@ -95,7 +95,7 @@ def test_no_energy_lies_outside_the_theoretical_field(name: str) -> None:
 
 
 def test_shares_are_of_the_energy() -> None:
-    found = receptive_field(tiny_network(), images(), "5")
+    found = receptive_field(lasting_network(), images(), "5")
     energy = found.energy[0].astype(np.float64)
     rows, columns = np.arange(24) + 0.5, np.arange(24) + 0.5
     shares = energy / energy.sum()
@@ -126,7 +126,7 @@ def test_a_layer_without_gradient_is_told() -> None:
 
 def of_32_px() -> Model:
     return Model(
-        tiny_network(), preprocessing=Preprocessing(None, (32, 32), (0.5,) * 3, (1.0,) * 3)
+        lasting_network(), preprocessing=Preprocessing(None, (32, 32), (0.5,) * 3, (1.0,) * 3)
     )
 
 
@@ -153,7 +153,7 @@ def test_a_layer_is_measured_as_if_it_were_the_only_one(monkeypatch: pytest.Monk
 
 def test_every_text_can_be_read_where_the_title_takes_two_lines() -> None:
     for layers in ("3", ["0", "3"]):
-        found = receptive_field(tiny_network(), images(), layers=layers, draws=1)
+        found = receptive_field(lasting_network(), images(), layers=layers, draws=1)
         figure = found.figure()
         assert crowded(figure) == ""
         figure = replace(found, layers=tuple(f"a.longer.name.{name}" for name in layers)).figure()
@@ -163,7 +163,7 @@ def test_every_text_can_be_read_where_the_title_takes_two_lines() -> None:
 
 @pytest.mark.parametrize("layers", [["3"], ["0", "1", "3"], ["0", "1", "3", "4"], list("01234")])
 def test_panels_fill_a_slide(layers) -> None:
-    found = receptive_field(tiny_network(), images(), layers=layers, draws=1)
+    found = receptive_field(lasting_network(), images(), layers=layers, draws=1)
     figure = found.figure(figure=new_figure(12.0, 6.75))
     assert crowded(figure) == ""
     panels = [axes.bbox for axes in figure.axes if axes.get_aspect() != "auto"]
@@ -178,8 +178,8 @@ def test_panels_fill_a_slide(layers) -> None:
 
 
 def test_draws_are_shared_among_the_images() -> None:
-    assert receptive_field(tiny_network(), images(3), "3", draws=7).draws == 3
-    assert receptive_field(tiny_network(), images(1), "3", draws=7).draws == 7
+    assert receptive_field(lasting_network(), images(3), "3", draws=7).draws == 3
+    assert receptive_field(lasting_network(), images(1), "3", draws=7).draws == 7
 
 
 class Twice(nn.Module):
@@ -210,7 +210,7 @@ def test_colours_are_the_root_as_a_share() -> None:
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
 def test_the_picture_names_its_scale_and_its_layers(scale) -> None:
-    found = receptive_field(tiny_network(), images(), scale=scale, draws=2)
+    found = receptive_field(lasting_network(), images(), scale=scale, draws=2)
     figure = found.figure()
     words = {text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))}
     assert any("theoretical" in text and "effective" in text for text in words)
@@ -220,7 +220,7 @@ def test_the_picture_names_its_scale_and_its_layers(scale) -> None:
 
 
 def test_the_picture_says_which_frame_is_which() -> None:
-    figure = receptive_field(tiny_network(), images(), draws=2).figure()
+    figure = receptive_field(lasting_network(), images(), draws=2).figure()
     figure.draw_without_rendering()
     key = figure.axes[0].get_title(loc="left")
     assert key.endswith("\nblue: theoretical field\norange: effective field")
@@ -247,7 +247,7 @@ def test_nothing_is_changed_and_a_surrounding_no_grad_does_not_reach_in() -> Non
 )
 def test_bad_arguments_are_sentences(arguments, error, message: str) -> None:
     with pytest.raises(error, match=message):
-        receptive_field(tiny_network(), images(), **arguments)
+        receptive_field(lasting_network(), images(), **arguments)
 
 
 def test_a_network_without_maps_is_a_sentence() -> None:

@@ -11,7 +11,7 @@ from torch import nn
 
 import cnnviz
 from cnnviz.views.skip_connections import skip_connections
-from tests.helpers.architectures import feed, small_input, thin, tiny_network
+from tests.helpers.architectures import feed, lasting_network, small_input, thin
 from tests.helpers.state import state
 
 
@@ -95,7 +95,7 @@ def test_more_images_than_go_through_together_give_the_same(trained, monkeypatch
 
 
 def test_networks_without_additions_are_told_so_in_a_sentence() -> None:
-    found = skip_connections(tiny_network(), noise(1, 16))
+    found = skip_connections(lasting_network(), noise(1, 16))
     assert found.blocks == ()
     assert found.skip.shape == (0, 1)
     sentence = "Sequential has no residual addition at all: its gradient has one way back only"

@@ -21,7 +21,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.units.projection import UnitPosition, project
 from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations import TopActivations, top_activations
-from tests.helpers.architectures import small_input, thin, tiny_network
+from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
 from tests.helpers.font_subsets import cut_anew
 
 SIDE = 24
@@ -30,7 +30,7 @@ SIDE = 24
 @pytest.fixture
 def model() -> Model:
     preprocessing = Preprocessing(SIDE, (SIDE, SIDE), (0.5,) * 3, (0.25,) * 3)
-    return Model(tiny_network(), preprocessing=preprocessing, categories=list("abcd"))
+    return Model(lasting_network(), preprocessing=preprocessing, categories=list("abcd"))
 
 
 def photos(count: int, side: int = SIDE) -> list[np.ndarray]:
@@ -183,7 +183,9 @@ def test_a_data_set_that_changes_what_it_gives_is_told_of(model) -> None:
 
 
 def test_photos_of_several_sizes_have_patches_of_several_sizes() -> None:
-    free = Model(tiny_network(), preprocessing=Preprocessing(None, None, (0.5,) * 3, (0.25,) * 3))
+    free = Model(
+        lasting_network(), preprocessing=Preprocessing(None, None, (0.5,) * 3, (0.25,) * 3)
+    )
     given = [*photos(3, 20), *photos(2, 30)]
     found = top_activations(free, given, "4", k=3, top=2)
     apart = top_activations(free, photos(2, 30), "4", k=2)

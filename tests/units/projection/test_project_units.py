@@ -17,7 +17,14 @@ from cnnviz.introspection.tracing import trace
 from cnnviz.models import as_model, load
 from cnnviz.passes.call_order import call_order
 from cnnviz.units.projection import UnitPosition, UnitProjections, project
-from tests.helpers.architectures import OF_OTHER_BLOCKS, build, shallow, small_input, tiny_network
+from tests.helpers.architectures import (
+    OF_OTHER_BLOCKS,
+    build,
+    lasting_network,
+    shallow,
+    small_input,
+    tiny_network,
+)
 from tests.helpers.state import state
 
 
@@ -304,7 +311,7 @@ def test_the_strongest_position_is_found_in_each_image() -> None:
 
 
 def test_a_layer_without_positions_sees_the_whole_image() -> None:
-    model, x = as_model(tiny_network()), images(2)
+    model, x = as_model(lasting_network()), images(2)
     found = project(
         model, x, "8", [UnitPosition(0, 1), UnitPosition(1, 1), UnitPosition(1, 2)], "gradient"
     )
@@ -329,7 +336,7 @@ def test_maps_with_their_channels_last_are_read() -> None:
 
 def test_a_surrounding_inference_mode_and_train_mode_do_not_reach_in() -> None:
     picks = [UnitPosition(0, 1), UnitPosition(1, 4)]
-    wanted = project(as_model(tiny_network()), images(2), "5", picks)
+    wanted = project(as_model(lasting_network()), images(2), "5", picks)
     module = tiny_network().train()
     before = state(module)
     with torch.inference_mode():
@@ -342,7 +349,7 @@ def test_progress_counts_picks() -> None:
     told: list[tuple[int, int]] = []
     picks = [UnitPosition(image, channel) for channel in range(3) for image in range(2)]
     project(
-        as_model(tiny_network()),
+        as_model(lasting_network()),
         images(2),
         "8",
         picks,
@@ -370,11 +377,11 @@ def test_progress_counts_picks() -> None:
 )
 def test_bad_picks_are_sentences(pick, layer: str, error, message: str) -> None:
     with pytest.raises(error, match=message):
-        project(as_model(tiny_network()), images(2), layer, [pick])
+        project(as_model(lasting_network()), images(2), layer, [pick])
 
 
 def test_bad_rules_and_no_picks_are_sentences() -> None:
-    model = as_model(tiny_network())
+    model = as_model(lasting_network())
     with pytest.raises(UsageError, match="There is no rule 'lrp'"):
         project(model, images(), "1", [UnitPosition(0, 0)], "lrp")
     with pytest.raises(UsageError, match="No unit was picked"):

@@ -18,7 +18,7 @@ from cnnviz.units.visualization import (
     scoring,
 )
 from cnnviz.units.visualization import gradient_ascent as looping
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network, tiny_network
 from tests.helpers.state import state
 
 SIDE = 24
@@ -63,16 +63,16 @@ def test_a_picture_does_not_depend_on_what_is_made_beside_it(unit: str) -> None:
     """Exactly the same, not nearly: an ascent would make another picture of the least rounding."""
     layer = unit.partition(":")[0]
     others = f"{layer}:0-3" if layer != "class" else "class:0;class:1;class:2"
-    (alone,) = climbed(tiny_network(), unit, steps=12)
+    (alone,) = climbed(lasting_network(), unit, steps=12)
     place = 1 if layer == "class" else 2
-    together = climbed(tiny_network(), others, steps=12)[place]
+    together = climbed(lasting_network(), others, steps=12)[place]
     np.testing.assert_array_equal(alone.pictures, together.pictures)
     assert alone.end == pytest.approx(together.end, rel=1e-5)
 
 
 def test_another_seed_and_another_unit_begin_from_other_noise() -> None:
-    one, other = climbed(tiny_network(), "5:0,1", steps=1)
-    again = climbed(tiny_network(), "5:0", steps=1, seed=1)[0]
+    one, other = climbed(lasting_network(), "5:0,1", steps=1)
+    again = climbed(lasting_network(), "5:0", steps=1, seed=1)[0]
     assert not np.array_equal(one.pictures, other.pictures)
     assert not np.array_equal(one.pictures, again.pictures)
 
@@ -80,7 +80,7 @@ def test_another_seed_and_another_unit_begin_from_other_noise() -> None:
 def test_the_random_numbers_of_the_caller_are_not_touched() -> None:
     torch.default_generator.manual_seed(3)
     before = torch.random.get_rng_state()
-    climbed(tiny_network(), "5:0")
+    climbed(lasting_network(), "5:0")
     assert torch.equal(before, torch.random.get_rng_state())
 
 

@@ -25,7 +25,7 @@ from cnnviz.units.visualization import (
     read_objectives,
     read_span,
 )
-from tests.helpers.architectures import ARCHITECTURES, OF_OTHER_BLOCKS, shallow, tiny_network
+from tests.helpers.architectures import ARCHITECTURES, OF_OTHER_BLOCKS, lasting_network, shallow
 
 COPIED = ("lenet5", "densenet121", "mobilenet_v2")
 RECIPE = AscentSettings("fourier", 4, 0, (0, 0))
@@ -33,7 +33,7 @@ RECIPE = AscentSettings("fourier", 4, 0, (0, 0))
 
 def tiny(side: int = 224) -> Model:
     grey = Preprocessing(side, (side, side), (0.5,) * 3, (0.5,) * 3)
-    return Model(tiny_network(), preprocessing=grey)
+    return Model(lasting_network(), preprocessing=grey)
 
 
 def job(units: str, folder: Path | None = None, **options) -> Job:

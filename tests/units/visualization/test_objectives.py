@@ -12,11 +12,11 @@ from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz.units.visualization import Direction, Objective, read_objectives
-from tests.helpers.architectures import tiny_network
+from tests.helpers.architectures import lasting_network
 
 
 def model(module: nn.Module | None = None) -> Model:
-    return Model(module or tiny_network(), categories=["ant", "bee", "cat", "dog"])
+    return Model(module or lasting_network(), categories=["ant", "bee", "cat", "dog"])
 
 
 @pytest.mark.parametrize(
