@@ -13,7 +13,7 @@ from cnnviz.errors import UsageError
 from cnnviz.results.legibility import crowded
 from cnnviz.views.network_diagram import NetworkDiagram, network_diagram
 from cnnviz.views.pictures.diagram_layout import layout
-from tests.helpers.architectures import ARCHITECTURES, build, lasting_network
+from tests.helpers.architectures import ARCHITECTURES, build, lasting_network, thin
 
 
 def of(name: str) -> NetworkDiagram:
@@ -65,7 +65,8 @@ def test_numbers_come_out(tmp_path: Path) -> None:
 
 
 def test_caption_says_what_was_drawn_as_one() -> None:
-    assert "x 3 stands for three" in of("resnet152").caption()
+    deep = network_diagram(thin("resnet152"), ARCHITECTURES["resnet152"])
+    assert "x 3 stands for three" in deep.caption()
     assert "the first three and the last" in of("densenet121").caption()
     assert "A, BasicBlock and B, BasicBlock" in of("resnet18").caption()
     plain = network_diagram(lasting_network(), 16)
