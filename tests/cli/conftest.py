@@ -5,6 +5,7 @@ import pytest
 
 from cnnviz_cli.app import main
 from tests.helpers.built_once import built_once
+from tests.helpers.loaded_once import loaded_once
 from tests.helpers.undrawn import undrawn
 
 
@@ -30,6 +31,13 @@ Run = Callable[..., Outcome]
 def commands_built_once() -> Iterator[None]:
     """Make the list of commands, and the parser of each, once and not for each run."""
     with built_once():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def networks_loaded_once() -> Iterator[None]:
+    """Load the networks that are named once, and look through them once and not for each run."""
+    with loaded_once():
         yield
 
 
