@@ -22,7 +22,7 @@ def logits() -> torch.Tensor:
 
 
 def sent(start: objectives.BackwardStart, at: torch.Tensor) -> torch.Tensor:
-    (found,) = torch.autograd.grad([start.tensor], [at], [start.cotangent])
+    (found,) = torch.autograd.grad([start.tensor], [at], [start.cotangent], retain_graph=True)
     return found
 
 
@@ -85,9 +85,12 @@ def begin(module: Classifier, seed: int = 0) -> tuple[objectives.BackwardStart, 
 
 def test_random_signs_estimate_the_norm_of_the_jacobian() -> None:
     module = Classifier()
-    squares = []
+    inputs = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    model, squares = as_model(module), []
+    with ForwardRecorder() as watch:
+        output = model.forward(inputs)
     for seed in range(400):
-        start, inputs = begin(module, seed)
+        start = objectives.random_signs(model, watch, output, False, seed)
         assert set(start.cotangent.unique().tolist()) <= {-1.0, 1.0}
         squares.append(sent(start, inputs)[0].square().sum())
     jacobian = (module.head.weight @ module.inner.weight).detach()
