@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -31,6 +32,12 @@ from tests.helpers import networks_of_maps as made
 def images(count: int = 2, side: int = 16) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.rand(count, 3, side, side, generator=generator)
+
+
+@cache
+def known(build: Callable[[], nn.Module]) -> nn.Module:
+    """Return the same network each time: what is found out of it by tracing serves again."""
+    return made.seeded(build())
 
 
 def small(network: nn.Module) -> Model:
@@ -80,13 +87,13 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_stages_are_maps_of_the_image_and_end_with_the_last(name: str) -> None:
     build, last, expected = NETWORKS[name]
-    found = stages(made.seeded(build()))
+    found = stages(known(build))
     assert found == expected
     assert found[-1] == last
 
 
 def test_channels_last_windows_equal_a_double_precision_reference() -> None:
-    network, inputs = made.seeded(made.Swinlike()), images()
+    network, inputs = known(made.Swinlike), images()
     held = capture(network, inputs, layers=["norm", "first.1"], target=2)
     for layer in ("norm", "first.1"):
         kept, gradient = gradcam_by_hand(made.seeded(made.Swinlike()), layer, inputs)
@@ -108,7 +115,7 @@ def test_tokens_equal_a_double_precision_reference(apart: int) -> None:
 
 
 def test_windows_are_undone_for_several_images() -> None:
-    network, inputs = made.seeded(made.Swinlike()), images(3)
+    network, inputs = known(made.Swinlike), images(3)
     held = capture(network, inputs, layers=["first.1.attn", "first.1.norm"], gradients=False)
     inside = held.activation_maps("first.1.attn")
     assert inside.shape == (3, 8, 8, 8)
@@ -124,7 +131,7 @@ def test_windows_are_undone_for_several_images() -> None:
 
 
 def test_tokens_before_images_are_told_from_images() -> None:
-    network, inputs = made.seeded(made.SequenceFirst()), images(3)
+    network, inputs = known(made.SequenceFirst), images(3)
     held = capture(network, inputs, layers=["norm"], gradients=False)
     raw = held.activations["norm"]
     assert raw.shape == (16, 3, 8)
@@ -133,7 +140,7 @@ def test_tokens_before_images_are_told_from_images() -> None:
 
 
 def test_turned_maps_are_turned_back() -> None:
-    network, inputs = made.seeded(made.Turned()), images()
+    network, inputs = known(made.Turned), images()
     held = capture(network, inputs, layers=["conv", "across", "mirrored"], gradients=False)
     conv, across = held.activations["conv"], network.across
     assert torch.equal(held.activation_maps("across"), held.activations["across"].transpose(2, 3))
@@ -156,7 +163,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_map_is_refused_with_the_reason_by_every_view(name: str) -> None:
     build, layer, reason = REFUSED[name]
-    network, inputs = small(made.seeded(build())), images()
+    network, inputs = small(known(build)), images()
     held = capture(network, inputs, layers=[layer], gradients=False)
     asked = {
         "cam": lambda: cam(held, layer, "eigencam"),
@@ -174,7 +181,7 @@ def test_what_is_no_map_is_refused_with_the_reason_by_every_view(name: str) -> N
 
 @pytest.mark.parametrize("layer", ["norm", "second.0", "first.1.attn.proj", "merge"])
 def test_every_view_takes_a_map_in_an_unusual_layout(layer: str) -> None:
-    network, inputs = small(made.seeded(made.Swinlike())), images()
+    network, inputs = small(known(made.Swinlike)), images()
     held = capture(network, inputs, layers=[layer], target=1)
     size = tuple(held.activation_maps(layer).shape[2:])
     assert feature_maps(held, layer).maps.shape[1:] == size
@@ -190,7 +197,7 @@ def test_every_view_takes_a_map_in_an_unusual_layout(layer: str) -> None:
 
 
 def test_ablation_leaves_tokens_that_are_set_apart_alone() -> None:
-    network, inputs = made.seeded(made.Tokens()), images(1)
+    network, inputs = known(made.Tokens), images(1)
     held = capture(small(network), inputs, layers=["blocks.1"], target=2)
     layout, output = held.layout("blocks.1"), held.activations["blocks.1"]
     maps = layout.take(output, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,22 @@ def _every_shard_is_written_at_once(monkeypatch) -> None:
 @pytest.fixture(scope="module")
 def whole() -> dict[str, object]:
     return content(run(None))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Return a folder in which everything is scanned already, to be copied."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_pace, "_SHARE", 0)
+        run(folder)
+    return folder
+
+
+@pytest.fixture
+def scanned(tmp_path, finished) -> Path:
+    """Return a folder of one's own in which everything is scanned already."""
+    return shutil.copytree(finished, tmp_path / "scanned")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -185,40 +202,37 @@ def _other_data() -> dict[str, object]:
     ],
     ids=["seed", "layers", "shards", "data", "weights"],
 )
-def test_parts_of_another_scan_are_never_mixed_in(tmp_path, whole, changed, model: int) -> None:
-    run(tmp_path)
+def test_parts_of_another_scan_are_never_mixed_in(scanned, whole, changed, model: int) -> None:
     given = {"images": data(), "settings": FEW, "shard": 8, **changed}
     images = given.pop("images")
     alone = content(scan(network(model), images, **given))
-    assert content(scan(network(model), images, folder=tmp_path, every=0.0, **given)) == alone
-    assert len(list(tmp_path.iterdir())) == 2
+    assert content(scan(network(model), images, folder=scanned, every=0.0, **given)) == alone
+    assert len(list(scanned.iterdir())) == 2
     # Nor where somebody moves them.
-    mine, other = sorted(tmp_path.iterdir())
+    mine, other = sorted(scanned.iterdir())
     for here, there in ((mine, other), (other, mine)):
         for part in here.glob("part-*.npz"):
             (there / part.name).write_bytes(part.read_bytes())
-    assert content(scan(network(model), images, folder=tmp_path, every=0.0, **given)) == alone
-    assert content(run(tmp_path)) == whole
+    assert content(scan(network(model), images, folder=scanned, every=0.0, **given)) == alone
+    assert content(run(scanned)) == whole
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped"])
-def test_a_damaged_part_is_scanned_again(tmp_path, whole, damage: str) -> None:
-    run(tmp_path)
-    (part,) = tmp_path.rglob("part-*.npz")
+def test_a_damaged_part_is_scanned_again(scanned, whole, damage: str) -> None:
+    (part,) = scanned.rglob("part-*.npz")
     held = bytearray(part.read_bytes())
     if damage == "flipped":
         held[len(held) // 2] ^= 0xFF
     part.write_bytes(held[: {"cut": len(held) // 2, "empty": 0, "flipped": None}[damage]])
-    assert content(run(tmp_path)) == whole
+    assert content(run(scanned)) == whole
 
 
-def test_an_array_of_somebody_else_beside_the_parts_is_left_alone(tmp_path, whole) -> None:
-    run(tmp_path)
-    (folder,) = tmp_path.iterdir()
+def test_an_array_of_somebody_else_beside_the_parts_is_left_alone(scanned, whole) -> None:
+    (folder,) = scanned.iterdir()
     (folder / "thesis.npz").write_bytes(b"years of work")
     for part in folder.glob("part-*.npz"):
         part.write_bytes(b"")
-    assert content(run(tmp_path)) == whole
+    assert content(run(scanned)) == whole
     assert (folder / "thesis.npz").read_bytes() == b"years of work"
 
 
