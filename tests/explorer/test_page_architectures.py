@@ -21,7 +21,7 @@ from cnnviz.pages.packing import map_levels
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 from tests.helpers.browser import Visit
 
-CLASSES = (0, 4, 9)
+CLASSES = (0, 2, 4)
 """Which of the classes that a layer holds are held against Python: the first, and two further on.
 All go the same way, so that what is wrong of any is a wrong row, or a wrong scale of it."""
 _FOUND = """([place, index]) => {
@@ -57,6 +57,8 @@ def fewer_classes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def with_few_inceptions(module: GoogLeNet) -> GoogLeNet:
     """Return a GoogLeNet that keeps four of its nine inceptions."""
+    module.inception3a = nn.Identity()
+    module.inception3b = Inception(192, 128, 128, 192, 32, 96, 64)
     module.inception4b = module.inception4c = module.inception4d = nn.Identity()
     module.inception4e = nn.Identity()
     module.inception5a = Inception(512, 256, 160, 320, 32, 128, 128)
@@ -130,14 +132,14 @@ def test_the_page_of_squeezenet_is_small_and_right(
     shared_weights, shared, browser, tmp_path, monkeypatch
 ):
     # Answers with a channel muted are held against the network elsewhere. They take 1% of the page,
-    # and the ten classes more that it has 8%.
+    # and the fifteen classes more that it has 12%.
     monkeypatch.setattr(subject, "MUTED", 2)
     monkeypatch.setattr(what_if, "_affordable", lambda macs: 2)
     model = cnnviz.load("squeezenet1_0")
     (photo,) = (shared / "images").glob("*koala*")
     made = explore(model, photo)
     assert len(made.layers) == 4
-    assert made.size <= 1_810_000
+    assert made.size <= 1_738_000
     assert made.error < 0.01
     visit = opened(browser, made, tmp_path)
     check_maps(model, photo, visit, made.layers)
