@@ -107,4 +107,4 @@ def test_many_maps_stand_on_pages_and_fit_a_column(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.concatenate([one.maps for one in pages]), found.maps)
     assert sum(len(one.images) for one in pages) == 8
     two = answered([SKY_ABOVE, MIXED])
-    assert two.save(tmp_path / "a.png", width="85mm", font_size=7, dpi=72).exists()
+    assert two.save(tmp_path / "a.png", size="85x185mm", font_size=7, dpi=72).exists()
