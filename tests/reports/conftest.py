@@ -80,7 +80,10 @@ def saved_several(several: Report, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def saved_hostile(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """Return a report in which every name that a stranger may choose is hostile."""
+    """Return a report in which every name that a stranger may choose is hostile.
+
+    Its pictures are empty: those of a training and of wrong answers have such names drawn.
+    """
     folder = tmp_path_factory.mktemp("hostile")
     # A file name cannot hold a slash; everything else of the hostile text it can.
     photo = write_photo(folder / f"{HOSTILE.replace('/', '')}.png", 3)
@@ -88,7 +91,7 @@ def saved_hostile(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
         name=f"model {HOSTILE}", categories=tuple(f"{HOSTILE} {index}" for index in range(3))
     )
     made = report(model, photo)
-    with fewer_pixels():
+    with fewer_pixels(), undrawn():
         return made.save(folder / "report", pdf=True, single_file=True)
 
 
