@@ -120,9 +120,10 @@ class RuleCoverage:
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {name}" for name, count in self.others)
-        said = f"{self.met} of {self.activations} activations met the rule"
-        said += f"; {self._other} were another kind" + (f" ({kinds})" if kinds else "")
-        return said if self.met else f"{said}, so that the rule changed nothing"
+        said = f"The rule was applied at {self.met} of {self.activations} activation functions"
+        if self._other:
+            said += f", and the other {self._other} are of another kind ({kinds})"
+        return said if self.met else f"{said}, so that it changed nothing"
 
 
 class backward_rule(FunctionMode):  # noqa: N801
@@ -153,7 +154,7 @@ class backward_rule(FunctionMode):  # noqa: N801
     ...     score = network(images)[:, 1].sum()
     >>> (saliency,) = torch.autograd.grad(score, images)
     >>> print(rule.coverage())
-    1 of 1 activations met the rule; 0 were another kind
+    The rule was applied at 1 of 1 activation functions
     """
 
     def __init__(self, rule: Rule) -> None:

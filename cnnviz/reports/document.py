@@ -77,7 +77,7 @@ class Manifest:
 
     def _repr_html_(self) -> str:
         size = file_size(sum(entry.size for entry in self.files))
-        facts = [("folder", str(self.directory)), ("files", f"{len(self.files)}, {size}")]
+        facts = [("folder", str(self.directory)), ("files", f"{len(self.files)} ({size})")]
         links = [
             f' <a href="{quote(path.as_posix())}" target="_blank">{html.escape(path.name)}</a>'
             for path in (self.page, self.pdf, self.single_file)

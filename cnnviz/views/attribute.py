@@ -169,7 +169,7 @@ def _told(
         "sign."
     )
     if held.coverage:
-        notes.append(f"{held.coverage[0].upper()}{held.coverage[1:]}.")
+        notes.append(f"{held.coverage}.")
     images = [photo.name for photo in held.batch.photos]
     return [*notes, *held.saturated, *overlaps_told(held.resolved_targets, images)]
 

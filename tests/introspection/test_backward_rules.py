@@ -80,7 +80,7 @@ def test_every_form_of_relu(rule: Rule, form: str) -> None:
     in_place = "place" in form or "underscore" in form
     assert torch.equal(handed.detach(), values.relu() if in_place else values)
     assert (output is handed) == in_place
-    assert str(counted.coverage()) == "1 of 1 activations met the rule; 0 were another kind"
+    assert str(counted.coverage()) == "The rule was applied at 1 of 1 activation functions"
 
 
 def _assigned(x: torch.Tensor) -> None:
@@ -167,7 +167,7 @@ def test_what_only_looks_like_a_rectifier_keeps_its_own_derivative(
     (found,) = torch.autograd.grad(output.sum(), start)
     assert torch.equal(found, wanted)
     assert counted.met == 0
-    assert str(counted.coverage()).endswith("so that the rule changed nothing")
+    assert str(counted.coverage()).endswith("so that it changed nothing")
 
 
 def test_guided_backpropagation_sends_nothing_through_zero_in_a_part_of_a_tensor() -> None:
@@ -255,7 +255,8 @@ def test_other_activations_keep_their_derivative_and_are_counted() -> None:
     mask = (output > 0).float()
     torch.testing.assert_close(found, plain * mask)
     assert str(counted.coverage()).startswith(
-        "1 of 11 activations met the rule; 10 were another kind ("
+        "The rule was applied at 1 of 11 activation functions, and the other 10 are of another "
+        "kind ("
     )
     for name in ("leaky ReLU", "SiLU", "GELU", "hardswish", "ELU", "tanh", "sigmoid", "PReLU"):
         assert f"1 {name}" in str(counted.coverage())

@@ -158,7 +158,7 @@ def test_rules_meet_the_same_activations_in_a_program(tmp_path: Path) -> None:
         cnnviz.capture(each, image, layers="three", rule="deconvnet", target=0)
         for each in (program, network)
     )
-    assert "2 of 4 activations met the rule" in str(wanted.coverage)
+    assert "at 2 of 4 activation functions" in str(wanted.coverage)
     assert str(found.coverage) == str(wanted.coverage)
     assert torch.equal(found.input_gradient, wanted.input_gradient)
 

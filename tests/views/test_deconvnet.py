@@ -215,7 +215,8 @@ def test_gates_are_told_with_what_lies_outside() -> None:
 
 def test_the_caption_says_which_activations_followed_the_rule() -> None:
     module, x = lasting_network(), images()
-    assert "2 of 2 activations met the rule" in deconvnet(module, x, "5").caption()
+    said = deconvnet(module, x, "5").caption()
+    assert "The rule was applied at 2 of 2 activation functions." in said
     assert "the rules do not differ" in deconvnet(module, x, "0").caption()
     assert "rules" not in deconvnet(module, x, "0", rule="gradient").caption()
     assert "Springenberg" in deconvnet(module, x, "5", rule="guided").caption()

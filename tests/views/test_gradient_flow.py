@@ -236,6 +236,8 @@ def test_skips_alone_bring_back_a_gradient_that_had_vanished() -> None:
     plain = cnnviz.load("plain-20:none:default", "random")
     found = gradient_flow(plain, images(2, 32), compare="resnet-20:none:default", remedies=False)
     assert (found.verdict.label, found.others[0].verdict.label) == ("vanished", "healthy")
+    label = found.figure().axes[0].get_ylabel()
+    assert label.endswith("beside that at the last point before the logits")
 
 
 def test_the_axis_names_the_point_that_is_its_zero_and_the_bands_what_lies_in_them() -> None:

@@ -155,7 +155,7 @@ class AgainstRandom(Check):
     failed = "no different from random"
     failed_by = f"No better than random maps, as far as those drawn can tell (level {LEVEL:g})"
     reading = (
-        "Insertion less deletion tells how fast the answer comes and goes with the {places} that "
+        "Insertion minus deletion tells how fast the answer comes and goes with the {places} that "
         "the map marks; more is better, and a random map of the same kind is the measure."
     )
 

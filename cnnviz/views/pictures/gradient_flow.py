@@ -84,6 +84,8 @@ def _decades(flow: GradientFlow) -> NDArray[np.float64]:
 def _unit(flows: tuple[GradientFlow, ...]) -> str:
     """Say beside what the gradient is drawn, which is one point of each network."""
     named = dict.fromkeys(in_words(flow.points[flow.zero]) for flow in flows)
+    if len(named) > 1 and all(flow.zero == flow.verdict.reference for flow in flows):
+        return "the last point before the logits"
     return shortened(listed(list(named), _MOST_ZEROS), _UNIT_LETTERS)
 
 

@@ -102,7 +102,7 @@ def _key(found: Hierarchy) -> str:
     return (
         "of each channel the left square: what each patch sent back to the pixels"
         f"{once if alike else ''}; the right one: the patches, strongest first, over bars as long "
-        "as their activations; above it the channel, and its largest and smallest activation"
+        "as their activations; above it the channel, its strongest activation and the last"
     )
 
 

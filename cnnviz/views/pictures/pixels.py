@@ -201,7 +201,7 @@ def _finish(axes: Axes, shares: NDArray[np.float64], label: str) -> None:
 
 
 def _correlations(axes: Axes, found: Pixels) -> None:
-    _plot(axes, "how alike pixels are that lie apart", "pixels apart")
+    _plot(axes, "correlation of two pixels by their distance", "pixels apart")
     lines = found.correlations.mean(0)
     for line, label, colour in zip(
         lines, ("to the right", "below"), (drawing.ACCENT, drawing.WARM), strict=True

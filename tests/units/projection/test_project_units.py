@@ -188,7 +188,7 @@ def test_networks_of_relu_modules_give_what_captum_gives(rule: Rule) -> None:
         np.testing.assert_allclose(
             found.signals[place], whole(wanted[0].numpy(), found.windows[place]), atol=1e-6
         )
-    assert str(found.coverage) == "2 of 2 activations met the rule; 0 were another kind"
+    assert str(found.coverage) == "The rule was applied at 2 of 2 activation functions"
 
 
 def network(*, coordinates: bool = False) -> nn.Module:
