@@ -436,8 +436,8 @@ class Moved(nn.Module):
 
 
 MOVES = {
-    "mirrored": (lambda x: x.flip(3), True),
-    "upside down": (lambda x: x.flip(2), True),
+    "mirrored": (lambda x: x.flip(3), False),
+    "upside down": (lambda x: x.flip(2), False),
     "shifted down": (lambda x: functional.pad(x, (0, 0, 2, 0))[:, :, :-2], True),
     "rolled": (lambda x: x.roll(3, 3), False),
     "rolled down": (lambda x: x.roll(3, 2), False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnnviz.introspection.tracing.field_union import hull
 from cnnviz.introspection.tracing.fields import NOTHING, Field, Pair, Shape
-from cnnviz.introspection.tracing.rules_position import varies
+from cnnviz.introspection.tracing.rules_position import in_step, varies
 from cnnviz.results.space import IMAGE, Space, space_of
 
 Numbers = NDArray[np.int64]
@@ -27,6 +28,7 @@ class NoMap(enum.Enum):
     REGIONS = "comes from crops of regions, which lie anywhere in it"
     PAIRS = "compares positions with one another, as attention does"
     KERNEL = "is used as the weights of a convolution"
+    PART = "covers a part of the input alone, which the network cuts out"
     NO_PLACES = "has no positions that are places of the image"
 
 
@@ -54,7 +56,8 @@ class MapLayout:
         where these are rows and columns already.
     extent : (float, float, float, float)
         What the map covers, left, top, right and bottom, as shares of the width and height of the
-        image: more than the image where the network puts it on a larger canvas, as detectors do.
+        image: more than the image where the network puts it on a larger canvas, as detectors do,
+        and less where it cuts out a part.
     """
 
     shape: Shape
@@ -120,6 +123,17 @@ class MapLayout:
             canvas[1] + bottom * down,
         )
         return replace(self, extent=extent)
+
+    def over_part(self, seen: Sequence[tuple[float, float]]) -> MapLayout:
+        """Return the same for a network that sees a part of the image, from where to where."""
+        (top, bottom), (left, right) = seen
+        return replace(self, extent=(left, top, right, bottom))
+
+    @property
+    def on_larger_canvas(self) -> bool:
+        """Whether the map covers more than the image."""
+        left, top, right, bottom = self.extent
+        return min(left, top) < 0.0 or max(right, bottom) > 1.0
 
     def fits(self, shape: Shape, images: int) -> bool:
         """Whether an output of this shape, for so many images, is laid out so."""
@@ -206,7 +220,7 @@ def map_layout(field: Field) -> MapLayout | None:
     united = [hull(field, [dim]) for dim in (1, -1)]
     # Where some channels are mirrored or rolled, rows and columns unite to longer spans than they.
     for one in sorted(united, key=_length):
-        found = _laid_out(one) if _tells_as_much(one, field) else None
+        found = _laid_out(one) if _tells_as_much(one, field) and in_step(one) else None
         if found is not None:
             return found
     return None

@@ -17,9 +17,12 @@ import numpy as np
 from cnnviz.introspection.tracing import kernel_taps as tapping
 from cnnviz.introspection.tracing import rules_compute, rules_layout
 from cnnviz.introspection.tracing.field_union import gather, mixed_channels, reduce, union
-from cnnviz.introspection.tracing.fields import AxisFields, Field, Shape, compress
+from cnnviz.introspection.tracing.fields import NOTHING, AxisFields, Field, Shape, compress
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import RULES, Found
+
+_NEARLY = 0.65
+"""What of its share of the image the step from one element to the next has to be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,10 @@ def _middle(operation: Operation, look: FieldLook) -> Field | None:
         # Its windows overlap in the output; what each output position reads is place enough.
         return _convolved(operation, look)
     if convolves:
-        source = mixed_channels(source, 1, operation["groups"], output.shape[1])
+        whole = source
+        source = mixed_channels(whole, 1, operation["groups"], output.shape[1])
+        if _varies_along(whole, 1) and not in_step(source):
+            return None
         kernel = tuple(operation["weight"].shape[2:])
         count = len(kernel)
         window = {
@@ -202,6 +208,24 @@ def varies(field: Field, axis: int) -> bool:
     return any(ends.size > 1 for ends in field.spans[axis].ends)
 
 
+def in_step(united: Field) -> bool:
+    """Whether elements whose places were united lie as far apart as they share out the image.
+
+    Halves of a map that lie in one another's channels, and a mirrored copy beside the map, give
+    elements that stand for two places far apart: the middle of the two is neither.
+    """
+    return all(_in_step(span) for axis, span in enumerate(united.spans) if varies(united, axis))
+
+
+def _in_step(span: AxisFields) -> bool:
+    first, last = np.broadcast_arrays(*span.ends)
+    held = first < NOTHING
+    middles = np.unique((first[held] - last[held]) / 2.0)
+    # The last are held as their negatives.
+    shared_out = (1 - last[held].min() - first[held].min()) / max(len(middles), 1)
+    return bool(np.diff(middles).max(initial=0.0) >= _NEARLY * shared_out)
+
+
 def _product(operation: Operation, look: Look) -> Place | None:
     """Return the place of a matrix product.
 
@@ -211,7 +235,7 @@ def _product(operation: Operation, look: Look) -> Place | None:
     name = operation.name
     first, second = (look(operation[factor]) for factor in rules_compute.FACTORS[name])
     shape, matrix = tuple(operation.outputs[0].shape), name.endswith("mm")
-    rows = None if first is None else reduce(first.field, [-1], keep=matrix)
+    rows = None if first is None else _rows(first, matrix)
     columns = None
     if second is not None:
         columns = reduce(second.field, [-2 if matrix else -1], keep=name != "dot")
@@ -221,6 +245,12 @@ def _product(operation: Operation, look: Look) -> Place | None:
     paired = (by_row and by_column) or (len(alone) == 1 and alone[0].paired)
     kept = columns if rows is None or (by_column and not by_row) else rows
     return None if kept is None else Place(union([kept], shape), paired)
+
+
+def _rows(first: Place, matrix: bool) -> Field | None:
+    found = reduce(first.field, [-1], keep=matrix)
+    mixes = matrix and not first.paired and _varies_along(first.field, -1)
+    return None if mixes and not in_step(found) else found
 
 
 def _varies_along(field: Field, dim: int) -> bool:

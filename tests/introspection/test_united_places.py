@@ -1,0 +1,59 @@
+"""Channels that stand for different places of the image, and what a convolution makes of them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import cnnviz
+from cnnviz.errors import LayerError
+
+SIDE = 16
+REFUSED = {
+    "halves beside one another": lambda h: torch.cat([h[:, :, :8], h[:, :, 8:]], 1),
+    "quarters beside one another": lambda h: torch.cat(
+        [h[:, :, row : row + 8, column : column + 8] for row in (0, 8) for column in (0, 8)], 1
+    ),
+    "a mirrored copy": lambda h: torch.cat([h, h.flip(3)], 1),
+}
+KEPT = {
+    "every other pixel": lambda h: torch.cat(
+        [h[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)], 1
+    ),
+    "shifted copies": lambda h: torch.cat(
+        [F.pad(h, (2, 2, 0, 0))[:, :, :, step : step + SIDE] for step in range(5)], 1
+    ),
+    "copies of one place": lambda h: torch.cat([h, -h], 1),
+}
+
+
+class _Network(nn.Module):
+    def __init__(self, arranged, channels: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(channels, 6, 3, padding=1)
+        self.head, self.arranged = nn.Linear(6, 4), arranged
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        maps = F.relu(self.b(self.arranged(F.relu(self.a(images)))))
+        return self.head(maps.mean((2, 3)))
+
+
+def _captured(arranged) -> cnnviz.Capture:
+    images = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    network = _Network(arranged, arranged(torch.zeros(1, 4, SIDE, SIDE)).shape[1])
+    return cnnviz.capture(network.eval(), images, layers=["b"])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_stands_for_places_far_apart_is_no_map(name: str) -> None:
+    with pytest.raises(LayerError, match="no positions that are places of the image"):
+        cnnviz.cam(_captured(REFUSED[name]), layer="b")
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_stands_for_neighbours_is_a_map(name: str) -> None:
+    held = _captured(KEPT[name])
+    assert cnnviz.cam(held, layer="b").maps[0].shape[1:] == held.activations["b"].shape[2:]
