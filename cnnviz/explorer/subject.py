@@ -169,7 +169,8 @@ def _held(seen: Capture, *, every: bool) -> list[str]:
         )
     if not mapped:
         raise LayerError(
-            "The explorer shows maps of the image, and no layer of this network gives one.",
+            "The explorer shows maps that lie over the whole image, and no layer of this network "
+            "gives one.",
             "cnnviz.attribute and cnnviz.occlusion explain its answer by the pixels alone.",
             option="`cnnviz attribute` and `cnnviz occlusion` explain its answer by the pixels "
             "alone.",

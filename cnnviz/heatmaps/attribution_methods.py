@@ -17,7 +17,8 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelError
-from cnnviz.heatmaps.cam_methods import gradcam, stretched
+from cnnviz.heatmaps.cam_methods import gradcam
+from cnnviz.heatmaps.map_places import over_input
 from cnnviz.images import Batch
 from cnnviz.images.baselines import Baseline, baseline_images
 from cnnviz.introspection.backward_rules import Rule, backward_rule
@@ -132,9 +133,8 @@ def _guided_by_gradcam(
             "Use guided_backprop, which needs no layer.",
         )
     last = mapped[-1]
-    coarse = gradcam(held.activation_maps(last), held.gradient_maps(last)).relu()[:, None]
-    size = batch.tensor.shape[2:]
-    return fine * stretched(coarse, size)
+    coarse = gradcam(held.activation_maps(last), held.gradient_maps(last)).relu()
+    return fine * over_input(coarse, held.layout(last).extent, batch.tensor.shape[2:])
 
 
 def input_x_gradient(question: AttributionRequest) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 from cnnviz.course.equivariance import Track
 from cnnviz.introspection.layers import Layers, named_layers, without_call
 from cnnviz.introspection.tracing import trace
-from cnnviz.introspection.tracing.map_layout import WHOLE, MapLayout
+from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.introspection.tracing.trace import LayerCall
 from cnnviz.models import Model
 from cnnviz.passes.call_order import call_order
@@ -67,7 +67,7 @@ def _track(call: LayerCall, direction: str) -> Track | str:
     field, layout = call.map_field, call.map
     if field is None or not isinstance(layout, MapLayout):
         return "has a receptive field that is not known"
-    if layout.extent != WHOLE:
+    if layout.on_larger_canvas:
         return "lies on a canvas larger than the image"
     axis = 0 if direction == "down" else 1
     if layout.size[axis] < 2:

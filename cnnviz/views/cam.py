@@ -10,16 +10,9 @@ import torch
 
 from cnnviz.bounds import bounded
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.heatmaps.cam_methods import (
-    CAM_METHODS,
-    CamMethod,
-    CamName,
-    covered,
-    fused,
-    over_image,
-    summed,
-)
+from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
+from cnnviz.heatmaps.map_places import covered, fused, over_image, summed
 from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import CamSettings
 from cnnviz.introspection.call_names import call_name
@@ -206,12 +199,18 @@ def _on_image(
 
 
 def _canvas(extents: list[Extent]) -> tuple[str, ...]:
-    if all(extent == WHOLE for extent in extents):
-        return ()
-    return (
-        "The network puts the image on a larger canvas; of the maps what lies over the image is "
-        "shown.",
-    )
+    said = []
+    if any(min(extent[:2]) < 0.0 or max(extent[2:]) > 1.0 for extent in extents):
+        said.append(
+            "The network puts the image on a larger canvas; of the maps what lies over the image "
+            "is shown."
+        )
+    if any(max(extent[:2]) > 0.0 or min(extent[2:]) < 1.0 for extent in extents):
+        said.append(
+            "The network cuts a part out of the image and sees that alone: the map lies over it, "
+            "and is zero around it."
+        )
+    return tuple(said)
 
 
 def _levels(capture: Capture, method: CamMethod) -> list[str]:

@@ -195,6 +195,10 @@ NETWORKS: dict[str, Callable[[], Right]] = {
 }
 
 
+PARTS = {"its own crop": (slice(2, 6), slice(1, 7))}
+"""Where maps lie in what is shown, of networks that cut out a part of the image."""
+
+
 def answer(network: Net, x: torch.Tensor) -> torch.Tensor:
     """Return the scores of images, or the embedding as it was before it was normalised."""
     found = network(x) if network.tail is None else network.scores(network, x)
@@ -286,4 +290,9 @@ def test_what_is_right_or_a_sentence(name: str) -> None:
     assert heatmap.layers == (case.layer,)
     for place, index in enumerate(held.target_classes):
         expected = gradcam_by_hand(case, x[place : place + 1], index)
-        close(heatmap.maps[0][place], expected, network)
+        found = heatmap.maps[0][place]
+        if name in PARTS:
+            assert not np.delete(found, np.r_[PARTS[name][0]], 0).any()
+            assert not np.delete(found, np.r_[PARTS[name][1]], 1).any()
+            found = found[PARTS[name]]
+        close(found, expected, network)

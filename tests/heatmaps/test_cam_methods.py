@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from cnnviz.heatmaps.cam_methods import (
-    covered,
-    fused,
-    gradcam_plus_plus,
-    over_image,
-    xgradcam,
-)
+from cnnviz.heatmaps.cam_methods import gradcam_plus_plus, xgradcam
+from cnnviz.heatmaps.map_places import covered, fused, over_image
 
 
 def test_each_image_is_scaled_by_its_own_maximum_and_one_without_evidence_is_zero() -> None:

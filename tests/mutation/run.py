@@ -81,7 +81,7 @@ GROUPS = {
         ),
     ),
     "CAM formulas": Group(
-        ("cnnviz/heatmaps/cam_methods.py",),
+        ("cnnviz/heatmaps/cam_methods.py", "cnnviz/heatmaps/map_places.py"),
         (
             "tests/cases/test_box_maps.py",
             "tests/cases/test_endings.py",

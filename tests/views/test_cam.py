@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.heatmaps.cam_methods import summed
+from cnnviz.heatmaps.map_places import summed
 from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox, Preprocessing
 from cnnviz.models import Model

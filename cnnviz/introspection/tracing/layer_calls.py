@@ -15,11 +15,13 @@ from cnnviz.introspection.tracing.field_state import (
     map_field,
     receptive_field,
 )
+from cnnviz.introspection.tracing.fields import Field
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap, map_layout, one_place
 from cnnviz.introspection.tracing.rules_position import Place
+from cnnviz.introspection.tracing.seen_part import seen_part
 from cnnviz.introspection.tracing.trace import LayerCall
 from cnnviz.introspection.tracing.visits import Row
-from cnnviz.results.space import space_of
+from cnnviz.results.space import IMAGE, space_of
 
 
 class LayerCalls:
@@ -44,6 +46,7 @@ class LayerCalls:
         self._sizes = sizes
         self.counted: set[int] = set()
         self._layouts: dict[int, MapLayout | None] = {}
+        self._parts: dict[tuple[int, int], MapLayout | NoMap] = {}
         self._map_fields: dict[tuple[int, int, int], ReceptiveField | None] = {}
         self._summaries: dict[tuple[int, int], ReceptiveField | None] = {}
 
@@ -89,9 +92,11 @@ class LayerCalls:
         if mark.place is not None and mark.place.paired:
             return NoMap.PAIRS
         layout = self._layout(mark.place)
-        if layout is not None and row.canvas is not None:
-            layout = layout.on_canvas(row.canvas)
-        return layout or one_place(shape, self._space) or NoMap.NO_PLACES
+        if layout is None:
+            return one_place(shape, self._space) or NoMap.NO_PLACES
+        if row.canvas is not None:
+            return layout.on_canvas(row.canvas)
+        return self._over_part(layout, mark.gateless)
 
     def _receptive_field(self, mark: Mark, layout: MapLayout | NoMap) -> ReceptiveField | None:
         """Return the field of each position of a map, or of the output where it holds none."""
@@ -111,6 +116,16 @@ class LayerCalls:
         if key not in self._layouts:
             self._layouts[key] = map_layout(place.field)
         return self._layouts[key]
+
+    def _over_part(self, layout: MapLayout, field: Field) -> MapLayout | NoMap:
+        """Return a layout that tells which part of the image its map covers."""
+        key = (id(layout), id(field))
+        if key not in self._parts:
+            seen = seen_part(field, layout, self._extent)
+            cut = any(ends != (0.0, 1.0) for ends in seen)
+            known = layout.over_part(seen) if len(seen) == IMAGE.axes else NoMap.PART
+            self._parts[key] = known if cut else layout
+        return self._parts[key]
 
     def _output_field(self, mark: Mark) -> ReceptiveField | None:
         # Layers that keep the field of their input, such as activations, share one object.
