@@ -106,6 +106,15 @@ class LayerResult:
         return np.asarray(self.counted == 0)
 
     @property
+    def finite(self) -> bool:
+        """Whether every channel is a finite number wherever that was asked.
+
+        Which is of each position whether it is a number, and of each peak whether it is finite.
+        """
+        peaks = np.isfinite(self.highest) & np.isfinite(self.lowest)
+        return bool(peaks.all() and not self.lost_positions.any())
+
+    @property
     def counted(self) -> Ints:
         """In how many images a channel has a value that is a number, [C]."""
         return np.asarray(self.histogram.sum(1))
@@ -134,8 +143,8 @@ class LayerResult:
     def _beyond(self, most: float | NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether a peak of a channel is further from zero than this, [C]."""
         # In double: a limit may lie beyond what the peaks can be.
-        highest = self.highest.astype(np.float64)
-        return np.asarray((highest > most) | (self.lowest < -most))
+        highest, lowest = (each.astype(np.float64) for each in (self.highest, self.lowest))
+        return np.asarray((highest > most) | (lowest < -most))
 
     @property
     def _weak(self) -> NDArray[np.bool_]:
@@ -193,8 +202,11 @@ class LayerResult:
     def middle(self, channel: int, count: int) -> list[int]:
         """Return which of a channel's sample lie nearest to the middle of its range, nearest first.
 
-        The middle of the range is half way between the least and the greatest peak.
+        The middle of the range is half way between the least and the greatest peak. There is none
+        where one of them is infinite.
         """
+        if not np.isfinite([self.lowest[channel], self.highest[channel]]).all():
+            return []
         there = np.flatnonzero(self.sample.images[channel] >= 0)
         middle = (float(self.lowest[channel]) + float(self.highest[channel])) / 2
         far = np.abs(self.sample.values[channel, there] - middle)

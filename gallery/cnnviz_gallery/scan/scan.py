@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from cnnviz.datasets import Dataset, nothing_left
@@ -225,11 +224,7 @@ def _wanted(model: Model, layers: Layers, order: CallOrder) -> set[str]:
 def _scan(
     model: Model, data: Dataset, settings: ScanSettings, start: ScanPlan, found: PartialScan
 ) -> ScanResult:
-    lost = [
-        layer.layer
-        for layer in found.layers
-        if layer.lost_positions.any() or not np.isfinite(layer.highest).all()
-    ]
+    lost = [layer.layer for layer in found.layers if not layer.finite]
     odd = f"Some values of {', '.join(lost)} are not finite numbers." if lost else ""
     return ScanResult(
         network=Network(

@@ -26,7 +26,7 @@ def unit_table(scan: ScanResult) -> Table:
     Sparsity is the share of positions at which the unit is not above zero. The class is the one
     that excites the unit most among those with enough images, with the selectivity for it and the
     ends of its 95% interval; it is clear where the interval of the difference to the others lies
-    above zero (see `class_contrast`). What is not known is None.
+    above zero (see `class_contrast`). What is not known, or infinite, is None.
     """
     return Table.of(COLUMNS, (row for layer in scan.layers for row in _rows(scan, layer)))
 
@@ -48,4 +48,4 @@ def _rows(scan: ScanResult, layer: LayerResult) -> Iterator[list[Cell]]:
 
 
 def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return float(value) if np.isfinite(value) else None

@@ -237,8 +237,12 @@ def _draw_units(
     chosen = [choose(layer, channel) for channel in channels]
     subject.images.load(image for each in chosen for image in sorted(each.images))
     cutter = PatchCutter(subject.images, subject.passages[layer.layer])
+    # Nothing is sent back through a layer that is not finite: the page says so.
     returned = cutter.projections(
-        [(channel, each.strongest) for channel, each in zip(channels, chosen, strict=True)]
+        [
+            (channel, each.strongest if layer.finite else ())
+            for channel, each in zip(channels, chosen, strict=True)
+        ]
     )
 
     def draw(unit: Unit, patches: list[list[Pixels]], projections: list[Pixels]) -> None:

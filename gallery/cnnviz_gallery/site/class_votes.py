@@ -48,7 +48,8 @@ class ClassVotes:
 
     A unit adds the value that arrives at the last layer times its weight there, over all positions
     of it, and of a convolution the mean over the positions of its output: the mean of that over
-    the images. Without images, or where what arrives cannot be read, it is the sum of the weights.
+    the images. Without images, or where what arrives cannot be read or is not finite, it is the sum
+    of the weights.
 
     Attributes
     ----------
@@ -131,7 +132,10 @@ def _added(
     if call >= len(read) or len(read[call]) != len(places):
         return None
     found = _contributions(module, layer_weight(module)[index].detach(), read[call])
-    return None if found is None else np.asarray(found.double().mean(0).cpu().numpy())
+    if found is None:
+        return None
+    added = np.asarray(found.double().mean(0).cpu().numpy())
+    return added if np.isfinite(added).all() else None
 
 
 def _contributions(

@@ -22,14 +22,7 @@ from cnnviz_gallery.site import channel_sources, content
 from cnnviz_gallery.site.context import SiteContext
 from cnnviz_gallery.site.histograms import histogram
 from cnnviz_gallery.site.patches import MIDDLE, STRONGEST, ChosenExamples, ExamplePosition
-from cnnviz_gallery.site.sprites import (
-    SIDE,
-    THUMB,
-    kernel_uri,
-    sheet,
-    tile,
-    webp,
-)
+from cnnviz_gallery.site.sprites import SIDE, THUMB, kernel_uri, sheet, tile, webp
 
 LINKS = 8
 GROUPS = 8
@@ -113,9 +106,10 @@ def page(
         silent=bool(layer.silent[channel]),
         answer=subject.answer(unit),
         lead=_lead(subject, layer, channel),
+        finite=layer.finite,
         facts=_facts(subject, layer, channel),
         sheet=content.Sheet(f"{channel}.webp", size[1], size[0]),
-        strongest=_examples(subject, unit, chosen.strongest, 0, 0, returned=True),
+        strongest=_examples(subject, unit, chosen.strongest, 0, 0, returned=layer.finite),
         middle=_examples(subject, unit, chosen.middle, 2, 0),
         random=_examples(subject, unit, chosen.random, 2, MIDDLE),
         field=field.local.describe() if field is not None else "not told",
@@ -166,6 +160,8 @@ def _found(subject: SiteContext, layer: LayerResult, channel: int) -> str:
     if not contrast.known:
         return f"{found}."
     top = int(contrast.top[channel])
+    if np.isnan(contrast.means[channel, contrast.classes]).any():
+        return f"{found}; which classes excite it is not known."
     if not contrast.clear[channel] or contrast.selectivity[channel] < _CLEAR:
         return f"{found}; no class stands out."
     means = contrast.means[channel]
@@ -232,17 +228,15 @@ def _histogram(
 ) -> content.Histogram | None:
     if layer.unknown[channel]:
         return None
-    marked = {
-        "strongest": chosen.strongest,
-        "middle": chosen.middle,
-        "random": chosen.random,
-    }
     return histogram(
         layer.histogram[channel],
         layer.unit,
         float(layer.lowest[channel]),
         float(layer.highest[channel]),
-        {kind: [place.value for place in places] for kind, places in marked.items()},
+        {
+            kind: [place.value for place in getattr(chosen, kind)]
+            for kind in ("strongest", "middle", "random")
+        },
     )
 
 

@@ -16,6 +16,7 @@ import torch
 
 from cnnviz.datasets import open_dataset
 from cnnviz.errors import OutputError, UsageError
+from cnnviz.models import Model
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from cnnviz_gallery.site import build as building
@@ -541,6 +542,44 @@ def test_channels_that_are_no_numbers_are_said_to_be_none_and_not_below_zero(tmp
     layer = next(site.rglob("right/index.html")).read_text(encoding="utf-8")
     assert layer.count(", not a number") == 5
     assert ", never above zero" not in layer
+
+
+class _Spoilt(torch.nn.Module):
+    """NaN where a value is below zero, or infinite where it is not small."""
+
+    def __init__(self, spoil):
+        super().__init__()
+        self.spoil = spoil
+
+    def forward(self, x):
+        return self.spoil(x)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (torch.sqrt, "it is not a number: they count nowhere"),
+        (lambda x: torch.exp(400.0 * x), "inf"),
+    ],
+    ids=["NaN", "infinite"],
+)
+def test_a_layer_that_is_finite_in_part_has_pages_that_say_so(spoil, told, tmp_path):
+    """The scan took hours, and the pages refused what nothing could be sent back through."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = [torch.nn.Conv2d(3, 3, 3), _Spoilt(spoil), torch.nn.AdaptiveAvgPool2d(1)]
+        network = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(3, 10)).eval()
+    model, data = Model(network, name="spoilt"), open_dataset("shapes", 6)
+    found = scan(model, data, ["1"], settings=ScanSettings(sample=4))
+    assert not found.layers[0].finite
+    site = build(found, model, data, tmp_path / "site").home.parent
+    pages = [path.read_text("utf-8") for path in sorted(site.rglob("1/[0-9].html"))]
+    assert len(pages) == 3
+    assert any(told in page for page in pages)
+    for page in pages:
+        assert "What it sends back to the pixels is not known" in page
+        assert 'alt="What it sends back"' not in page
+    assert all(None in row for row in found.table().rows)
 
 
 def test_a_layer_that_is_not_called_is_named_on_the_page_of_the_network(tmp_path):
