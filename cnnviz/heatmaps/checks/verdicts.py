@@ -244,8 +244,8 @@ class AgainstRandomisation(Check):
         "interval holds the limit"
     )
     reading = (
-        "The similarity kept tells how much of the map stays when the upper half of the network "
-        "forgets what it learned; a map of what the network learned keeps little."
+        "The similarity kept tells how much of the map stays when the weights of the upper half of "
+        "the network are redrawn; a map that depends on the weights keeps little."
     )
 
     def passes(self, find: Callable[[str], Figures]) -> bool:
@@ -277,18 +277,18 @@ class AgainstRandomisation(Check):
                 "value."
             )
         how = minus(
-            "while the upper half of the layers forget what they learned, the maps keep a "
+            "with the upper half of the layers redrawn at random, the maps keep a "
             f"similarity of {similarity:.2f} to what they were (1 is unchanged, 0 is random; the "
             f"plain gradient keeps {gradient:.2f}, and the limit is {self.limit(find):.2f})"
         )
         if self.judge(find) is None:
             return (
-                f"Whether {title} shows what the network learned is not known: {how}, and the 95% "
+                f"Whether {title} depends on the weights is not known: {how}, and the 95% "
                 f"interval of that similarity, {minus(f'{kept.low:.2f} to {kept.high:.2f}')}, "
                 "holds the limit."
             )
         if self.passes(find):
-            return f"{title} shows what the network learned: {how}."
+            return f"{title} depends on the weights of the network: {how}."
         return (
             f"{title} hardly changes when the weights are randomised, so it shows the "
             f"{space.shown} more than the network: {how}."

@@ -97,13 +97,13 @@ CHAPTER = Chapter(
         ),
         Step(
             name="learned",
-            title="What training has changed",
+            title="The network beside itself with random weights",
             call="cnnviz.compare(model, data, count=128)",
             command="cnnviz compare {data} {model} --count 128",
             before=(
-                "Set the network beside itself before training, with weights drawn anew. Centred "
-                "kernel alignment (CKA) asks of two layers whether they find the same images "
-                "alike, whatever their channels mean: 1 is the same, 0 is nothing in common "
+                "Set the network beside itself with weights drawn anew, as before training. "
+                "Centred kernel alignment (CKA) asks of two layers whether they find the same "
+                "images alike, whatever their channels mean: 1 is the same, 0 is nothing in common "
                 "(Kornblith et al. 2019).",
             ),
             after=_learned,

@@ -168,7 +168,7 @@ def _draw_randomisation(axes: Axes, found: Randomisation, *, low: bool) -> None:
         f"of {found.layers} layers redrawn, from {first} down", fontsize=drawing.SMALL_SIZE
     )
     axes.set_title(
-        "Similarity to the trained network's map", fontsize=drawing.TEXT_SIZE, loc="left"
+        "Similarity to the map with none redrawn", fontsize=drawing.TEXT_SIZE, loc="left"
     )
     least, _ = axes.get_ylim()
     axes.set_ylim(min(-0.1, least), 1.04)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cnnviz.views.hierarchy import Hierarchy
     from cnnviz.views.top_activations import TopActivations
 
-_MARGIN = 2.1
-"""Inches of the margin with the receptive field."""
+_MARGIN, _SQUARE = 2.1, 0.6
+"""Inches of the margin, and of the receptive field in it."""
 _ACROSS = 12.4
 """Inches of the row of channels."""
 _TALLEST = 3.2
@@ -47,16 +47,16 @@ def draw(found: Hierarchy, into: drawing.Canvas | None = None) -> drawing.Canvas
     figure = drawing.canvas(_MARGIN + _ACROSS, tall, into)
     panels = figure.subplots(
         len(grids),
-        2,
+        3,
         squeeze=False,
-        width_ratios=[_MARGIN, _ACROSS],
+        width_ratios=[_SQUARE, _MARGIN - _SQUARE, _ACROSS],
         height_ratios=[height + _ABOVE for height in heights],
     )
     for place, (stage, grid) in enumerate(zip(found.stages, grids, strict=True)):
-        _margin(panels[place][0], found, place)
-        _patches(panels[place][1], stage, grid)
+        _margin(panels[place][0], found, place, panels[place][1])
+        _patches(panels[place][2], stage, grid)
     across = drawing.width_of(figure) * _ACROSS / (_MARGIN + _ACROSS)
-    _say_below(panels[-1][1], drawing.wrapped(_key(found), across))
+    _say_below(panels[-1][2], drawing.wrapped(_key(found), across))
     drawing.heading(figure, found.summary())
     return figure
 
@@ -133,12 +133,10 @@ def _patches(axes: Axes, stage: TopActivations, grid: mosaics.Mosaic) -> None:
         )
 
 
-def _margin(
-    axes: Axes, found: Hierarchy, place: int, told: Axes | None = None, room: float = 0.0
-) -> None:
-    """Draw the receptive field as a square in the input, with its size below, or in `told`.
+def _margin(axes: Axes, found: Hierarchy, place: int, told: Axes, room: float = 0.0) -> None:
+    """Draw the receptive field as a square in the input, with its size beside it in `told`.
 
-    There it has `room`, in inches, and fewer lines for it.
+    With `room`, in inches, the name stands there, too, and there are fewer lines.
     """
     from matplotlib.patches import Rectangle
 
@@ -147,8 +145,9 @@ def _margin(
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     axes.set_aspect("equal")
-    axes.set_anchor("N")
+    axes.set_anchor("NW")
     drawing.hide_ticks(axes)
+    drawing.hide_ticks(told)
     axes.add_patch(Rectangle((0, 0), width, height, color=drawing.FAINT, alpha=0.5, lw=0))
     rows, columns = found.fields[place].tolist()
     if rows >= 0:
@@ -161,12 +160,10 @@ def _margin(
         "fontsize": drawing.TEXT_SIZE, "color": drawing.INK, "fontweight": "bold"
     }  # fmt: skip
     quiet: dict[str, Any] = {"fontsize": drawing.SMALL_SIZE, "color": drawing.QUIET}
-    if told is None:
-        axes.set_title(name, **strong)
-        axes.set_xlabel(said, **quiet)
+    if not room:
+        axes.set_title(name, loc="left", **strong)
+        told.text(0.0, 1.0, said, va="top", **quiet)
         return
-    axes.set_anchor("NW")
-    drawing.hide_ticks(told)
     told.text(0.0, 1.0, name, va="top", **strong)
     said = drawing.wrapped(said.replace(",\n", ", ").replace("\n", "; "), room)
     # Below the name, however flat a canvas makes the row.
