@@ -39,6 +39,17 @@ def inverse_wavelet(maps: torch.Tensor) -> torch.Tensor:
     return whole
 
 
+def zeros_between(maps: torch.Tensor) -> torch.Tensor:
+    whole = _empty(maps, 2 * SIDE, 2 * SIDE)
+    whole[:, :, ::2, ::2] = maps
+    return whole
+
+
+def zeros_between_by_stacking(maps: torch.Tensor) -> torch.Tensor:
+    wide = torch.stack([maps, torch.zeros_like(maps)], 4).flatten(3)
+    return torch.stack([wide, torch.zeros_like(wide)], 3).flatten(2, 3)
+
+
 def mean_in_the_middle(maps: torch.Tensor) -> torch.Tensor:
     part = torch.zeros_like(maps)
     part[:, :, 4:12, 4:12] = maps.mean((2, 3), keepdim=True).expand(-1, -1, 8, 8)
@@ -72,7 +83,16 @@ def _gradcam(network: nn.Module, images: torch.Tensor) -> np.ndarray:
     return (held[0] * slopes.mean((2, 3), keepdim=True)).sum(1).detach().numpy()
 
 
-@pytest.mark.parametrize("within", [low_frequencies, inverse_wavelet, mean_in_the_middle])
+@pytest.mark.parametrize(
+    "within",
+    [
+        low_frequencies,
+        inverse_wavelet,
+        zeros_between,
+        zeros_between_by_stacking,
+        mean_in_the_middle,
+    ],
+)
 def test_what_is_no_image_on_a_canvas_is_a_map_of_the_whole_image(within) -> None:
     network = _Network(within).eval()
     images = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
@@ -81,7 +101,15 @@ def test_what_is_no_image_on_a_canvas_is_a_map_of_the_whole_image(within) -> Non
     found = cnnviz.cam(held)
     wanted = _gradcam(network.double(), images.double())
     np.testing.assert_allclose(found.maps[0], wanted, atol=1e-6 * np.abs(wanted).max())
-    assert not any("canvas" in note for note in found.notes)
+    assert not any("canvas" in note or "Set apart" in note for note in found.notes)
+
+
+def test_the_peak_of_a_channel_may_lie_between_two_places() -> None:
+    network = _Network(zeros_between).eval()
+    images = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    held = cnnviz.capture(network, images, layers=["b"], gradients=False).activations["b"]
+    found = cnnviz.deconvnet(network, images, layer="b", channels=range(6))
+    np.testing.assert_allclose(found.activations.T, held.amax((2, 3)), rtol=1e-5)
 
 
 def test_an_image_on_a_canvas_is_taken_from_it() -> None:

@@ -8,6 +8,7 @@ for no place (a class token, padding) hold `NOTHING`; a tensor without any has n
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,14 @@ import numpy as np
 from cnnviz.introspection.tracing import kernel_taps as tapping
 from cnnviz.introspection.tracing import rules_compute, rules_layout
 from cnnviz.introspection.tracing.field_union import gather, mixed_channels, reduce, union
-from cnnviz.introspection.tracing.fields import NOTHING, AxisFields, Field, Shape, compress
+from cnnviz.introspection.tracing.fields import (
+    NOTHING,
+    AxisFields,
+    Ends,
+    Field,
+    Shape,
+    compress,
+)
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import RULES, Found
 
@@ -165,7 +173,42 @@ def _middle(operation: Operation, look: FieldLook) -> Field | None:
         read = begin[:, None] + np.arange(taken)[None, :]
         length = source.shape[dim]
         source = gather(source, dim, _nearest(read, length))
+        if convolves and reach > 1:
+            source = _between_neighbours(source, dim)
     return _compressed(source)
+
+
+def _between_neighbours(field: Field, dim: int) -> Field:
+    """Place what lies between neighbours that stand for places at both of these.
+
+    So lie the zeros that a network puts between all positions to enlarge a map, once a convolution
+    has read what is beside them; those behind the last lie at its place. A class token between
+    others is no such thing.
+    """
+    spans = []
+    for span in field.spans:
+        first, last = span.ends
+        ends = (_filled(first, dim), _filled(last, dim))
+        same = ends[0] is first and ends[1] is last
+        spans.append(span if same else AxisFields(ends, None))
+    return Field(field.shape, tuple(spans))
+
+
+def _filled(ends: Ends, dim: int) -> Ends:
+    others = tuple(axis for axis in range(ends.ndim) if axis != dim)
+    held = np.flatnonzero((ends < NOTHING).any(others))
+    step = int(np.diff(held).min(initial=1 << 20)) if len(held) > 1 else 0
+    if step < 2:
+        return ends
+    behind = range(held[-1] + 1, min(held[-1] + step, ends.shape[dim]))
+    ahead = range(max(held[0] - step + 1, 0), held[0])
+    gaps = [(at, held[-1], held[-1]) for at in behind] + [(at, held[0], held[0]) for at in ahead]
+    for before, after in itertools.pairwise(held):
+        gaps += [(at, before, after) for at in range(before + 1, after)]
+    found = np.moveaxis(ends.copy(), dim, 0)
+    for at, before, after in gaps:
+        found[at] = np.minimum(found[before], found[after])
+    return np.moveaxis(found, 0, dim)
 
 
 def _compressed(field: Field) -> Field:
