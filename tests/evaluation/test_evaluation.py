@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import re
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
+from torch import nn
 
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import ImageError, OutputError, UsageError
@@ -36,9 +38,15 @@ QUICK = CheckSettings(steps=2, stages=1, baselines=("mean",))
 METHODS = ("gradcam", "saliency")
 
 
+@cache
+def tiny() -> nn.Module:
+    """Return the same network each time: what is found out of it by tracing serves again."""
+    return tiny_network()
+
+
 def small() -> Model:
     preprocessing = Preprocessing(16, (16, 16), (0.5,) * 3, (0.25,) * 3)
-    return Model(tiny_network(), preprocessing=preprocessing, categories=list("abcd"))
+    return Model(tiny(), preprocessing=preprocessing, categories=list("abcd"))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from cnnviz.errors import UsageError
 from cnnviz.introspection.hooks import module_hooks
 from cnnviz.introspection.receptive_fields import ArrayBox, Axis, PixelBox, ReceptiveField, box_of
 from cnnviz.introspection.tracing import LayerCall, trace
-from tests.helpers.architectures import OF_OTHER_BLOCKS, small_input, thin
+from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input, thin
 
 _IDENTITY = {"relu", "relu_", "relu6", "hardtanh", "hardtanh_", "silu", "silu_", "gelu"} | {
     *("hardswish", "hardswish_")
@@ -133,7 +133,7 @@ def middle(call: LayerCall) -> tuple[int, int]:
 
 @pytest.mark.parametrize("name", OF_OTHER_BLOCKS)
 def test_fields_are_the_support_of_the_gradient(name: str) -> None:
-    module = thin(name).module
+    module = shallow(name).module
     image = small_input(name).requires_grad_()
     found = trace(module, tuple(image.shape[1:]))
     assert found.unknown == ()
@@ -152,7 +152,7 @@ def test_fields_are_the_support_of_the_gradient(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "efficientnet_b0", "regnet_y_400mf"])
 def test_fields_without_gates_are_the_support_with_the_gates_held(name: str) -> None:
-    module = thin(name).module
+    module = shallow(name).module
     image = small_input(name).requires_grad_()
     found = trace(module, tuple(image.shape[1:]))
     gated = [
