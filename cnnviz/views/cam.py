@@ -113,7 +113,7 @@ def cam(
     names, fuse, named = _chosen_layers(capture, layer, chosen, fuse=fuse)
     for name in names:
         # Refused before anything is computed.
-        capture.check_map(name)
+        capture.check_place(name)
     keys = tuple(capture.activations.resolve(name) for name in names)
     passes = sum(_channels(capture, key) for key in keys)
     told = ToldCost(progress, announce, passes, f"passes, one for each channel ({chosen.title}),")

@@ -93,7 +93,7 @@ def test_what_windows_leave_is_not_cut_out(way: Cut) -> None:
     assert not any("cuts a part" in note for note in cnnviz.cam(held).notes)
 
 
-def test_a_part_of_a_signal_is_refused_with_the_reason() -> None:
+def test_of_a_part_of_a_signal_units_are_shown_and_heatmaps_refused() -> None:
     class Cuts(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -106,5 +106,10 @@ def test_a_part_of_a_signal_is_refused_with_the_reason() -> None:
     model = cnnviz.load(Cuts().eval())
     signals = torch.rand(1, 2, 64, generator=torch.Generator().manual_seed(1))
     held = cnnviz.capture(model, signals, layers=["a"])
-    with pytest.raises(LayerError, match="covers a part of the input alone"):
+    with pytest.raises(LayerError, match="'a' covers a part of the signal alone"):
         cnnviz.cam(held, layer="a")
+    with pytest.raises(LayerError, match="'a' covers a part of the signal alone"):
+        cnnviz.attribute(model, signals, "guided_gradcam")
+    found = cnnviz.deconvnet(model, signals, layer="a", channels=[0])
+    assert all(window.starts[0] >= 40 - 1 for window in found.windows[0])
+    np.testing.assert_allclose(found.activations[0], held.activations["a"][:, 0].amax(1), rtol=1e-5)

@@ -21,7 +21,7 @@ from cnnviz.introspection.tracing.rules_position import Place
 from cnnviz.introspection.tracing.seen_part import seen_part
 from cnnviz.introspection.tracing.trace import LayerCall
 from cnnviz.introspection.tracing.visits import Row
-from cnnviz.results.space import IMAGE, space_of
+from cnnviz.results.space import space_of
 
 
 class LayerCalls:
@@ -46,7 +46,7 @@ class LayerCalls:
         self._sizes = sizes
         self.counted: set[int] = set()
         self._layouts: dict[int, MapLayout | None] = {}
-        self._parts: dict[tuple[int, int], MapLayout | NoMap] = {}
+        self._parts: dict[tuple[int, int], MapLayout] = {}
         self._map_fields: dict[tuple[int, int, int], ReceptiveField | None] = {}
         self._summaries: dict[tuple[int, int], ReceptiveField | None] = {}
 
@@ -117,14 +117,13 @@ class LayerCalls:
             self._layouts[key] = map_layout(place.field)
         return self._layouts[key]
 
-    def _over_part(self, layout: MapLayout, field: Field) -> MapLayout | NoMap:
+    def _over_part(self, layout: MapLayout, field: Field) -> MapLayout:
         """Return a layout that tells which part of the image its map covers."""
         key = (id(layout), id(field))
         if key not in self._parts:
             seen = seen_part(field, layout, self._extent)
             cut = any(ends != (0.0, 1.0) for ends in seen)
-            known = layout.over_part(seen) if len(seen) == IMAGE.axes else NoMap.PART
-            self._parts[key] = known if cut else layout
+            self._parts[key] = layout.over_part(seen) if cut else layout
         return self._parts[key]
 
     def _output_field(self, mark: Mark) -> ReceptiveField | None:

@@ -28,7 +28,6 @@ class NoMap(enum.Enum):
     REGIONS = "comes from crops of regions, which lie anywhere in it"
     PAIRS = "compares positions with one another, as attention does"
     KERNEL = "is used as the weights of a convolution"
-    PART = "covers a part of the input alone, which the network cuts out"
     NO_PLACES = "has no positions that are places of the image"
 
 
@@ -58,6 +57,8 @@ class MapLayout:
         What the map covers, left, top, right and bottom, as shares of the width and height of the
         image: more than the image where the network puts it on a larger canvas, as detectors do,
         and less where it cuts out a part.
+    cut_out : bool
+        Whether it covers a part of a signal or a volume, which is not told where.
     """
 
     shape: Shape
@@ -65,6 +66,7 @@ class MapLayout:
     size: tuple[int, ...]
     order: Numbers | None
     extent: tuple[float, float, float, float] = WHOLE
+    cut_out: bool = False
 
     @property
     def space(self) -> Space:
@@ -125,7 +127,9 @@ class MapLayout:
         return replace(self, extent=extent)
 
     def over_part(self, seen: Sequence[tuple[float, float]]) -> MapLayout:
-        """Return the same for a network that sees a part of the image, from where to where."""
+        """Return the same for a network that sees a part of the input, from where to where."""
+        if len(seen) != IMAGE.axes:
+            return replace(self, cut_out=True)
         (top, bottom), (left, right) = seen
         return replace(self, extent=(left, top, right, bottom))
 
