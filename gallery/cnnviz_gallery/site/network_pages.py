@@ -9,7 +9,7 @@ from typing import Any
 from cnnviz.introspection.layers import kind
 from cnnviz.introspection.tracing import LayerCall
 from cnnviz.introspection.tracing.trace import costs_text
-from cnnviz.results.text import dimensions, file_size, layer_said, plural
+from cnnviz.results.text import dimensions, file_size, layer_said, plural, spelled
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.scan import beside_the_image
 from cnnviz_gallery.scan.scan_result import ScanResult
@@ -43,7 +43,7 @@ def page(subject: SiteContext) -> content.NetworkPage:
         facts=(
             content.Fact("Weights", scan.network.weights),
             content.Fact("Parameters", f"{subject.traced.parameters:,}"),
-            content.Fact("MACs", costs_text(subject.traced, _millions)),
+            content.Fact("MACs", costs_text(subject.traced, spelled)),
             content.Fact("Input", dimensions(scan.network.input_shape)),
             content.Fact("Images", f"{scan.images:,}"),
             content.Fact("SHA-256", scan.network.sha256[:12], scan.network.sha256),
@@ -196,7 +196,3 @@ def card(subject: SiteContext) -> dict[str, Any]:
 def _bytes(subject: SiteContext) -> int:
     root = subject.site.root / subject.folder
     return sum(path.stat().st_size for path in root.rglob("*.webp"))
-
-
-def _millions(macs: float) -> str:
-    return f"{macs / 1e6:,.0f} million"

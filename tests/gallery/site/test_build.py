@@ -78,6 +78,13 @@ def test_every_unit_and_class_has_a_page_at_its_address(tiny_site, tiny_scan):
     assert len(list((home / "classes").glob("[0-9]*.html"))) == 10
 
 
+def test_a_network_of_less_than_a_million_macs_does_not_have_0_million(tiny_site):
+    page = (tiny_site / "models" / "tiny" / "index.html").read_text("utf-8")
+    places = 16 * 16
+    macs = places * (6 * 3 * 25 + 4 * 6 + 5 * 6 * 9 + 9 * 9 * 9) + 10 * 36
+    assert f"<dt>MACs</dt><dd>{macs:,}</dd>" in page
+
+
 def test_every_address_is_relative_and_leads_to_a_file(tiny_site):
     reached, waiting = set(), [tiny_site / "index.html"]
     while waiting:
