@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-_AT_ONCE, _IN_CACHE = 2**24, 2**17
+_AT_ONCE, _IN_CACHE = 2**21, 2**17
 """Values in double precision that are worked on together, and on a processor."""
 
 

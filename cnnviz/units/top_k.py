@@ -269,8 +269,9 @@ class _Places:
         channels = np.flatnonzero(wanted.any(0))
         slots = wanted.cumsum(0) - 1
         new = _Places.empty(len(channels), int(slots.max()) + 1)
-        # Maps that are copied are copied some at a time.
-        at_once = _AT_ONCE if known.places is None else len(channels)
+        # Maps that are copied are copied some at a time, on a processor.
+        few = known.places is None and maps.device.type == "cpu"
+        at_once = _AT_ONCE if few else len(channels)
         for start in range(0, len(channels), at_once):
             part = channels[start : start + at_once]
             which, place = np.nonzero(wanted[:, part])
@@ -338,20 +339,35 @@ def first_largest(
     maps: torch.Tensor, *, with_nan: bool = True
 ) -> tuple[NDArray[np.float64], Integers, Integers]:
     """Return what `first_strongest` does, of all of the maps [M, H, W]."""
-    # In NumPy: of several equal values torch does not promise to find the first.
     flat = maps.flatten(1).float() if maps.dtype != torch.float64 else maps.flatten(1)
-    held = flat.cpu().numpy()
+    width = maps.shape[2]
+    if maps.device.type != "cpu":
+        return first_where_they_lie(flat, width, with_nan=with_nan)
+    # In NumPy: of several equal values torch does not promise to find the first.
+    held = flat.numpy()
     rows = np.arange(len(held))
     places = held.argmax(1)
     # A value that is not a number comes before every other.
     if with_nan and np.isnan(held[rows, places]).any():
         places = np.where(np.isnan(held), -np.inf, held).argmax(1)
-    width = maps.shape[2]
     return (
         held[rows, places].astype(np.float64),
         (places // width).astype(np.int64),
         (places % width).astype(np.int64),
     )
+
+
+def first_where_they_lie(
+    flat: torch.Tensor, width: int, *, with_nan: bool
+) -> tuple[NDArray[np.float64], Integers, Integers]:
+    """Return what `first_largest` does, of maps [M, H x W], without moving them from a GPU."""
+    held = flat.nan_to_num(-torch.inf, torch.inf, -torch.inf) if with_nan else flat
+    every = torch.arange(flat.shape[1], dtype=torch.int32, device=flat.device)
+    among = held == held.amax(1, keepdim=True)
+    places = torch.where(among, every, flat.shape[1]).amin(1).long()
+    values = flat.gather(1, places[:, None])[:, 0].cpu().double().numpy()
+    rows, columns = np.divmod(places.cpu().numpy(), width)
+    return values, rows, columns
 
 
 def _seen_before(images: Integers) -> NDArray[np.bool_]:

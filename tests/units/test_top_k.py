@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz.errors import UsageError
-from cnnviz.units.top_k import TopK
+from cnnviz.units.top_k import TopK, first_largest, first_where_they_lie
 
 NAMES = ("values", "images", "rows", "columns", "least", "not_finite")
 
@@ -129,6 +129,25 @@ def test_a_dead_channel_keeps_the_first_images_and_costs_no_search(monkeypatch) 
     found.update(torch.zeros(3, 1, 2, 2), range(3, 6))
     assert found.images.tolist() == [[0, 1]]
     assert found.least.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_what_is_found_on_a_gpu_is_what_is_found_on_the_processor(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    # Whole numbers, so that many are equal.
+    maps = torch.randint(-3, 3, (300, 5, 7), generator=generator).to(dtype)
+    maps[::7, 2, 3], maps[::5, 1, 1], maps[::11] = torch.nan, torch.inf, -torch.inf
+    maps[13], maps[14, 0, 0] = torch.nan, torch.nan
+    here = first_largest(maps)
+    flat = maps.flatten(1).to(torch.promote_types(dtype, torch.float32))
+    there = first_where_they_lie(flat, 7, with_nan=True)
+    for one, two in zip(here, there, strict=True):
+        np.testing.assert_array_equal(one, two)
+        assert one.dtype == two.dtype
+    numbers = torch.nan_to_num(maps, 0.0)
+    there = first_where_they_lie(numbers.flatten(1).to(flat.dtype), 7, with_nan=False)
+    for one, two in zip(first_largest(numbers), there, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_too_few_images_leave_places_empty() -> None:

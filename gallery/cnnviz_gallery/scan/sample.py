@@ -40,11 +40,15 @@ class ImageSample:
         """
         if self._batch is not images:
             self._admitted, self._batch = self._admit(images), images
-        for row, slot in self._admitted:
-            every = np.arange(maps.shape[1])
-            found = first_strongest(maps, np.full_like(every, row), every, known)
-            self._values[slot, place] = found[0] + 0.0
-            self._rows[slot, place], self._columns[slot, place] = found[1], found[2]
+        if not self._admitted:
+            return
+        rows, slots = np.array(self._admitted).T
+        shape = len(rows), maps.shape[1]
+        which, channels = (each.ravel() for each in np.indices(shape))
+        values, down, across = first_strongest(maps, rows[which], channels, known)
+        self._values[slots, place] = values.reshape(shape) + 0.0
+        self._rows[slots, place] = down.reshape(shape)
+        self._columns[slots, place] = across.reshape(shape)
 
     def picks(self, place: slice) -> RankedImages:
         """Return what was found of the channels at some place."""
