@@ -13,6 +13,18 @@ _ROUNDINGS = 32.0
 """How many roundings add up in types with less precision."""
 _STEPS = {"tf32": 2.0**-10, "bf16": 2.0**-7}
 """What single precision is rounded to on the way, where torch is allowed to."""
+_TOLD = {
+    "tf32": (
+        "Convolutions and products are rounded to three digits on the way (TF32), which torch "
+        "allows on this GPU; torch.backends.cudnn.allow_tf32 = False forbids it."
+    ),
+    "bf16": (
+        "Products may be rounded to two digits on the way (bfloat16), which torch was told to "
+        'allow; torch.set_float32_matmul_precision("highest") forbids it.'
+    ),
+}
+_TF32 = (8, 0)
+"""The first generation of GPUs that computes in it."""
 
 
 def differ(one: torch.Tensor, two: torch.Tensor) -> float:
@@ -47,6 +59,16 @@ def tolerance(values: torch.Tensor) -> float:
     if values.dtype is torch.float32:
         step = max(step, *(_STEPS.get(name, step) for name in _arithmetic(values.device.type)))
     return max(_SHARE, _ROUNDINGS * step)
+
+
+def told_rounding(device: torch.device, dtype: torch.dtype) -> str:
+    """Say where a device computes more coarsely than its numbers are; empty where it does not."""
+    coarse = max(_arithmetic(device.type), key=lambda name: _STEPS.get(name, 0.0))
+    if dtype is not torch.float32 or coarse not in _STEPS:
+        return ""
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < _TF32:
+        return ""
+    return _TOLD[coarse]
 
 
 def _arithmetic(kind: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from cnnviz.images import ArrayPreprocessing, Batch, Photo, Preprocessing, prepa
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import check_plain, check_takes_image, forward
 from cnnviz.introspection.random_draws import RandomDraws
+from cnnviz.introspection.tolerance import told_rounding
 from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.categories import class_index
 from cnnviz.models.guesses import fitted, guess_preprocessing, known_preprocessing, told_doubt
@@ -335,7 +336,8 @@ class Model:
     def findings(self) -> tuple[str, ...]:
         """What was found out about the network while it ran, in sentences."""
         taken = "" if self.reading is None else self.reading.taken
-        said = (taken, self.explained_input, *self._remarks.values())
+        rounded = told_rounding(self.device, self.dtype)
+        said = (taken, self.explained_input, rounded, *self._remarks.values())
         found = [sentence for sentence in said if sentence]
         if self._drew and self._sample is not None:
             found.append(told_randomness(self.module, self._sample))

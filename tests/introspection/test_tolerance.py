@@ -10,7 +10,10 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from cnnviz.introspection.tolerance import tolerance
+import cnnviz
+from cnnviz.introspection.tolerance import told_rounding, tolerance
+from cnnviz.testing import small_network
+from cnnviz.testing.trial import images
 
 SETTINGS = ("cudnn.conv", "cuda.matmul", "mkldnn.conv", "mkldnn.matmul")
 
@@ -59,6 +62,30 @@ def test_single_precision_is_as_coarse_as_torch_makes_it(
     assert tolerance(single(kind)) == share
     assert tolerance(single(other)) == 1e-4
     assert tolerance(torch.ones(1, dtype=torch.double)) == 1e-4
+
+
+@pytest.mark.usefixtures("exact")
+def test_results_say_that_products_are_rounded() -> None:
+    network = small_network()
+    exact = cnnviz.capture(network, images()).provenance.notes
+    settings()["mkldnn.matmul"].fp32_precision = "bf16"
+    told = set(cnnviz.capture(network, images()).provenance.notes) - set(exact)
+    assert len(told) == 1
+    assert "rounded to two digits on the way (bfloat16)" in told.pop()
+    assert cnnviz.capture(network.double(), images().double()).provenance.notes == exact
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize(("generation", "told"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_tf32_is_told_of_the_gpus_that_have_it(
+    monkeypatch: pytest.MonkeyPatch, generation: tuple[int, int], told: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: generation)
+    gpu = torch.device("cuda:0")
+    assert told_rounding(gpu, torch.float32) == ""
+    settings()["cudnn.conv"].fp32_precision = "tf32"
+    assert ("(TF32)" in told_rounding(gpu, torch.float32)) is told
+    assert told_rounding(gpu, torch.float64) == ""
 
 
 def test_coarse_types_and_whole_numbers() -> None:
