@@ -354,6 +354,9 @@ def test_two_networks_are_matched_by_names_of_classes(browser, tmp_path) -> None
     visit = Visit(browser, 1400, "dark")
     visit.page.goto(path.as_uri())
     visit.wait_until("'cnnviz' in window")
+    # The head of the page names both networks, and the photo once.
+    assert visit.page.inner_text(".where").endswith(" · shapes-residual, Small")
+    assert "," not in visit.page.inner_text(".where").partition(" · ")[0]
     star = [model.category(k) for k in range(10)].index("star")
     visit.page.evaluate(f"cnnviz.app.update({{ class: {star} }})")
     assert visit.page.evaluate("cnnviz.apps[1].state.class") == 28

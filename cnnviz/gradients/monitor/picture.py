@@ -70,7 +70,7 @@ LOOKS = {
 
 def draw_run(run: TrainingRun, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the loss with the events, and the main figures of the layers below."""
-    shown = [name for name in ("gradient", "update", "dead") if _has(run, name)]
+    shown = run.shown_figures
     rows = _rows_high(run, 12.0 / max(len(shown), 1))
     timeline = timeline_high(run)
     figure = drawing.canvas(_WIDTH, 2.4 + timeline + len(shown) * (rows + 0.7), into)
@@ -145,10 +145,6 @@ def draw_decades(run: TrainingRun) -> Figure:
     axes.set_ylabel("decades", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     step_axis(axes)
     return figure
-
-
-def _has(run: TrainingRun, name: str) -> bool:
-    return bool((~np.isnan(getattr(run, name))).any())
 
 
 def _rows_high(run: TrainingRun, most: float) -> float:

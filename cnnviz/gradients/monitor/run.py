@@ -16,7 +16,14 @@ from cnnviz.gradients.monitor.records import COLUMNS, Event, StepRecord
 from cnnviz.results import drawing
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import Result
-from cnnviz.results.text import number, plural
+from cnnviz.results.text import joined, number, plural
+
+_DRAWN = {
+    "gradient": "the norm of the gradient at its output",
+    "update": "its update as a share of its weights (about a thousandth is usual)",
+    "dead": "the share of its channels that are dead",
+}
+"""What the picture shows of each layer, in words."""
 
 Numbers = NDArray[np.float64]
 
@@ -125,12 +132,20 @@ class TrainingRun(Result):
 
     def caption(self) -> str:
         """Say what the picture shows and how to read it."""
-        return (
-            "The loss of each step, with the events below it; then for each layer, the first on "
-            "top, and each recorded step: the norm of the gradient at its output, its update as a "
-            "share of its weights (about a thousandth is usual), and the share of its channels "
-            f"that are dead. The first two have logarithmic colours. {self.state}"
+        events = ", with the events below it" if self.events else ""
+        each = joined([_DRAWN[name] for name in self.shown_figures])
+        layers = (
+            f"; then for each layer, the first on top, and each recorded step: {each}. Colours are "
+            "logarithmic but those of shares of channels"
+            if each
+            else ""
         )
+        return f"The loss of each step{events}{layers}. {self.state}"
+
+    @property
+    def shown_figures(self) -> tuple[str, ...]:
+        """The figures of layers in the picture: those that were measured at some step."""
+        return tuple(name for name in _DRAWN if not np.isnan(getattr(self, name)).all())
 
     def summary(self) -> str:
         """Say how far the run has come and what it raised."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,16 @@ def test_any_number_of_layers_is_drawn(count: int) -> None:
     assert len(figure.axes[0].get_yticks()) <= 65
     assert run.figure().get_size_inches()[1] < 20
     assert drawing.SMALL_SIZE > 0
+
+
+def test_the_caption_names_what_the_picture_has(record) -> None:
+    whole = run_of([record(0, 2.0), record(1, 1.0)])
+    assert "that are dead" in whole.caption()
+    without = replace(whole, dead=np.full_like(whole.dead, np.nan))
+    assert without.shown_figures == ("gradient", "update")
+    assert "that are dead" not in without.caption()
+    assert len(without.figure().axes) == len(whole.figure().axes) - 2  # with its colour bar
+    assert "the events below it" not in without.caption()
 
 
 def test_the_state_of_a_run_is_said(record) -> None:
