@@ -126,9 +126,9 @@ class SavedState:
         self._attributes.append((module, dict(held)))
         for name, value in held.items():
             kind = type(value)
-            if kind in _PLAIN:
+            if kind in _PLAIN or name in _HOOKS:
                 continue
-            if kind in _CONTAINERS and name not in _HOOKS:
+            if kind in _CONTAINERS:
                 if value:
                     self._note_container(value, 0)
                 else:  # as most are
