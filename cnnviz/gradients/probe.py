@@ -162,6 +162,7 @@ def _differentiate(
         bad_weights=bad,
         uncalibrated=calibration is not None and calibration.lone > 0,
         notes=tuple(filter(None, (calibration.told() if calibration else "", start.note))),
+        calibrated=len(calibration.norms) if calibration else 0,
     )
 
 

@@ -149,6 +149,8 @@ class GradientProbe:
         one value for each of their channels.
     notes : tuple of str
         What a reader must know: batch norms that were calibrated, where the way back began.
+    calibrated : int
+        How many batch norms were given the statistics of the batch.
     """
 
     points: tuple[ProbedLayer, ...]
@@ -165,6 +167,7 @@ class GradientProbe:
     bad_weights: tuple[str, ...]
     uncalibrated: bool
     notes: tuple[str, ...]
+    calibrated: int = 0
 
     @property
     def layers(self) -> tuple[ProbedLayer, ...]:

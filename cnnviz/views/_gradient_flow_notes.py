@@ -53,14 +53,16 @@ def told_of_others(flow: GradientFlow) -> str:
     )
 
 
-def told_data(inputs: torch.Tensor, batch: Batch | None) -> str:
+def told_data(inputs: torch.Tensor, batch: Batch | None, calibrated: int) -> str:
     """Say what went into the network, and in which mode."""
     count, space = len(inputs), space_of_shape(inputs.shape[1:])
     what = "" if batch is not None else " of standard normal noise"
     few = f" With one {space.noun}, a unit that is off for it counts as dead." if count == 1 else ""
+    norms = plural(calibrated, "batch norm")
+    own = f", of {norms} with those of these {space.noun}s" if calibrated else ""
     return (
         f"{plural(count, space.noun)}{what} of {space.size(inputs.shape[2:])} went in, in eval "
-        f"mode: normalisation with the statistics that were gathered, no dropout.{few}"
+        f"mode: normalisation with the statistics that were gathered{own}, no dropout.{few}"
     )
 
 

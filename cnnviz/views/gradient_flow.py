@@ -359,5 +359,5 @@ def _result(model: Model, batch: Batch | None, measured: Measured) -> GradientFl
         cause=measured.cause,
         remedies=measured.remedies,
         objective=found.objective,
-        data=told_data(inputs, batch),
+        data=told_data(inputs, batch, found.calibrated),
     )

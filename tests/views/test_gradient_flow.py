@@ -34,6 +34,16 @@ def dead() -> nn.Module:
     return module
 
 
+def test_which_statistics_normalise_is_told() -> None:
+    layers = (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(784, 3))
+    module = nn.Sequential(*layers).eval()
+    fresh = gradient_flow(module, images(), remedies=False)
+    assert "gathered, of 1 batch norm with those of these images, no dropout" in fresh.data
+    module[1].running_mean.fill_(0.2)
+    module[1].num_batches_tracked.fill_(1000)
+    assert "that were gathered, no dropout" in gradient_flow(module, images(), remedies=False).data
+
+
 def test_a_fresh_network_needs_no_data() -> None:
     model = cnnviz.load("mlp-10:sigmoid", "random")
     before = state(model.module)
