@@ -81,11 +81,18 @@ def test_channels_mask_what_they_see_of_an_image() -> None:
     "way",
     [
         lambda x: F.interpolate(x, (8, 8), mode="bilinear"),
+        lambda x: F.interpolate(F.interpolate(x, (8, 8), mode="bilinear"), scale_factor=4),
         lambda x: F.conv2d(x, torch.ones(3, 3, 5, 5, dtype=x.dtype), stride=5),
         lambda x: x[:, :, 1::2, 1::2],
         lambda x: F.avg_pool2d(x, 5, 3),
     ],
-    ids=["resized", "patches that do not fit", "every other pixel", "windows that do not fit"],
+    ids=[
+        "resized",
+        "resized and back",
+        "patches that do not fit",
+        "every other pixel",
+        "windows that do not fit",
+    ],
 )
 def test_what_windows_leave_is_not_cut_out(way: Cut) -> None:
     held = cnnviz.capture(_Cuts(way).eval(), _images(), layers=["b"])

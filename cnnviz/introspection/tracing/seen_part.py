@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from cnnviz.introspection.tracing.fields import NOTHING, AxisFields, Field
 from cnnviz.introspection.tracing.map_layout import MapLayout
 
-_LEAST_PIXELS, _LEAST_SHARE = 4, 0.02
-"""What is cut off at the beginning where a position of the map is larger than that. What windows
-that do not fit leave at the end, and resizing by single pixels at both, is smaller."""
+_FEW, _SEVERAL, _LEAST_SHARE = 2, 4, 0.02
+"""Pixels, and the share of a side, that have to be cut off. Windows that do not fit leave less than
+a position of the map at the end, and resizing to a fraction leaves single pixels at both."""
 
 
 def seen_part(field: Field, layout: MapLayout, image: Sequence[int]) -> list[tuple[float, float]]:
@@ -38,7 +38,8 @@ def _seen(span: AxisFields, count: int, side: int) -> tuple[float, float]:
     begin = max(int(first.min()), 0)
     end = min(1 - int(last.min()), side)
     position = (end - begin) / count
-    cut = begin >= position or begin >= max(_LEAST_PIXELS, _LEAST_SHARE * side)
-    if not cut and side - end < position:
+    whole = max(position, _FEW, _LEAST_SHARE * side)
+    least = max(min(whole, _SEVERAL), _LEAST_SHARE * side)
+    if begin < least and side - end < whole:
         return 0.0, 1.0
     return begin / side, end / side
