@@ -223,7 +223,10 @@ def test_the_picture_says_which_frame_is_which() -> None:
     figure = receptive_field(lasting_network(), images(), draws=2).figure()
     figure.draw_without_rendering()
     key = figure.axes[0].get_title(loc="left")
+    assert key.startswith("the input, ")
     assert key.endswith("\nblue: theoretical field\norange: effective field")
+    several = receptive_field(tiny_network(), images(3), draws=3).figure()
+    assert several.axes[0].get_title(loc="left").startswith("the first input, ")
     assert figure.axes[0].get_tightbbox().y0 >= 0
 
 

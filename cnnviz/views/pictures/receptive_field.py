@@ -165,7 +165,8 @@ def _draw_all(axes: Axes, found: EffectiveFields) -> None:
     axes.imshow(_base(found), extent=(0, width, height, 0))
     for place in range(len(found.layers)):
         _frames(axes, found, place, 0.9)
-    what = "noise, drawn grey" if found.noise else "the input"
+    seen = "the first input" if found.images > 1 else "the input"
+    what = "noise, drawn grey" if found.noise else seen
     key = "blue: theoretical field\norange: effective field"
     _finish(found, axes, (0, 0, width, height), f"{what}, {height} x {width} px", key)
 
