@@ -132,7 +132,7 @@ def _worst_pair(found: CountedAnswers) -> str:
         return f"{found.accuracy} of the answers are right."
     worst = found.pairs[0]
     if worst.count == 1:
-        return "No class is taken for the same other one more than once."
+        return "No two classes are confused more than once."
     return (
         f"Most often {worst.truth} is taken for {worst.answer}: {worst.count:,} of the "
         f"{plural(worst.labelled, found.noun)} of {worst.truth}."

@@ -193,7 +193,7 @@ class ClassifierEvaluation(Checked, CountedAnswers):
     def _calibration_told(self) -> str:
         chance = self.by_chance
         return (
-            "In a calibrated network the answers that are p % sure are right in p % of cases; the "
+            "In a calibrated network the answers that are p% sure are right in p% of cases; the "
             f"expected calibration error over {BINS} equal bins of confidence (Guo et al. 2017) is "
             f"{percent(self.calibration.error)}, and would be {percent(chance.mean)} by chance, or "
             f"up to {percent(chance.high)}, of answers exactly as often right as they are sure "

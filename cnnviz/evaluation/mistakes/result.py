@@ -65,7 +65,7 @@ class ErrorAnalysis(CountedAnswers):
             f"how many of the {self.noun}s answered so have the label; lines are 95% intervals "
             f"(Wilson), which are wide where {self.noun}s are few. In a calibrated network the "
             "answers that are "
-            f"p % sure are right in p % of cases; the expected calibration error is "
+            f"p% sure are right in p% of cases; the expected calibration error is "
             f"{percent(self.calibration.error)}. Wrong answers are listed with "
             f"{ORDERS[self.order]}. {self.matched}"
         )
