@@ -11,7 +11,7 @@ from cnnviz.views import VIEWS
 
 BRIEF: dict[str, dict[str, Any]] = {
     "explanations": {"methods": ["gradcam", "saliency"]},
-    "faithfulness": {"steps": 4, "stages": 2, "baselines": ["mean"]},
+    "faithfulness": {"steps": 4, "stages": 2, "baselines": ["mean"], "random": 2},
     "activation_functions": {"functions": "relu,tanh,maxout", "width": 32},
     "losses": {"functions": "mse,cross_entropy"},
     "pixels": {"side": 4},

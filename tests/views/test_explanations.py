@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -22,12 +22,19 @@ from cnnviz.views.cam import cam
 from cnnviz.views.explanations import CHECKS, explanations
 from cnnviz.views.faithfulness import faithfulness
 from tests.helpers.architectures import lasting_network, tiny_network
+from tests.helpers.quick_code import few_random_maps
 from tests.helpers.state import state
 
 
 @pytest.fixture
 def image() -> torch.Tensor:
     return torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def beside_two_random_maps() -> Iterator[None]:
+    with few_random_maps():
+        yield
 
 
 def test_the_maps_are_those_of_their_methods(image: torch.Tensor) -> None:
@@ -45,6 +52,7 @@ def test_the_maps_are_those_of_their_methods(image: torch.Tensor) -> None:
     assert set(found.arrays()) == {"gradcam 5", "saliency input"}
 
 
+@pytest.mark.usefixtures("beside_two_random_maps")
 def test_checks_stand_below_their_maps(image: torch.Tensor) -> None:
     found = explanations(lasting_network(), image, ["gradcam", "saliency"], 2)
     labels = [axes.get_xlabel() for axes in found.figure().axes]
@@ -119,6 +127,7 @@ def test_localisation_alone_is_refused(image: torch.Tensor) -> None:
         explanations(lasting_network(), image, ["gradcam"], checks=["localisation"])
 
 
+@pytest.mark.usefixtures("beside_two_random_maps")
 def test_the_yardstick_of_the_gradient_is_made_once_for_all_methods(
     image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
