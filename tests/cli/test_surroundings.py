@@ -10,9 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.processes import Forked
+from tests.helpers.processes import Forked, needs_fork, run_code
 
 OUT = b"s\xff.json"
+# Matplotlib reads its settings when it is imported, which the process that is forked has done.
+ANEW = """
+import runpy, sys
+for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+    del sys.modules[name]
+runpy.run_module("cnnviz", run_name="__main__", alter_sys=True)
+"""
 
 
 def _cnnviz(folder: Path, *words: str, **environment: str) -> tuple[int, bytes, str]:
@@ -27,6 +34,7 @@ def _cnnviz(folder: Path, *words: str, **environment: str) -> tuple[int, bytes, 
     return ended.returncode, ended.stdout, ended.stderr.decode("utf-8", "replace")
 
 
+@needs_fork
 @pytest.mark.parametrize(("backend", "settings"), [("nonsense", None), ("", b"backend: nonsense")])
 def test_settings_that_matplotlib_cannot_read_are_no_fault_of_cnnviz(
     tmp_path: Path, backend: str, settings: bytes | None
@@ -37,10 +45,10 @@ def test_settings_that_matplotlib_cannot_read_are_no_fault_of_cnnviz(
     surroundings = {**os.environ, "MPLBACKEND": backend}
     if not subprocess.run(alone, cwd=tmp_path, env=surroundings, capture_output=True).returncode:
         pytest.skip("this version of matplotlib passes it over")
-    code, _, told = _cnnviz(tmp_path, "losses", MPLBACKEND=backend)
-    assert code == 2, told
-    assert "matplotlib cannot be imported: " in told
-    assert "MPLBACKEND" in told
+    ended = run_code(ANEW, "losses", folder=tmp_path, environment=surroundings)
+    assert ended.returncode == 2, ended.stderr
+    assert "matplotlib cannot be imported: " in ended.stderr
+    assert "MPLBACKEND" in ended.stderr
     assert not list(tmp_path.glob("*.png"))
 
 

@@ -116,10 +116,13 @@ def run_module(
 
 
 def run_code(
-    code: str, *words: str, environment: Mapping[str, str] | None = None
+    code: str,
+    *words: str,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run some code as `python -c` does, and return what it said and how it ended."""
-    return _ended(Forked("", *words, code=code, environment=environment))
+    return _ended(Forked("", *words, code=code, folder=folder, environment=environment))
 
 
 def _ended(process: Forked) -> subprocess.CompletedProcess[str]:
