@@ -38,6 +38,7 @@ def test_every_node_is_named_and_every_word_can_be_read(name: str) -> None:
         assert letter in shown
         assert block.title in shown
     assert crowded(figure) == ""
+    assert "at each block: above, the size of its maps; below, its channels" in shown
     width, height = figure.get_size_inches()
     assert width / height == pytest.approx(16 / 9, rel=1e-3)
 

@@ -165,7 +165,7 @@ def _margin(axes: Axes, found: Hierarchy, place: int, told: Axes, room: float = 
         told.text(0.0, 1.0, said, va="top", **quiet)
         return
     told.text(0.0, 1.0, name, va="top", **strong)
-    said = drawing.wrapped(said.replace(",\n", ", ").replace("\n", "; "), room)
+    said = drawing.wrapped(said.replace(",\n", ", ").replace(":\n", ": ").replace("\n", "; "), room)
     # Below the name, however flat a canvas makes the row.
     down = -1.4 * drawing.TEXT_SIZE / drawing.SMALL_SIZE
     below: dict[str, Any] = {"xytext": (0.0, down), "textcoords": "offset fontsize"}
@@ -179,5 +179,5 @@ def _field_told(found: Hierarchy, place: int) -> str:
         return f"sees {shortened(found.stages[place].field, _LETTERS)}"
     size = dimensions(found.fields[place].tolist())
     if share >= 1.0:
-        return f"sees {size} px: all of the input"
+        return f"sees {size} px:\nall of the input"
     return f"sees {size} px,\n{percent(share)} of the input"

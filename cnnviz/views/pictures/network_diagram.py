@@ -65,6 +65,9 @@ def draw_panel(result: NetworkDiagram, axes: Axes) -> None:
     _Laid.out(result).draw(axes, top=_HEAD - 0.1)
 
 
+_NUMBERS = "at each block: above, the size of its maps; below, its channels"
+
+
 @dataclass(frozen=True)
 class _Laid:
     """A network laid out on a page."""
@@ -184,6 +187,15 @@ def _draw_head(axes: Axes, result: NetworkDiagram, width: float, zoom: float) ->
         fontsize=drawing.TEXT_SIZE * zoom,
         color=drawing.QUIET,
         va="top",
+    )
+    axes.text(
+        width - _MARGIN,
+        0.45,
+        _NUMBERS,
+        fontsize=drawing.TEXT_SIZE * zoom,
+        color=drawing.QUIET,
+        va="top",
+        ha="right",
     )
     kinds = [node.kind for level in (result.trunk, *result.blocks) for node in level.nodes]
     known = [kind for kind in KIND_COLOURS if kind in kinds]
