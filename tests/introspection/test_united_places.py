@@ -26,7 +26,17 @@ KEPT = {
         [F.pad(h, (2, 2, 0, 0))[:, :, :, step : step + SIDE] for step in range(5)], 1
     ),
     "copies of one place": lambda h: torch.cat([h, -h], 1),
+    "pooled context beside the map (Zhao et al. 2017)": lambda h: torch.cat(
+        [h, *(F.interpolate(F.adaptive_avg_pool2d(h, size), (SIDE, SIDE)) for size in (1, 2, 4))], 1
+    ),
+    "gates of rows and of columns (Hou et al. 2021)": lambda h: _coordinate_gated(h),
 }
+
+
+def _coordinate_gated(maps: torch.Tensor) -> torch.Tensor:
+    rows, columns = maps.mean(3, keepdim=True), maps.mean(2, keepdim=True).transpose(2, 3)
+    rows, columns = torch.cat([rows, columns], 2).tanh().split(SIDE, 2)
+    return maps * rows.sigmoid() * columns.transpose(2, 3).sigmoid()
 
 
 class _Network(nn.Module):

@@ -29,6 +29,8 @@ from cnnviz.introspection.tracing.fields import (
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import RULES, Found
 
+_COARSE = 1.5
+"""How many times as long the places of channels are that are left out beside others."""
 _NEARLY = 0.65
 """What of its share of the image the step from one element to the next has to be."""
 
@@ -149,9 +151,10 @@ def _middle(operation: Operation, look: FieldLook) -> Field | None:
         # Its windows overlap in the output; what each output position reads is place enough.
         return _convolved(operation, look)
     if convolves:
-        whole = source
-        source = mixed_channels(whole, 1, operation["groups"], output.shape[1])
-        if _varies_along(whole, 1) and not in_step(source):
+        whole, groups = source, operation["groups"]
+        telling = _finest(whole) if groups == 1 and _varies_along(whole, 1) else whole
+        source = mixed_channels(telling, 1, groups, output.shape[1])
+        if _varies_along(telling, 1) and not in_step(source):
             return None
         kernel = tuple(operation["weight"].shape[2:])
         count = len(kernel)
@@ -248,7 +251,32 @@ def _axis(found: list[Field], axis: int, shape: Shape) -> AxisFields:
 
 def varies(field: Field, axis: int) -> bool:
     """Whether the elements stand for different places along an axis: rows (0) or columns (1)."""
-    return any(ends.size > 1 for ends in field.spans[axis].ends)
+    return any(
+        ends.size > 1 and bool((ends != ends.flat[0]).any()) for ends in field.spans[axis].ends
+    )
+
+
+def _finest(field: Field) -> Field:
+    """Leave out the channels that stand for far more of the image along an axis than others.
+
+    So pooled context stands beside a map that it was enlarged to: the map tells places apart.
+    """
+    return Field(field.shape, tuple(map(_finest_along, field.spans)))
+
+
+def _finest_along(span: AxisFields) -> AxisFields:
+    first, last = np.broadcast_arrays(*span.ends)
+    held = first < NOTHING
+    others = tuple(axis for axis in range(first.ndim) if axis != 1)
+    # The last are held as their negatives.
+    totals = np.where(held, 1 - last - first, 0).sum(others, dtype=np.float64)
+    lengths = np.where(held.any(others), totals / np.maximum(held.sum(others), 1), np.inf)
+    coarse = lengths > _COARSE * lengths.min()
+    if len(coarse) == 1 or not np.isfinite(lengths.min()) or not coarse.any():
+        return span
+    along = coarse.reshape(1, -1, *(1,) * (first.ndim - 2))
+    blank = np.int32(NOTHING)
+    return AxisFields((np.where(along, blank, first), np.where(along, blank, last)), None)
 
 
 def in_step(united: Field) -> bool:
