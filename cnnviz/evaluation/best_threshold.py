@@ -63,9 +63,10 @@ def best_threshold(
     best, own = _best(value), _best(random)
     rows = np.arange(len(value))
     measured = [bool(np.isfinite(one).any()) for one in value]
-    low, high = ends(_nanmax(resampled_means(value, seed)))
+    images = np.isfinite(value).any(axis=1).sum(axis=1)
+    low, high = ends(_nanmax(resampled_means(value, seed)), images)
     # Student's t knows nothing of the choice among thresholds.
-    few = np.isfinite(value).any(axis=1).sum(axis=1) < ENOUGH_IMAGES
+    few = images < ENOUGH_IMAGES
     low[few] = high[few] = np.nan
     return BestThreshold(
         MeasureColumn(MAX_BOX_FOUND, MAX_BOX_TITLE, "high"),

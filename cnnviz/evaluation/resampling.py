@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.heatmaps.checks.measure_ends import Ends
-from cnnviz.results.intervals import LEVEL, mean_interval, wilson
+from cnnviz.results.intervals import mean_interval, t_reach, wilson
 
 RESAMPLES = 2000
 ENOUGH_IMAGES = 10
@@ -20,10 +22,10 @@ def intervals(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the ends of the 95% interval of the mean over the last axis.
 
-    Those of the bootstrap (Efron 1979); of fewer than `ENOUGH_IMAGES` values, of whose mean
-    resamples say too little, those of Student's t within the ends of the measure
-    (`mean_interval`), NaN for one. Where all values are 0 or 1, and
-    the mean is a share, those of Wilson (1927): no resample of ones alone has a zero.
+    Those of the bootstrap (Efron 1979), see `ends`; of fewer than `ENOUGH_IMAGES` values, of whose
+    mean resamples say too little, those of Student's t within the ends of the measure
+    (`mean_interval`), NaN for one. Where all values are 0 or 1, and the mean is a share, those of
+    Wilson (1927): no resample of ones alone has a zero.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ def intervals(
     measured : sequence of (float, float)
         The ends of what is measured along the last axis but one; none without it.
     """
-    low, high = ends(resampled_means(values, seed))
+    low, high = ends(resampled_means(values, seed), np.isfinite(values).sum(-1))
     for place in np.ndindex(*values.shape[:-1]):
         held = values[place][np.isfinite(values[place])]
         if len(held) and np.isin(held, (0.0, 1.0)).all():
@@ -55,13 +57,29 @@ def resampled_means(values: NDArray[np.float64], seed: int) -> NDArray[np.float6
     return np.where(counts > 0.0, sums / np.maximum(counts, 1.0), np.nan)
 
 
-def ends(means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of the middle 95% of resampled means, over the last axis."""
-    tail = 100.0 * (1.0 - LEVEL) / 2.0
+def ends(
+    means: NDArray[np.float64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of the 95% interval by resampled means, over the last axis.
+
+    The middle 95% of them, expanded as Hesterberg (2015, "What teachers should know about the
+    bootstrap", section 5.3) does, so that it is as wide as Student's t for values that are drawn
+    from a normal distribution: resamples spread less than what they stand for.
+
+    Parameters
+    ----------
+    means : ndarray of float
+        [..., R].
+    counts : ndarray of int
+        Of how many values each is the mean, [...].
+    """
     found = np.full((2, *means.shape[:-1]), np.nan)
     for place in np.ndindex(*means.shape[:-1]):
         several = np.asarray(means[place])
         finite = several[np.isfinite(several)]
         if finite.size:
+            count = max(int(counts[place]), 2)
+            times = t_reach(count) * count / math.sqrt(count - 1)
+            tail = 100.0 * NormalDist().cdf(-times)
             found[(slice(None), *place)] = np.percentile(finite, [tail, 100.0 - tail])
     return found[0], found[1]

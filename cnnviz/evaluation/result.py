@@ -84,9 +84,9 @@ class Evaluation(TableResult):
         beats, [M, K, N]; NaN where an image has no such value.
     low, high : ndarray of float
         The 95% interval of the mean over the images, [M, K]: percentiles of the means of 2000
-        resamples of the images (Efron 1979), the same resamples for all methods; below ten images
-        Student's t on a scale on which the measure has no ends, NaN for one; of shares that of
-        Wilson (1927).
+        resamples of the images (Efron 1979), the same resamples for all methods, expanded as few
+        images ask for (Hesterberg 2015); below ten images Student's t on a scale on which the
+        measure has no ends, NaN for one; of shares that of Wilson (1927).
     random_count : int
         How many random maps each map was compared with.
     settings : CheckSettings

@@ -52,9 +52,8 @@ def main() -> None:
     model = cnnviz.load(asked.model)
     photos = sorted(p for p in asked.folder.iterdir() if p.suffix.lower() in SUFFIXES)
     held = cnnviz.capture(model, photos, layers="stages", gradients="layers")
-    classes = tuple(index for index in held.target_classes if index is not None)
-    subject = ExplainedBatch(model, held.batch, classes)
     heatmap = cnnviz.cam(held)
+    subject = ExplainedBatch.of(model, held.batch, heatmap=heatmap)
     found = {
         name: gains(subject, maps, asked.steps)
         for name, maps in orders(heatmap, subject.size).items()
