@@ -42,23 +42,6 @@ def test_at_first_there_are_the_photo_the_answer_and_where_it_looked(opened) -> 
     assert opened.visit.strangers(opened.path.parent) == []
 
 
-def test_nothing_is_wider_than_the_page_with_every_panel_open(browser, tmp_path) -> None:
-    path = page_of("shapes-residual")[2].save(tmp_path / "page.html")
-    visit = Visit(browser, 390, "light")
-    visit.page.goto(f"{path.as_uri()}#at=0.2,0.3;0.7,0.7&channel=3&scale=2:0")
-    visit.wait_until("'cnnviz' in window")
-    for panel in PANELS:
-        visit.page.locator(f"#{panel} > summary").click()
-    # What a wide page has set must not stay behind in a narrow one.
-    themes = ("light", "light", "dark", "dark", "dark")
-    for width, theme in zip((390, 1024, 1920, 1024, 390), themes, strict=True):
-        visit.becomes(width, theme)
-        visit.settles()
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert visit.complaints == []
-    visit.leave()
-
-
 def test_a_click_on_a_class_shows_it_and_back_takes_it_back(opened) -> None:
     page = opened.visit.page
     before = opened.asks(

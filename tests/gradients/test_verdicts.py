@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from cnnviz.gradients.causes import explain
 from cnnviz.gradients.forward_recorder import ForwardRecorder
 from cnnviz.gradients.probe import probe
 from cnnviz.gradients.remedies import reinitialised, try_remedies
-from cnnviz.gradients.verdicts import EDGES, band, edges_for, is_normalised, judge
+from cnnviz.gradients.verdicts import EDGES, GradientVerdict, band, edges_for, is_normalised, judge
 from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
 from cnnviz.results.text import number
@@ -42,9 +43,14 @@ def read(name: str, edit=None, **options):
 QUICK = list(families.cases((6,), quick=True))
 
 
+@cache
+def judged(case: families.Case) -> GradientVerdict:
+    return judge(probe(as_model(case.build()), case.images()))
+
+
 @pytest.mark.parametrize("case", QUICK, ids=str)
 def test_verdicts_are_those_of_the_literature(case: families.Case) -> None:
-    verdict = judge(probe(as_model(case.build()), case.images()))
+    verdict = judged(case)
     assert families.is_right(case.expected, verdict.label, verdict.findings), verdict
 
 
@@ -58,7 +64,7 @@ def test_rescaling_weights_without_changing_the_function_changes_no_verdict(case
     module.train()
     moved.train()
     torch.testing.assert_close(moved(x), module(x), rtol=2e-2, atol=2e-2)
-    plain, other = (judge(probe(as_model(m), x)) for m in (case.build(), moved))
+    plain, other = judged(case), judge(probe(as_model(moved), x))
     assert families.is_right(case.expected, other.label, other.findings), other
     assert other.decades == pytest.approx(plain.decades, abs=0.6)
 

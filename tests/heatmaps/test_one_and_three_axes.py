@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -43,8 +45,12 @@ def volume_of_slices() -> nn.Module:
     )
 
 
+@cache
 def pair(axes: int) -> tuple[Model, Model, torch.Tensor, torch.Tensor]:
-    """Return a network of signals or volumes, the same of images, and an input of each."""
+    """Return a network of signals or volumes, the same of images, and an input of each.
+
+    They are the same each time: what is found out of them by tracing serves again.
+    """
     array = seeded(signal_classifier if axes == 1 else volume_of_slices)
     image = flattened(array, axes)
     channels = (0.0, 0.0), (1.0, 1.0)

@@ -82,8 +82,9 @@ class Visit:
         for event, answer in self._heard:
             self.page.remove_listener(event, answer)
         self.page.evaluate(_FORGET)
-        self.page.emulate_media(media="null")
         self.page.goto("about:blank")
+        # Of an empty page, which need not be laid out anew for it.
+        self.page.emulate_media(media="null")
         self.page.mouse.move(0, 0)
         _FREE[self._kind].append(self.page)
 
