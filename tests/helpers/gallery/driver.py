@@ -126,7 +126,7 @@ def memory(counts: list[int]) -> dict[str, object]:
     """Return the peak of the memory after scans of several sizes, the smallest first."""
     peaks = []
     for count in counts:
-        scan(network(), Generated(count, side=16), settings=ScanSettings(batch_size=250))
+        scan(network(), Generated(count, side=16), settings=ScanSettings(batch_size=50))
         peaks.append(peak())
     return {"peaks": peaks}
 
