@@ -84,6 +84,7 @@ GROUPS = {
         ("cnnviz/heatmaps/cam_methods.py", "cnnviz/heatmaps/map_places.py"),
         (
             "tests/cases/test_box_maps.py",
+            "tests/cases/test_cropped_inside.py",
             "tests/cases/test_endings.py",
             "tests/cases/test_maps.py",
             "tests/cases/test_spectrogram_inputs.py",
