@@ -373,7 +373,9 @@ def _measure(
     *,
     fresh: bool,
 ) -> Faithfulness:
-    notes = [*flat_maps(measured.maps), *coarse_scores(measured.subject)]
+    notes = flat_maps(measured.maps)
+    if any(group.follows for group in groups):
+        notes += coarse_scores(measured.subject)
     if any(MEASURE_GROUPS[name].needs == "explain" for name in settings.groups):
         measured, unknown = with_explainer(measured, held, layer, fresh=fresh)
         notes += unknown

@@ -167,6 +167,8 @@ class MeasureGroup:
         How to read its panel in the picture, where it has one; a template for `Space.words`.
     lacks : callable
         ``lacks(measured)`` says what the network lacks to be measured so; empty where nothing.
+    follows : bool
+        Whether it follows the answer while the image is changed.
     """
 
     name: str
@@ -177,6 +179,7 @@ class MeasureGroup:
     check: Check | None = None
     caption: str = ""
     lacks: Callable[[MeasuredMaps], str] = lambda measured: ""
+    follows: bool = False
 
 
 def measurable(groups: Sequence[str], *, explain: bool, marks: bool) -> tuple[MeasureGroup, ...]:
@@ -284,6 +287,7 @@ MEASURE_GROUPS: dict[str, MeasureGroup] = {
             "deletion and insertion, Petsiuk et al. 2018",
             _take_curves,
             main=("gain",),
+            follows=True,
             check=AgainstRandom(),
             caption="Deletion takes away the {places} that the map marks most, and a good map "
             "makes the answer fall at once; insertion brings them back first, and the answer "
@@ -294,6 +298,7 @@ MEASURE_GROUPS: dict[str, MeasureGroup] = {
             "average drop and increase, Chattopadhay et al. 2018",
             _take_drop,
             main=("average_drop",),
+            follows=True,
         ),
         MeasureGroup(
             "randomisation",

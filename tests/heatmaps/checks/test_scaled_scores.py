@@ -70,3 +70,11 @@ def test_a_change_within_rounding_is_not_scaled_up():
     exact, _ = _found(1e6, torch.float64)
     assert not exact.notes
     assert exact.curves.deletion[0, 0, 0] in (1.0, -1.0)
+
+
+def test_nothing_is_said_of_curves_where_none_is_measured():
+    model, image = cnnviz.load(_regression(1000.0), output="value"), _image()
+    heatmap = cnnviz.attribute(model, image, method="saliency")
+    for measures, told in ((("stability",), False), (("drop", "stability"), True)):
+        found = cnnviz.faithfulness(model, image, heatmap, measures=measures, random=1)
+        assert any("rounding" in note for note in found.notes) is told
