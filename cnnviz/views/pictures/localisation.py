@@ -45,8 +45,9 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     tall = sum(_ACROSS * ratio + _TITLES for ratio in ratios) + _HEAD
     figure = drawing.canvas(_ACROSS * columns + _BAR, tall, into)
     if count == 1 and into is not None:
-        panels, high = _one_in(figure, ratios[0], curves)
+        panels, high, beside = _one_in(figure, ratios[0], curves)
     else:
+        beside = False
         panels = list(figure.subplots(count, columns, squeeze=False, height_ratios=ratios))
         high = (drawing.width_of(figure) - _BAR) / columns * ratios[0]
     for image, row in enumerate(panels):
@@ -54,7 +55,11 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
         _map(row[1], found, image)
         _pieces(row[2], found, image)
         if curves:
-            _curve(row[3], found, image, ratios[image])
+            _curve(row[3], found, image)
+            if not beside:
+                shape = (_ACROSS * ratios[image] - _LABELS) / (_ACROSS - _LABELS)
+                # As high as the photo, with what stands below the axis.
+                row[3].set_box_aspect(max(0.3, shape))
     # A wide photo is not as high as its row, and the bar is as high as the photo.
     high *= min(1.0, shapes[0][0] / shapes[0][1] / ratios[0])
     colour_bars.colour_bar(panels[0][1], *found.heatmap.key(), inches=high)
@@ -64,8 +69,11 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
 
 def _one_in(
     figure: drawing.Canvas, ratio: float, curve: bool
-) -> tuple[list[Sequence[Axes]], float]:
-    """Return the panels of one photo as they fill most of a canvas, and how high its map is."""
+) -> tuple[list[Sequence[Axes]], float, bool]:
+    """Return the panels of one photo as they fill most of a canvas, and how high its map is.
+
+    Also whether the photo stands large beside the others, which leaves the curve all the rest.
+    """
     wide = drawing.width_of(figure)
     tall = max(wide * float(figure.bbox.height / figure.bbox.width) - _HEAD - _TITLES, 0.1)
     wide -= _BAR
@@ -78,13 +86,13 @@ def _one_in(
     fits = min(1.0, wide * ratio / (tall + beside * half))
     large, small = fits * tall, fits * half
     if small > _LEAST_SMALL and large**2 + 2.0 * small**2 > 3.0 * max(in_row, in_square) ** 2:
-        return [_large_and(figure, beside, (large / ratio, small / ratio), wide)], small
+        return [_large_and(figure, beside, (large / ratio, small / ratio), wide)], small, True
     if in_square > in_row:
         panels = figure.subplots(2, 2).flatten()
         if not curve:
             panels[3].set_axis_off()
-        return [panels], in_square
-    return [figure.subplots(1, columns)], in_row
+        return [panels], in_square, False
+    return [figure.subplots(1, columns)], in_row, False
 
 
 def _large_and(
@@ -166,8 +174,8 @@ def _rgb(colour: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)], np.uint8)
 
 
-def _curve(axes: Axes, found: ObjectLocalisation, image: int, ratio: float) -> None:
-    """Draw the overlap at all thresholds, as high as the photo with what stands below the axis."""
+def _curve(axes: Axes, found: ObjectLocalisation, image: int) -> None:
+    """Draw the overlap at all thresholds."""
     if found.found[image] is None:
         axes.set_visible(False)
         return
@@ -182,9 +190,6 @@ def _curve(axes: Axes, found: ObjectLocalisation, image: int, ratio: float) -> N
     )
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.02)
-    # The mosaic beside a large photo, whose panels have names, leaves the curve all that is left.
-    if not axes.get_label():
-        axes.set_box_aspect(max(0.3, (_ACROSS * ratio - _LABELS) / (_ACROSS - _LABELS)))
     axes.set_anchor("N")
     axes.set_xlabel(
         "threshold, as a part of the maximum", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET
