@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +16,13 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnviz
+from cnnviz.datasets import open_dataset
+from cnnviz.images import Preprocessing
 from cnnviz.testing import Trial, small_network
 from cnnviz.testing.trial import images
 from cnnviz.views import find
+from cnnviz_gallery.scan.scan import scan
+from cnnviz_gallery.site.build import build
 from tests.helpers.brief_views import BRIEF
 
 NAMES = (
@@ -58,6 +63,18 @@ def test_what_a_view_makes_itself_does_not_lie_there(name: str) -> None:
             np.testing.assert_allclose(found[key], array, atol=1e-5 * size, err_msg=key)
         else:
             assert np.array_equal(found[key], array), key
+
+
+def test_a_gallery_is_made(tmp_path: Path) -> None:
+    as_shown = Preprocessing(16, (16, 16), (0.5,) * 3, (0.5,) * 3)
+    model, data = cnnviz.Model(small_network(), preprocessing=as_shown), open_dataset("shapes", 3)
+    found = []
+    for device in ("meta", "cpu"):
+        with default_device(device):
+            seen = scan(model, data, "3")
+            build(seen, model, data, tmp_path / device)
+        found.append(seen.table().to_csv())
+    assert found[0] == found[1]
 
 
 def test_in_a_block_of_the_caller_it_is_the_same() -> None:

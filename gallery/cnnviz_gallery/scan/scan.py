@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from cnnviz.datasets import Dataset, nothing_left
+from cnnviz.default_device import made_on_the_processor
 from cnnviz.errors import LayerError
 from cnnviz.images import Refusal
 from cnnviz.introspection.layers import Layers, items, kind, named_layers, without_call
@@ -36,6 +37,7 @@ from cnnviz_gallery.scan.scan_result import Data, Network, ScanResult, ScanSetti
 FORMAT = "cnnviz scan parts 4"
 
 
+@made_on_the_processor()
 def scan(
     model: Model,
     data: Dataset,

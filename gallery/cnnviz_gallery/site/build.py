@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnviz.datasets import Dataset, default_workers
+from cnnviz.default_device import made_on_the_processor
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz.results.drawing import Pixels
@@ -54,6 +55,7 @@ class BuildResult:
     kept: int
 
 
+@made_on_the_processor()
 def build(
     scan: ScanResult,
     model: Model,
