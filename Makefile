@@ -18,11 +18,13 @@ VENV := .venv$(CONSTRAINTS:constraints%.txt=%)
 PYTHON := $(VENV)/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check -c $(CONSTRAINTS)
 # pip says each step in a line of its own, a hundred of them: a terminal shows the latest one, and
-# anything else none. What pip complains of goes to stderr, and stays.
+# anything else none. What pip complains of goes to stderr, and stays; which versions conflict it
+# says among the other lines.
 ONE_LINE := | { [ -t 1 ] && awk '{ printf "\r\033[K%.76s", $$0; fflush() } END { printf "\r\033[K" }' || cat >/dev/null; }
 # The comma would part what `call` hands over.
 TESTED := test,docs
-quietly = rm -f $(VENV)/.failed; { $(1) || touch $(VENV)/.failed; } $(ONE_LINE); test ! -e $(VENV)/.failed
+quietly = rm -f $(VENV)/.failed; { $(1) || touch $(VENV)/.failed; } | tee $(VENV)/.pip.log $(ONE_LINE); \
+	  if [ -e $(VENV)/.failed ]; then sed -n '/^The conflict is caused by/,$$p' $(VENV)/.pip.log >&2; false; fi
 KEPT := $(if $(JSON),--json $(JSON))
 INPUTS := pyproject.toml $(CONSTRAINTS)
 TOOLS := $(VENV)-tools

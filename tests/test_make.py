@@ -144,12 +144,14 @@ def test_what_pip_says_is_one_line_on_a_terminal_and_what_fails_stays_told(folde
     _pretend(folder, ".made")
     python = folder / ".venv" / "bin" / "python"
     python.parent.mkdir()
-    python.write_text("#!/bin/sh\necho Collecting it\necho No room >&2\nexit 1\n")
+    said = "echo Collecting it; echo No room >&2; echo The conflict is caused by:; echo '  that'"
+    python.write_text(f"#!/bin/sh\n{said}\nexit 1\n")
     python.chmod(0o755)
     done = _make(folder, "demo")
     assert done.returncode == 2
     assert "Collecting it" not in done.stdout
     assert "No room" in done.stderr
+    assert "The conflict is caused by:\n  that\n" in done.stderr
     assert not (folder / ".venv" / ".installed").exists()
     if shutil.which("script") is not None and sys.platform == "linux":
         command = ["script", "-qec", "make demo", "/dev/null"]
