@@ -15,8 +15,8 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import ft2font
 from matplotlib.backends.backend_agg import RendererAgg
-from matplotlib.ft2font import RenderMode
 from matplotlib.mathtext import MathTextParser
 from numpy.typing import NDArray
 
@@ -100,7 +100,7 @@ class _Letters:
 
         told = (self._size, index, flags, mode, self._matrix.tobytes(), across, along)
         pixels, left, top = self._kept.get_or((self._font, *told), draw)
-        if mode == RenderMode.MONO:  # which matplotlib writes over
+        if mode == ft2font.RenderMode.MONO:  # which matplotlib writes over
             pixels = pixels.copy()
         return _Bitmap(pixels, left + right, top + up)
 

@@ -56,6 +56,7 @@ KEPT = [
     if hasattr(RendererAgg, "_draw_text_glyphs_and_boxes")
 ]
 """What the suite does once of drawing letters, from matplotlib 3.11 on."""
+KEEPS = pytest.mark.skipif(not KEPT, reason="matplotlib draws a line of text as one picture")
 
 
 def saved(figure: Figure, form: str, dpi: int) -> bytes:
@@ -102,7 +103,7 @@ def test_a_text_is_laid_out_once_for_two_figures() -> None:
     assert len(counted) >= 3
 
 
-@pytest.mark.skipif(not KEPT, reason="matplotlib draws a line of text as one picture")
+@KEEPS
 def test_letters_are_drawn_once_for_each_place_in_a_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind, name in KEPT:  # The suite draws within such a context.
         monkeypatch.setattr(kind, name, getattr(kind, name).__wrapped__)
@@ -120,6 +121,7 @@ def test_letters_are_drawn_once_for_each_place_in_a_pixel(monkeypatch: pytest.Mo
     assert not np.array_equal(pictures[1], pictures[2])
 
 
+@KEEPS
 def test_a_formula_is_read_once_for_each_size() -> None:
     with kept_letters():
         one, other = (
