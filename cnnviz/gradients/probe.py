@@ -24,6 +24,7 @@ from cnnviz.gradients.probe_result import ActivationUnits, GradientProbe, Probed
 from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.forward import backward_pass, check_differentiable
 from cnnviz.introspection.hooks import isolated, module_hooks
+from cnnviz.introspection.plain_weights import check_dense_weights
 from cnnviz.models import Model
 from cnnviz.models.outputs import scores_of
 
@@ -58,8 +59,10 @@ def probe(
     Raises
     ------
     ModelError
-        If the forward pass fails, or calls no convolution and no linear layer.
+        If the forward pass fails, or calls no convolution and no linear layer, or a weight is
+        sparse.
     """
+    check_dense_weights(model.module, model.name)
 
     def under_change(images: torch.Tensor) -> Any:
         with change or nullcontext():

@@ -95,7 +95,9 @@ def forward(
             ) from error
         raise ModelError(
             f"{name} cannot run on an input {given}: {first_line(error)}.",
-            _channels_last(module, inputs) or _remedy(module, expected()),
+            _channels_last(module, inputs)
+            or _without_gradients(module, inputs)
+            or _remedy(module, expected()),
         ) from error
 
 
@@ -183,6 +185,21 @@ def check_differentiable(output: torch.Tensor, name: str) -> None:
             f"The output of {name} does not depend on its input in a differentiable way.",
             "Check that its forward does not detach, round or run under no_grad.",
         )
+
+
+def _without_gradients(module: nn.Module, inputs: torch.Tensor) -> str:
+    """Say so where a network runs on an input as long as nothing is kept for gradients."""
+    if not torch.is_grad_enabled():
+        return ""
+    try:
+        with torch.no_grad():
+            module(inputs)
+    except RAISED:
+        return ""
+    return (
+        "Without gradients it runs: make or load its weights outside torch.inference_mode(), and "
+        "leave out what else keeps gradients from passing."
+    )
 
 
 def _channels_last(module: nn.Module, inputs: torch.Tensor) -> str:

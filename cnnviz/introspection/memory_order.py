@@ -1,4 +1,4 @@
-"""The order in which the values of a map lie in memory."""
+"""Where the values of a tensor lie in memory, and in which order."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import torch
 
 _MANY = 64
 """Channels from which on a matrix is turned around faster than torch does."""
+
+
+def memory_of(tensor: torch.Tensor) -> int:
+    """Return where a tensor lies; 0 for one that lies in no one place, such as a sparse one."""
+    plain = tensor.layout is torch.strided and not tensor.is_nested
+    try:
+        return tensor.untyped_storage().data_ptr() if plain else 0
+    except NotImplementedError:  # What vmap hands to a function.
+        return 0
 
 
 def by_channels(tensor: torch.Tensor) -> torch.Tensor:

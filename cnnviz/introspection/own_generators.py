@@ -1,14 +1,34 @@
-"""Random generators that a network keeps for itself, whose states are its own as buffers are."""
+"""Random generators that a network keeps for itself, whose states are its own as buffers are.
+
+They stand in attributes, in what these hold, and in what the network's code draws from: closures,
+defaults, hooks, and names of its file.
+"""
 
 from __future__ import annotations
 
+import functools
 import random
-from collections.abc import Callable
+import sys
+import types
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+
+LONG = 1000
+"""Entries from which on a container is a table of data, whose entries hold no state."""
+_FAR = 12
+"""How many steps from the network it is looked for generators."""
+_PLAIN = frozenset((bool, int, float, str, bytes, type(None), type, types.ModuleType))
+_LIBRARIES = (sys.stdlib_module_names | {"cnnviz", "numpy", "timm", "torch", "torchvision"}) - {
+    "__main__",
+    "types",  # SimpleNamespace
+}
+"""Whose objects and functions are not gone into: their generators are the global ones."""
 
 
 def put_back_generator(found: Any) -> Callable[[], object] | None:
@@ -23,11 +43,13 @@ def put_back_generator(found: Any) -> Callable[[], object] | None:
     Returns
     -------
     callable or None
-        None where it is no generator.
+        None where it is no generator, or one that asks the system and has no state.
     """
     if isinstance(found, torch.Generator):
         return partial(found.set_state, found.get_state())
     if isinstance(found, random.Random):
+        if isinstance(found, random.SystemRandom):
+            return None
         return partial(found.setstate, found.getstate())
     if isinstance(found, np.random.RandomState):
         return partial(found.set_state, found.get_state())
@@ -35,3 +57,116 @@ def put_back_generator(found: Any) -> Callable[[], object] | None:
     if isinstance(bits, np.random.BitGenerator):
         return partial(setattr, bits, "state", bits.state)
     return None
+
+
+class OwnGenerators:
+    """The generators that are reached from what a network holds, each with what puts it back.
+
+    Attributes
+    ----------
+    steps : list of callable
+        What puts each back to the state that it had when it was found.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[Callable[[], object]] = []
+        self._seen: dict[int, Any] = {}
+
+    def follow_class(self, kind: type) -> None:
+        """Look in the attributes and the code of a class and of those it is derived from."""
+        for each in kind.__mro__:
+            if is_of_library(each) or id(each) in self._seen:
+                continue
+            self._seen[id(each)] = each
+            for value in list(vars(each).values()):
+                self.follow(value)
+
+    def follow(self, value: Any, depth: int = 0) -> None:
+        """Look for generators in a value, and in what it leads to."""
+        if type(value) in _PLAIN or id(value) in self._seen or depth > _FAR:
+            return
+        self._seen[id(value)] = value  # kept, for another may get the place of one that is gone
+        step = put_back_generator(value)
+        if step is not None:
+            self.steps.append(step)
+        elif not isinstance(value, (torch.Tensor, nn.Module, np.ndarray)):
+            for entry in _led_to(value):
+                self.follow(entry, depth + 1)
+
+
+def is_of_library(kind: Any) -> bool:
+    """Whether a class or function is of Python, torch or another library that keeps no state."""
+    place = getattr(kind, "__module__", None)
+    return isinstance(place, str) and place.partition(".")[0] in _LIBRARIES
+
+
+def attributes(value: Any) -> dict[str, Any] | None:
+    """Return where an object of somebody's own class keeps its attributes; None where it has none.
+
+    A data set is none of the network's state, whoever holds it.
+    """
+    if is_of_library(type(value)) or isinstance(value, (type, torch.utils.data.Dataset)):
+        return None
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return None
+    return found if type(found) is dict else None
+
+
+def _led_to(value: Any) -> Iterable[Any]:
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
+        yield from tuple(value) if len(value) <= LONG else ()
+    elif isinstance(value, dict):
+        yield from tuple(value.values()) if len(value) <= LONG else ()
+    elif isinstance(value, types.FunctionType):
+        yield from () if is_of_library(value) else _of_code(value)
+    elif isinstance(value, functools.partial):
+        yield from (value.func, value.args, value.keywords)
+    elif isinstance(value, (staticmethod, classmethod)):
+        yield value.__func__
+    elif isinstance(value, property):
+        yield value.fget
+    elif isinstance(value, types.MethodType):
+        yield from (value.__func__, value.__self__)
+    elif isinstance(value, types.BuiltinMethodType):
+        yield value.__self__
+    if not is_of_library(type(value)):
+        yield from (attributes(value) or {}).values()
+        yield from _slots(value)
+
+
+def closure(function: types.FunctionType) -> Iterator[Any]:
+    """Go through what a function holds of where it was defined."""
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not filled yet
+            continue
+
+
+def _of_code(function: types.FunctionType) -> Iterator[Any]:
+    yield from closure(function)
+    yield from function.__defaults__ or ()
+    yield from (function.__kwdefaults__ or {}).values()
+    yield from function.__dict__.values()
+    for name in _names(function.__code__):
+        if name in function.__globals__:
+            yield function.__globals__[name]
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+def _slots(value: Any) -> Iterator[Any]:
+    for kind in type(value).__mro__:
+        for member in vars(kind).values():
+            if isinstance(member, types.MemberDescriptorType):
+                try:
+                    yield member.__get__(value)
+                except AttributeError:  # not set
+                    continue

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
+from cnnviz.errors import ModelError
 from cnnviz.introspection.copies import copy_network
 
 _Module = TypeVar("_Module", bound=nn.Module)
+
+
+def check_dense_weights(module: nn.Module, name: str) -> None:
+    """Raise `ModelError` if a weight whose gradient is looked at is sparse, for want of a norm."""
+    for place, weight in module.named_parameters():
+        if weight.layout is not torch.strided:
+            raise ModelError(
+                f"The weight {place!r} of {name} is sparse ({weight.layout}).",
+                "Give a network whose weights are dense: weight.to_dense() makes one of it.",
+            )
 
 
 def has_computed_weights(module: nn.Module) -> bool:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import operator
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
+from types import FunctionType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from cnnviz.introspection.own_generators import put_back_generator
+from cnnviz.introspection.held_entries import (
+    KINDS,
+    copy_entries,
+    put_back,
+    put_back_dict,
+    same_entries,
+    values_of,
+)
+from cnnviz.introspection.own_generators import LONG, OwnGenerators, attributes, closure
 
-_DICTS = (dict, OrderedDict, defaultdict, Counter)
-_CONTAINERS = frozenset((list, deque, set, *_DICTS))
-_PLAIN = frozenset((bool, int, float, str, tuple, type(None)))
+_CONTAINERS = frozenset((list, deque, set, dict, OrderedDict, defaultdict, Counter))
+_PLAIN = frozenset((bool, int, float, str, type(None)))
 """What most attributes are, which neither change nor are tensors."""
-_NESTED = 3
+_NESTED = 8
 """How deep containers within containers are looked into."""
-_LONG = 1000
-"""Entries from which on a container is a table of data, whose entries hold no state."""
 _HOOKS = frozenset(name for name in vars(nn.Module()) if "hooks" in name)
 """These come and go with contexts of their own."""
 
@@ -30,8 +37,9 @@ class SavedState:
     """Everything that a pass may change in a network, but the values of its parameters.
 
     Noted are the attributes of every module, its parts, buffers and flags among them, what lists,
-    sets and dictionaries there hold, what tensors hold that are no parameters, and the states of
-    random generators. Each is put back only where it differs, and whatever becomes of the others.
+    sets, dictionaries, closures and objects of its owner's classes there hold, what tensors and
+    arrays hold that are no parameters, and the states of random generators. Each is put back only
+    where it differs, and whatever becomes of the others.
 
     Parameters
     ----------
@@ -46,8 +54,11 @@ class SavedState:
         self._containers: dict[int, tuple[Any, Any]] = {}
         self._empty: list[Any] = []
         self._tensors: dict[int, torch.Tensor] = {}
-        self._generators: dict[int, Callable[[], object]] = {}
+        self._generators = OwnGenerators()
+        self._others: dict[int, Any] = {}
         self._parameters: dict[int, nn.Parameter] = {}
+        for kind in dict.fromkeys(map(type, modules)):
+            self._generators.follow_class(kind)
         for module in modules:
             self._note_module(module)
         self._flags = [(p, p.requires_grad, p.grad) for p in self.parameters]
@@ -69,7 +80,7 @@ class SavedState:
             for kind in ("_modules", "_parameters"):
                 now = vars(module)[kind]
                 _, copy = self._containers.get(id(held[kind]), (None, {}))
-                if _same_entries(now, copy):
+                if same_entries(now, copy):
                     continue
                 had = {name for name, entry in copy.items() if entry is not None}
                 built += [n for n, entry in now.items() if n not in had and _is_learned(entry)]
@@ -91,21 +102,21 @@ class SavedState:
         yield from _carefully(self._attribute_steps())
         yield from _carefully(self._container_steps())
         yield from _carefully(self._flag_steps())
-        yield from self._generators.values()
+        yield from self._generators.steps
         yield from _carefully(self._values.steps())
 
     def _attribute_steps(self) -> Iterator[Callable[[], None]]:
         for module, held in self._attributes:
             now = vars(module)
             if len(now) != len(held) or not all(map(operator.is_, now.values(), held.values())):
-                yield partial(_put_back_dict, now, held)
+                yield partial(put_back_dict, now, held)
 
     def _container_steps(self) -> Iterator[Callable[[], None]]:
         for container in filter(None, self._empty):
             yield container.clear
         for container, copy in self._containers.values():
-            if not _same_entries(container, copy):
-                yield partial(_put_back, container, copy)
+            if not same_entries(container, copy):
+                yield partial(put_back, container, copy)
 
     def _flag_steps(self) -> Iterator[Callable[[], None]]:
         for parameter, requires_grad, grad in self._flags:
@@ -126,34 +137,48 @@ class SavedState:
         self._attributes.append((module, dict(held)))
         for name, value in held.items():
             kind = type(value)
-            if kind in _PLAIN or name in _HOOKS:
+            if kind in _PLAIN:
                 continue
-            if kind in _CONTAINERS:
-                if value:
-                    self._note_container(value, 0)
-                else:  # as most are
-                    self._empty.append(value)
-            else:
-                self._note_other(value)
+            if name in _HOOKS:
+                if value:  # which may draw random numbers
+                    self._generators.follow(value)
+            elif kind in _CONTAINERS and not value:  # as most are
+                self._empty.append(value)
+            elif kind is not tuple or not _PLAIN.issuperset(map(type, value)):
+                self._note(value, 0)
 
-    def _note_container(self, container: Any, depth: int) -> None:
-        if id(container) in self._containers:
-            return
-        copy = dict(container) if type(container) in _DICTS else list(container)
-        self._containers[id(container)] = container, copy
-        if depth > _NESTED or len(copy) > _LONG:
-            return
-        for entry in container.values() if type(container) in _DICTS else container:
-            if type(entry) in _CONTAINERS:
-                self._note_container(entry, depth + 1)
-            elif type(entry) not in _PLAIN:
-                self._note_other(entry)
-
-    def _note_other(self, value: Any) -> None:
+    def _note(self, value: Any, depth: int) -> None:
+        """Note what a value holds that a pass may change."""
         if isinstance(value, torch.Tensor):
             self._note_tensor(value)
-        elif not isinstance(value, nn.Module) and (step := put_back_generator(value)) is not None:
-            self._generators[id(value)] = step
+        elif isinstance(value, nn.Module) or id(value) in self._others:
+            return
+        elif isinstance(value, np.ndarray):
+            self._note_array(value)
+        else:
+            self._others[id(value)] = value
+            entries = self._entries(value)
+            if depth <= _NESTED and len(entries) <= LONG:
+                for entry in entries:
+                    if type(entry) not in _PLAIN:
+                        self._note(entry, depth + 1)
+
+    def _entries(self, value: Any) -> Collection[Any]:
+        """Return what a value holds, and keep a copy of it where that can be exchanged."""
+        if isinstance(value, KINDS):
+            copy = copy_entries(value)
+            self._containers[id(value)] = value, copy
+            return values_of(copy)
+        if isinstance(value, tuple):
+            return value
+        self._generators.follow(value)
+        if isinstance(value, FunctionType):
+            return list(closure(value))
+        held = attributes(value)
+        if held is None:
+            return ()
+        self._containers[id(held)] = held, dict(held)
+        return list(held.values())
 
     def _note_tensor(self, tensor: Any) -> None:
         if isinstance(tensor, nn.Parameter):
@@ -161,6 +186,13 @@ class SavedState:
         elif isinstance(tensor, torch.Tensor) and tensor.grad_fn is None:
             # What was computed with a graph is a result that is kept, not a state.
             self._tensors[id(tensor)] = tensor
+
+    def _note_array(self, array: np.ndarray[Any, Any]) -> None:
+        if array.flags.writeable and id(array) not in self._tensors:
+            try:
+                self._tensors[id(array)] = torch.from_numpy(array)
+            except (TypeError, ValueError):
+                return  # of texts or objects, or backwards: none that torch could read
 
 
 def _is_learned(entry: nn.Module | nn.Parameter | None) -> bool:
@@ -190,38 +222,6 @@ def _carefully(steps: Iterator[Callable[[], None]]) -> Iterator[Callable[[], Non
 
 def _fail(error: Exception) -> None:
     raise error
-
-
-def _same_entries(container: Any, copy: Any) -> bool:
-    if len(container) != len(copy):
-        return False
-    if not copy:
-        return True
-    if type(container) in _DICTS:
-        return all(map(operator.is_, container, copy)) and all(
-            map(operator.is_, container.values(), copy.values())
-        )
-    if isinstance(container, set):
-        return container == set(copy)
-    return all(map(operator.is_, container, copy))
-
-
-def _put_back(container: Any, copy: Any) -> None:
-    container.clear()
-    if isinstance(container, (list, deque)):
-        container.extend(copy)
-    else:
-        container.update(copy)
-
-
-def _put_back_dict(now: dict[str, Any], held: dict[str, Any]) -> None:
-    for name in now.keys() - held.keys():
-        del now[name]
-    if list(now) == list(held):
-        now.update(held)
-        return
-    now.clear()
-    now.update(held)
 
 
 class _Values:

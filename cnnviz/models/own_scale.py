@@ -15,6 +15,7 @@ from cnnviz.foreign_code import RAISED
 from cnnviz.images import ArrayPreprocessing, Preprocessing
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import StopForward, isolated
+from cnnviz.introspection.memory_order import memory_of
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.models.input_trials import NOMINAL_SIDE, copy_modules, quietly
 from cnnviz.results.text import number
@@ -145,7 +146,7 @@ def _find(module: nn.Module, size: tuple[int, ...]) -> OwnScale | None:
     one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
     image = torch.zeros((1, *size), device=one.device, dtype=one.dtype)
     image[..., 1] = 1  # one column of ones: beside that of zeros it shows by how much all is scaled
-    learned = {p.untyped_storage().data_ptr() for p in module.parameters() if p.requires_grad}
+    learned = {memory_of(p) for p in module.parameters() if p.requires_grad}
     follower = _Follower(image, learned)
     try:
         network = copy_modules(module, one.device)
@@ -189,7 +190,7 @@ class _Follower(FunctionMode):
         if len(others) < len(tensors) - 1:  # its square is no multiple of it
             return False
         most = self._image.shape[1] if self._image.ndim > 1 else 1
-        if any(one.untyped_storage().data_ptr() in self._learned for one in others):
+        if any(memory_of(one) in self._learned for one in others):
             return False
         return all(one.numel() <= most for one in others)
 

@@ -10,7 +10,7 @@ import torch
 from cnnviz.errors import LayerError, TargetError
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.introspection.memory_order import by_channels
+from cnnviz.introspection.memory_order import by_channels, memory_of
 from cnnviz.models.output_members import describe
 
 
@@ -67,8 +67,5 @@ class OutputRecorder:
 
 
 def _shares_memory(output: torch.Tensor, inputs: Sequence[Any]) -> bool:
-    place = output.untyped_storage().data_ptr()
-    return any(
-        isinstance(entry, torch.Tensor) and entry.untyped_storage().data_ptr() == place
-        for entry in inputs
-    )
+    place = memory_of(output)
+    return any(isinstance(entry, torch.Tensor) and memory_of(entry) == place for entry in inputs)

@@ -122,6 +122,13 @@ def _check_same(held: Heatmap, measured: MeasuredMaps, explain: Explain) -> None
         rank_correlation(first, second) < _SAME
         for first, second in zip(measured.maps, made, strict=True)
     ):
+        if independence(subject.model, subject.inputs).repeating:
+            raise UsageError(
+                f"{held.title} is another map each time that it is made: "
+                f"{subject.model.name} answers the same image otherwise each time.",
+                "Have its forward draw from torch's, NumPy's or Python's random numbers, or from a "
+                "generator that it holds: these begin alike in every pass.",
+            )
         raise UsageError(
             f"{held.title} made anew is another map than the one given.",
             "Give explain=, which makes the map with your settings.",

@@ -30,7 +30,11 @@ from cnnviz.introspection.batch_statistics import batch_statistics, uncalibrated
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layers import check_seen
-from cnnviz.introspection.plain_weights import has_computed_weights, with_plain_weights
+from cnnviz.introspection.plain_weights import (
+    check_dense_weights,
+    has_computed_weights,
+    with_plain_weights,
+)
 from cnnviz.models import Model, as_model
 from cnnviz.models.member_choice import choose_member
 from cnnviz.models.outputs import scores_of
@@ -242,6 +246,7 @@ def loss_landscape(
     side = _checked(dimensions, points, reach, batch_norm, seed)
     given = wrapped = as_model(model)
     check_seen(wrapped.module)
+    check_dense_weights(wrapped.module, wrapped.name)
     data = labelled_images(wrapped, images, labels, count)
     if not callable(loss):
         check_scores_the_image(wrapped, "loss_landscape", data.batch.tensor)

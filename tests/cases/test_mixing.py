@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -390,30 +392,107 @@ GENERATORS: dict[str, tuple[Callable[[], Any], Callable[[Any], float], Callable[
 """What makes a generator, draws from it, and returns its state."""
 
 
+Draw = Callable[[], float]
+
+
+class Apart:
+    """No module, with attributes of its own."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+
+@dataclass(slots=True)
+class Slotted:
+    """Keeps its one attribute in no dictionary."""
+
+    held: Any
+
+
+def in_a_hook(network: nn.Module, generator: Any, draw: Callable[[Any], float]) -> Draw:
+    network.get_submodule("one").register_forward_hook(
+        lambda layer, given, output: output * (1 + draw(generator))
+    )
+    return lambda: 0.0
+
+
+def of_the_class(network: nn.Module, generator: Any, draw: Callable[[Any], float]) -> Draw:
+    type(network).own = generator  # type: ignore[assignment]
+    return lambda: draw(type(network).own)
+
+
+OF_THE_FILE: Any = None
+
+
+def a_name_of_the_file(network: nn.Module, generator: Any, draw: Callable[[Any], float]) -> Draw:
+    global OF_THE_FILE
+    OF_THE_FILE = generator
+    return lambda: draw(OF_THE_FILE)
+
+
+def held_as(wrap: Callable[[Any], Any], take: Callable[[Any], Any]) -> Callable[..., Draw]:
+    """Return what has a network hold a generator in something, and draw from it there."""
+
+    def hold(network: nn.Module, generator: Any, draw: Callable[[Any], float]) -> Draw:
+        network.own = wrap(generator)
+        return lambda: draw(take(network.own))
+
+    return hold
+
+
+HOLDERS: dict[str, Callable[[nn.Module, Any, Callable[[Any], float]], Draw]] = {
+    "an attribute": held_as(lambda g: g, lambda own: own),
+    "a list": held_as(lambda g: [g], lambda own: own[0]),
+    "a tuple": held_as(lambda g: (1, g), lambda own: own[1]),
+    "a deep nest": held_as(lambda g: {"a": [([{"b": (g,)}],)]}, lambda o: o["a"][0][0][0]["b"][0]),
+    "an object": held_as(Apart, lambda own: own.held),
+    "a slot": held_as(Slotted, lambda own: own.held),
+    "a partial": held_as(lambda g: partial(min, g), lambda own: own.args[0]),
+    "a default": held_as(lambda g: lambda held=g: held, lambda own: own()),
+    "a closure": lambda network, generator, draw: lambda: draw(generator),
+    "a hook": in_a_hook,
+    "the class": of_the_class,
+    "the file": a_name_of_the_file,
+}
+"""What has a network hold a generator, and returns how it draws from it."""
+
+
 @pytest.mark.parametrize("kind", GENERATORS)
-@pytest.mark.parametrize("within", ["an attribute", "a list"])
+@pytest.mark.parametrize("within", HOLDERS)
 def test_a_generator_of_the_networks_own_is_put_back(kind: str, within: str) -> None:
     make, draw, state = GENERATORS[kind]
+    generator = make()
 
     class Own(Base):
         def __init__(self) -> None:
             super().__init__()
-            self.own = make() if within == "an attribute" else [make()]
+            self.draw = HOLDERS[within](self, generator, draw)
 
         def between(self, x: torch.Tensor) -> torch.Tensor:
-            return x * (0.5 + draw(self.own if within == "an attribute" else self.own[0]))
+            return x * (0.5 + self.draw())
 
     network = model(Own)
-    held = network.module.own
-    generator = held if within == "an attribute" else held[0]
     before = state(generator)
     first, again = (cnnviz.capture(network, images(1)).logits for _ in range(2))
     now = state(generator)
     assert torch.equal(before, now) if kind == "torch" else before == now
     assert torch.equal(first, again), "each pass begins with the same draws"
-    found = independence(network, images())
-    assert found.alone
-    assert "keeps something of one pass for the next" in found.repeating
+    if within == "an attribute":
+        found = independence(network, images())
+        assert found.alone
+        assert "keeps something of one pass for the next" in found.repeating
+
+
+def test_a_generator_without_a_state_is_told_to_differ() -> None:
+    class Asks(Base):
+        def __init__(self) -> None:
+            super().__init__()
+            self.own = random.SystemRandom()
+
+        def between(self, x: torch.Tensor) -> torch.Tensor:
+            return x * (0.5 + self.own.random())
+
+    assert "each time" in independence(model(Asks), images()).repeating
 
 
 def test_a_network_that_remembers_the_pass_before_is_told() -> None:

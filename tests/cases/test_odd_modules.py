@@ -264,3 +264,38 @@ def test_weights_made_for_inference_alone_are_looked_at_and_left_so() -> None:
     with pytest.raises(CnnvizError, match="Inference tensors"):
         cnnviz.capture(network, IMAGES, layers="conv")
     assert [each.requires_grad for each in network.parameters()] == flags
+
+
+class SparseWeight(nn.Module):
+    """Keeps a weight in sparse form, which has no memory in one place, and no norm by filters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.mix = nn.Parameter(torch.eye(4).to_sparse())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("ij,njhw->nihw", self.mix.to_dense(), self.conv(x)).relu().mean((2, 3))
+
+
+def test_a_sparse_weight_is_computed_with_and_refused_where_its_gradient_is_looked_at() -> None:
+    network, image = SparseWeight(), torch.rand(1, 3, 8, 8)
+    held = cnnviz.capture(network, image, layers="conv", target=1)
+    assert torch.equal(held.logits, network(image))
+    assert cnnviz.cam(held, "conv").on_photo().shape[-2:] == (8, 8)
+    for refused in (cnnviz.gradient_flow, cnnviz.loss_landscape):
+        with pytest.raises(ModelError, match="The weight 'mix' of SparseWeight is sparse"):
+            refused(network, image)
+
+
+def test_weights_that_keep_gradients_from_passing_are_not_taken_for_a_wrong_size() -> None:
+    with torch.inference_mode():
+        network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+    image = torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        answer = network(image)
+    assert torch.equal(cnnviz.capture(network, image, layers=(), gradients=False).logits, answer)
+    with pytest.raises(ModelError) as refused:
+        cnnviz.attribute(network, image, "saliency")
+    assert refused.value.remedy.startswith("Without gradients it runs")

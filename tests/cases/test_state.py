@@ -7,8 +7,10 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -158,6 +160,38 @@ class Counts(Base):
         return x
 
 
+class Apart:
+    """No module, with attributes that a pass changes."""
+
+    def __init__(self) -> None:
+        self.calls, self.memory, self.log = 0, torch.zeros(2), [1]
+
+
+class Named(dict[str, Any]):
+    """A dictionary of a class of its own."""
+
+
+class Elsewhere(Base):
+    """Its state is in what its attributes hold: objects, tuples, arrays, closures."""
+
+    def prepare(self) -> None:
+        self.apart, self.pair = Apart(), ([0], torch.zeros(2))
+        self.counts, self.named = np.zeros((4, 3))[::2], Named(calls=0)
+        seen: list[int] = []
+        self.look = lambda: seen.append(1) or seen
+
+    def keep(self, x: torch.Tensor) -> torch.Tensor:
+        self.apart.calls += 1
+        self.apart.memory += 1.0
+        self.apart.log.append(2)
+        self.pair[0][0] += 1
+        self.pair[1].sub_(1.0)
+        self.counts += 1.0
+        self.named["calls"] += 1
+        self.look()
+        return x
+
+
 class Thaws(Base):
     """Sets requires_grad and the modes of its layers in its own forward."""
 
@@ -188,7 +222,7 @@ class Rebuilds(Base):
 
 KINDS = [
     *(Resized, Shrunk, Swapped, Late, Dropped, Expanded, Views, Transposed, Sparse, Complex),
-    *(Counts, Thaws, Rebuilds),
+    *(Counts, Elsewhere, Thaws, Rebuilds),
 ]
 
 
@@ -203,6 +237,14 @@ def everything(network: nn.Module) -> list[object]:
             return [(name, plain(entry)) for name, entry in value.items()]
         if isinstance(value, list):
             return id(value), [plain(entry) for entry in value]
+        if isinstance(value, tuple):
+            return [plain(entry) for entry in value]
+        if isinstance(value, np.ndarray):
+            return id(value), value.tolist()
+        if isinstance(value, Apart):
+            return id(value), plain(vars(value))
+        if isinstance(value, FunctionType):
+            return id(value), [plain(cell.cell_contents) for cell in value.__closure__ or ()]
         return value if isinstance(value, (int, str, set)) else id(value)
 
     return [

@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.introspection.function_calls import unwatched
+from cnnviz.introspection.memory_order import memory_of
 from cnnviz.introspection.operation_mode import OperationMode
 from cnnviz.introspection.tracing import fields
 from cnnviz.introspection.tracing.canvas import Canvas, canvas_of
@@ -46,7 +47,6 @@ from cnnviz.introspection.tracing.visits import (
     Visit,
     is_builtin,
     kind_of_visit,
-    memory,
     new_call,
 )
 
@@ -181,19 +181,19 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         weight = operation["weight"] if operation.name in _CONVOLUTIONS else None
         if weight is None or not isinstance(self._mark(weight), Depends):
             return
-        place = memory(weight)
+        place = memory_of(weight)
         for tensor, rows in list(self._returned.items()):
-            if place and memory(tensor) == place:
+            if place and memory_of(tensor) == place:
                 for row in rows:
                     row.kernel = True
 
     def _write_through(self, written: torch.Tensor, mark: Mark) -> None:
         """Tell every other tensor that lies in the same memory."""
-        place = memory(written)
+        place = memory_of(written)
         if place == 0 or says_the_same(mark, self._mark(written)):
             return
         for other in list(self._marks.keys()):
-            if other is not written and memory(other) == place:
+            if other is not written and memory_of(other) == place:
                 if isinstance(mark, Depends) and mark.place is not None:
                     canvas = canvas_of(written, mark.place, other, self._extent)
                     self._canvas = self._canvas or canvas

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from cnnviz.introspection.layers import kind
+from cnnviz.introspection.memory_order import memory_of
 from cnnviz.introspection.tracing.canvas import Canvas
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.field_state import FREE, Mark
@@ -114,19 +115,10 @@ def new_call(
     )
 
 
-def memory(tensor: torch.Tensor) -> int:
-    """Return where a tensor lies; 0 for one that lies in no one place, such as a sparse one."""
-    plain = tensor.layout is torch.strided and not tensor.is_nested
-    try:
-        return tensor.untyped_storage().data_ptr() if plain else 0
-    except NotImplementedError:  # What vmap hands to a function.
-        return 0
-
-
 def _new_bytes(inputs: Iterable[torch.Tensor], output: torch.Tensor | None) -> int:
     if output is None:
         return 0
-    place = memory(output)
-    if place and any(memory(tensor) == place for tensor in inputs):
+    place = memory_of(output)
+    if place and any(memory_of(tensor) == place for tensor in inputs):
         return 0
     return output.numel() * output.element_size()

@@ -13,6 +13,7 @@ from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.layers import kind, named_layers
+from cnnviz.introspection.memory_order import memory_of
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 
@@ -155,9 +156,9 @@ class _Follower(FunctionMode):
 
     def _forget(self, written: torch.Tensor) -> None:
         """Know no more of a tensor that was written to, nor of any that shares its memory."""
-        memory = written.untyped_storage().data_ptr()
+        memory = memory_of(written)
         for each in self._held:
-            if each.untyped_storage().data_ptr() == memory:
+            if memory_of(each) == memory:
                 self._known.pop(id(each), None)
 
     def _note(self, tensor: torch.Tensor, sources: Sources) -> None:
