@@ -36,16 +36,16 @@ def finite(values: torch.Tensor, what: str) -> torch.Tensor:
     return values
 
 
-def check_rankable(scores: torch.Tensor) -> torch.Tensor:
-    """Return class scores as they are, if they can be put in order.
+def check_rankable(values: torch.Tensor, what: str = "The class scores") -> torch.Tensor:
+    """Return values as they are, if they can be put in order.
 
-    Minus infinity rules a class out, and may be among them.
+    Minus infinity rules a class or a position out, and may be among them.
 
     Raises
     ------
     NotFiniteError
         If any is a NaN, or infinite.
     """
-    if scores.is_floating_point():
-        finite(scores.detach().clamp(min=torch.finfo(scores.dtype).min), "The class scores")
-    return scores
+    if values.is_floating_point():
+        finite(values.detach().clamp(min=torch.finfo(values.dtype).min), what)
+    return values

@@ -11,7 +11,7 @@ import torch
 
 from cnnviz.errors import LayerError
 from cnnviz.introspection.backward_rules import Rule, RuleCoverage, backward_rule
-from cnnviz.introspection.finite import finite
+from cnnviz.introspection.finite import check_rankable
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import named_layers
@@ -105,12 +105,10 @@ class PartialForward:
         ------
         LayerError
             If these inputs do not go through the layer.
-        NotFiniteError
-            If any value is NaN or infinite.
         """
         known = output_before(self.model, inputs, self.key) if rule is None else None
         if known is not None:
-            return self._finite(known, len(inputs)), inputs.detach(), None
+            return self.maps(known, len(inputs)), inputs.detach(), None
         held: dict[Key, Any] = {}
         layer = {self.key[0]: self.model.module.get_submodule(self.key[0])}
 
@@ -128,21 +126,24 @@ class PartialForward:
             run_to(self.model.forward, leaf.clone(), layer, [self.key], after=take)
             if self.key not in held:
                 raise not_called([self.layer])
-            maps = self._finite(held[self.key], len(inputs))
+            maps = self.maps(held[self.key], len(inputs))
         return maps, leaf, followed.coverage() if followed is not None else None
-
-    def _finite(self, output: Any, images: int) -> torch.Tensor:
-        return finite(self.maps(output, images), f"The activations of layer {self.layer!r}")
 
     def peaks(self, inputs: torch.Tensor, at_once: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return each channel's largest value in each image, with its position.
 
         The values are [N, channels], the positions [N, channels, axes]: rows and columns; of equal
         values the first counts. `at_once` images are run together.
+
+        Raises
+        ------
+        NotFiniteError
+            If any value is NaN or infinite; minus infinity marks positions that do not count.
         """
         values, places = [], []
         for start in range(0, len(inputs), at_once):
             maps, _, _ = self.run(inputs[start : start + at_once])
+            check_rankable(maps, f"The activations of layer {self.layer!r}")
             value, place = maps.flatten(2).max(2)
             values.append(value)
             places.append(torch.stack(torch.unravel_index(place, maps.shape[2:]), -1))

@@ -84,6 +84,7 @@ def measure(passage: PartialForward, inputs: torch.Tensor, draws: int, seed: int
     position: tuple[int, ...] = ()
     for start in range(0, len(inputs), at_once):
         maps, leaf, _ = passage.run(inputs[start : start + at_once], "gradient")
+        finite(maps, f"The activations of layer {passage.layer!r}")
         position = tuple(length // 2 for length in maps.shape[2:])
         places = range(start, start + len(maps))
         signs = _signs(passage.layer, places, draws, int(maps.shape[1]), seed)

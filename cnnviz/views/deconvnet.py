@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.bounds import Top, bounded
+from cnnviz.errors import NotFiniteError
 from cnnviz.images import Batch, axis_names_of, rate_of, values_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.backward_rules import Rule, RuleCoverage
@@ -283,6 +284,8 @@ def deconvnet(
     ------
     LayerError
         If the layer or a channel does not exist, or the layer has no channels with positions.
+    NotFiniteError
+        If the layer has a NaN or plus infinity, or what a unit sends back is not finite.
     UsageError
         If `top` is negative, no channel is named, or the rule is unknown.
 
@@ -305,6 +308,14 @@ def deconvnet(
         for image in range(len(batch))
     ]
     found = project_positions(passage, batch.tensor, picks, rule, progress)
+    if not found.known.all():
+        lost = f"{int((~found.known).sum())} of {len(picks)}"
+        raise NotFiniteError(
+            f"What units of layer {passage.layer!r} send back by {SHORT[rule]} is not finite for "
+            f"{lost}: something on the way has no finite derivative there, such as a square root "
+            "or a logarithm of zero.",
+            "Choose another rule, or a layer before it.",
+        )
     return _collect(passage, batch, chosen, words, peaks.shape[1], rule, found)
 
 

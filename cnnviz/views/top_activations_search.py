@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cnnviz.datasets import Dataset, LoadedBatch, nothing_left, stream
 from cnnviz.images import ArrayPreprocessing, Refusal
 from cnnviz.introspection.backward_rules import Rule
-from cnnviz.introspection.finite import finite
+from cnnviz.introspection.finite import check_rankable
 from cnnviz.models import Model
 from cnnviz.passes.precision import Precision
 from cnnviz.passes.processes import ALONE, Processes
@@ -66,7 +66,7 @@ class Search:
 
     def see(self, layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
         """Count the maps of a batch of images."""
-        finite(maps, f"The activations of layer {layer!r}")
+        check_rankable(maps, f"The activations of layer {layer!r}")
         self.sizes[batch.indices] = maps.shape[2:]
         # Row by row, whatever number of axes there are.
         tops = self.found.update(maps.flatten(2)[:, :, None], batch.indices)
@@ -168,6 +168,7 @@ class Tiles:
         self.sources: dict[int, ImageSource] = {}
         self._passages: dict[tuple[int, ...], PartialForward] = {}
         self.changed: set[int] = set()
+        self.unknown = 0
 
     def fill(self, progress: Progress) -> None:
         """Read the images again that are drawn, and send their units back to the pixels."""
@@ -221,6 +222,7 @@ class Tiles:
             )
         sent = project_positions(self._passages[shape], batch.tensor, picks, self.rule)
         self.size = self.size or sent.size
+        self.unknown += int((~sent.known).sum())
         shown = _tiles_of(model, batch.tensor, [pick.image for pick in picks], sent)
         for index, (place, (patch, signal)) in enumerate(zip(places, shown, strict=True)):
             self._put(place, patch, signal)
@@ -279,7 +281,7 @@ def _tiles_of(
     inside = cut([np.ones(size, bool)] * len(images), sent.windows, fill=False)
     for patch, signal, there in zip(patches, sent.signals, inside, strict=True):
         painted = picture.paint(signal)
-        painted[~there] = picture.EMPTY
+        painted[~there | np.isnan(signal).any()] = picture.EMPTY
         yield as_drawn(patch), as_drawn(painted)
 
 
@@ -300,6 +302,9 @@ def provenance_of(model: Model, search: Search, tiles: Tiles) -> Provenance:
     if search.found.not_finite.any():
         channels = int((search.found.not_finite > 0).sum())
         notes.append(f"{channels} channels had values that are not numbers, which never count")
+    if tiles.unknown:
+        patches = plural(tiles.unknown, "patch", "patches")
+        notes.append(f"what {patches} sent back is not finite, and its place stays empty")
     if tiles.changed:
         first = search.dataset.name(min(tiles.changed))
         notes.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,52 @@ def test_the_diagnosis_names_where_it_begins(network: str) -> None:
 def test_layers_that_are_not_finite_are_refused(view: Callable[[nn.Module], object]) -> None:
     with pytest.raises(NotFiniteError, match="of layer 'two' are not finite"):
         view(weight())
+
+
+class Masking(nn.Module):
+    """Minus infinity in a corner, as a mask leaves it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        corner = torch.zeros(x.shape[2:], dtype=torch.bool)
+        corner[:3, :3] = True
+        return x.masked_fill(corner, float("-inf"))
+
+
+class Root(nn.Module):
+    """The slope of a square root is infinite at the zeros that a rectifier leaves."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.relu().sqrt()
+
+
+def ending(part: nn.Module) -> nn.Module:
+    network = Base()
+    layers = {"one": network.one, "part": part, "pool": nn.MaxPool2d(6), "end": nn.Flatten()}
+    return nn.Sequential(OrderedDict(layers)).eval()
+
+
+def test_minus_infinity_masks_positions_and_the_others_are_sent_back() -> None:
+    network = ending(Masking())
+    found = cnnviz.deconvnet(network, IMAGES, "part", rule="gradient")
+    values = network.one(IMAGES).detach()
+    values[:, :, :3, :3] = -torch.inf
+    for place, channel in enumerate(found.channels):
+        assert found.activations[place] == pytest.approx(values[:, channel].amax((1, 2)).numpy())
+        for image, (window,) in enumerate(zip(found.windows[place], strict=True)):
+            inside = found.signals[place, image][:, max(-window.top, 0) :, max(-window.left, 0) :]
+            kernel = network.one.weight[channel].detach().numpy()
+            assert inside == pytest.approx(kernel[:, : inside.shape[1], : inside.shape[2]])
+    strongest = cnnviz.top_activations(network, IMAGES, "part", top=4, k=1)
+    assert strongest.values == pytest.approx(values.amax((2, 3)).amax(0).numpy()[:, None])
+
+
+def test_what_is_not_finite_on_the_way_back_is_no_projection() -> None:
+    """NaN was a projection with 0% outside its window, and a grey picture, which means nothing."""
+    network = ending(Root())
+    with pytest.raises(NotFiniteError, match=r"of layer 'pool' send back .* 8 of 8"):
+        cnnviz.deconvnet(network, IMAGES, "pool")
+    found = cnnviz.top_activations(network, IMAGES, "pool", k=2)
+    assert "what 8 patches sent back is not finite" in " ".join(found.provenance.notes)
 
 
 @pytest.mark.parametrize("method", ["gradcam", "eigencam", "scorecam", "layercam"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,7 +53,7 @@ class ProjectionState:
 
     def active(self, places: Sequence[int]) -> list[int]:
         """Return those of the picks at `places`, located before, that have anything to send."""
-        return [place for place in places if self.activations[place] > 0.0]
+        return [place for place in places if 0.0 < self.activations[place] < math.inf]
 
     def locate(self, place: int, maps: torch.Tensor) -> None:
         """Note position, value and window of a pick, from the maps [channels, h, w] of its image.
@@ -76,6 +77,8 @@ class ProjectionState:
         self.activations[place] = float(values[position])
         found = self.passage.field
         self.windows[place] = window_of(found and found.local, self.image, *position)
+        if not self.activations[place] < math.inf:
+            self._lose(place)
 
     def keep(self, place: int, signal: torch.Tensor, origin: tuple[int, ...] = ()) -> None:
         """Cut a pick's window out of its signal.
@@ -96,9 +99,16 @@ class ProjectionState:
         kept = signal[(slice(None), *inside)]
         to: tuple[Any, ...] = (place, slice(None), *own)
         self._all()[to] = kept.float().cpu().numpy()
-        total = float(signal.abs().sum())
+        total = float(signal.double().abs().sum())
+        if not math.isfinite(total):
+            self._lose(place)
+            return
         kept.zero_()
         self.outside[place] = float(signal.abs().sum()) / total if total > 0.0 else 0.0
+
+    def _lose(self, place: int) -> None:
+        """Note that what a pick sends back is not known: it has no scale, and no share of it."""
+        self._all()[place] = self.outside[place] = np.nan
 
     def _all(self) -> NDArray[np.float32]:
         if self.signals is None:

@@ -51,8 +51,8 @@ class UnitProjections:
     signals : ndarray of float32
         [P, C, h, w], of signals [P, C, l], of volumes [P, C, d, h, w]: what arrived at the
         network's input, in the unit of the layer's output for each unit of the preprocessed input,
-        cut to `windows`. All zero where the unit is not
-        active, and zero where a window reaches beyond the image.
+        cut to `windows`. All zero where the unit is not active, zero where a window reaches beyond
+        the image, and all NaN where anything that arrived is not finite.
     windows : tuple of PixelBox or ArrayBox
         The receptive field of each unit, in pixels of the network's input. All have one size
         [h, w], that of the layer's field and along each axis at most the image. Where the size is
@@ -66,7 +66,7 @@ class UnitProjections:
     outside : ndarray of float32
         [P]: the share of the sum of absolute values that lies outside the window. Zero, but for
         layers behind a gate that looks at the whole image (squeeze-and-excitation), whose windows
-        are those of the field without gates.
+        are those of the field without gates. NaN where what arrived is not finite.
     coverage : RuleCoverage or None
         How many activations below the layer followed the rule; None for the gradient.
     """
@@ -92,6 +92,11 @@ class UnitProjections:
     def active(self) -> NDArray[np.bool_]:
         """Whether each unit's value is above zero, so that it has something to send back, [P]."""
         return self.activations > 0.0
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether all that each unit sent back is finite, [P]."""
+        return ~np.isnan(self.outside)
 
     @property
     def size(self) -> tuple[int, ...]:

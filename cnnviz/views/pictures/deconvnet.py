@@ -191,7 +191,8 @@ def paint(signal: NDArray[np.float32]) -> drawing.Pixels:
     """
     reach = reach_of(signal)
     shown = signal[:3] if len(signal) in (3, 4) else signal.mean(0, keepdims=True)
-    if reach == 0.0:
+    # That of a signal that is not known, which is NaN, is above nothing.
+    if not reach > 0.0:
         return np.full((*signal.shape[1:], 3), drawing.FLAT, np.uint8)
     level = (127.5 + 127.5 * np.clip(shown / reach, -1.0, 1.0)).round().astype(np.uint8)
     # A copy, since the caller may write to it and repeated channels share their memory.

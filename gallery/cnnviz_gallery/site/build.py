@@ -30,7 +30,7 @@ from cnnviz_gallery.site.visualizations import peak_of
 
 CHUNK = 96
 """Channels whose pictures are made together."""
-PICTURES_VERSION = 3
+PICTURES_VERSION = 4
 """The way in which pictures are drawn. Raise it whenever the same scan, network and data would give
 other pixels than before, or the same ones elsewhere on a sheet: every site then draws all its
 pictures again, where it would mix old ones with new."""
@@ -118,6 +118,7 @@ def _build(subject: SiteContext, progress: Progress) -> BuildResult:
         for count, drawn in _sheets(subject, layer, everything):
             told = pace.told(done - units + count, drawn)
             progress(done + count, total, f"units of {layer.layer}{told}")
+        subject.unreturned[layer.layer] = _unreturned(subject, layer)
         subject.visualized[layer.layer] = _draw_visualizations(subject, layer)
         done += layer.channels
     publish(subject, everything, lambda count, what: progress(done + count, total, what))
@@ -200,18 +201,19 @@ def _sheets(subject: SiteContext, layer: LayerResult, key: str) -> Iterator[tupl
     folder = _folder(subject, layer)
     state = subject.site.read_json(f"{folder}/{STATE}")
     if state.get("units") != key:
-        state = {**state, "units": key, "done": 0}
+        state = {**state, "units": key, "done": 0, "unreturned": {}}
     # Pictures are compressed, which leaves Python's lock alone, while the next are computed.
     pool = ThreadPoolExecutor(default_workers(), "cnnviz-gallery-draw")
-    waiting: deque[tuple[range, list[Future[None]]]] = deque()
+    waiting: deque[tuple[range, list[Future[tuple[int, list[int]]]]]] = deque()
 
     def finish() -> tuple[int, int]:
         nonlocal state
         channels, drawn = waiting.popleft()
-        for each in drawn:
-            each.result()
+        lost = {str(channel): places for channel, places in (each.result() for each in drawn)}
         if drawn:
-            state = {**state, "done": max(channels.stop, int(state["done"]))}
+            unreturned = state["unreturned"] | {at: found for at, found in lost.items() if found}
+            done = max(channels.stop, int(state["done"]))
+            state = {**state, "done": done, "unreturned": unreturned}
             subject.site.write_json(f"{folder}/{STATE}", state)
         return channels.stop, len(drawn)
 
@@ -233,29 +235,37 @@ def _sheets(subject: SiteContext, layer: LayerResult, key: str) -> Iterator[tupl
 
 def _draw_units(
     subject: SiteContext, layer: LayerResult, channels: range, pool: ThreadPoolExecutor
-) -> list[Future[None]]:
-    """Compute the pictures of some units, and let the pool write them."""
+) -> list[Future[tuple[int, list[int]]]]:
+    """Compute the pictures of some units, and let the pool write them.
+
+    Each then tells its channel, and which of its strongest places sent back what is not finite.
+    """
     folder = _folder(subject, layer)
     chosen = [choose(layer, channel) for channel in channels]
     subject.images.load(image for each in chosen for image in sorted(each.images))
     cutter = PatchCutter(subject.images, subject.passages[layer.layer])
-    # Nothing is sent back through a layer that is not finite: the page says so.
     returned = cutter.projections(
-        [
-            (channel, each.strongest if layer.finite else ())
-            for channel, each in zip(channels, chosen, strict=True)
-        ]
+        [(channel, each.strongest) for channel, each in zip(channels, chosen, strict=True)]
     )
 
-    def draw(unit: Unit, patches: list[list[Pixels]], projections: list[Pixels]) -> None:
+    def draw(
+        unit: Unit, patches: list[list[Pixels]], projections: list[Pixels | None]
+    ) -> tuple[int, list[int]]:
         content = unit_pages.draw(subject, unit, patches, projections)
         subject.site.write(f"{folder}/{unit.channel}.webp", content)
+        return unit.channel, [at for at, each in enumerate(projections) if each is None]
 
     drawn = []
     for channel, each, projections in zip(channels, chosen, returned, strict=True):
         patches = [cutter.patches(places) for places in (each.strongest, each.middle, each.random)]
         drawn.append(pool.submit(draw, Unit(layer.layer, channel), patches, projections))
     return drawn
+
+
+def _unreturned(subject: SiteContext, layer: LayerResult) -> dict[int, list[int]]:
+    """Return which of the strongest places of each channel sent back what is not finite."""
+    state = subject.site.read_json(f"{_folder(subject, layer)}/{STATE}")
+    return {int(channel): places for channel, places in state["unreturned"].items()}
 
 
 def _draw_visualizations(

@@ -122,7 +122,7 @@ class UnitPage:
     strongest: tuple[Example, ...]
     middle: tuple[Example, ...]
     random: tuple[Example, ...]
-    finite: bool
+    unreturned: int
     field: str
     histogram: Histogram | None
     grouping: str

@@ -49,6 +49,9 @@ class SiteContext:
         Those to be written.
     faces : dict of str to list of Pixels
         For each layer whose tiles are made, the tile of each channel.
+    unreturned : dict of str to dict of int to list of int
+        For each layer whose sheets are made the channels of which something that was sent back is
+        not finite, each with the places of that among its strongest.
     visualized : dict of str to dict of int to (int, int, float or None)
         For each layer whose pictures are made, height, width and measured peak of the feature
         visualizations that the site has.
@@ -68,6 +71,7 @@ class SiteContext:
     contrasts: Mapping[str, ClassContrast]
     visualizations: Visualizations
     faces: dict[str, list[Pixels]] = field(default_factory=dict)
+    unreturned: dict[str, dict[int, list[int]]] = field(default_factory=dict)
     visualized: dict[str, dict[int, tuple[int, int, float | None]]] = field(default_factory=dict)
 
     @cached_property

@@ -18,7 +18,10 @@ from cnnviz_gallery.site.sprites import ACROSS, FACE, SHEET, sheet, tile, webp
 TILE_BYTES = 850
 """What a tile may take, so that a layer of 512 channels and its page stay within 0.6 MB."""
 STRIP = 6
-_UNKNOWN = "no value that is a number in any image, only NaN, so that nothing is known of it"
+_UNKNOWN = (
+    "no value that is a number in any image, only NaN or minus infinity, so that nothing is known "
+    "of it"
+)
 STRIP_SIDE = 56
 
 

@@ -92,11 +92,11 @@ class PatchCutter:
 
     def projections(
         self, units: Sequence[tuple[int, Sequence[ExamplePosition]]]
-    ) -> list[list[Pixels]]:
+    ) -> list[list[Pixels | None]]:
         """Return what each unit (channel, places) sends back to the pixels, as square tiles.
 
         By deconvnet (Zeiler and Fergus 2013). A unit that is not above zero sends nothing back,
-        which is a plain grey tile.
+        which is a plain grey tile; of what is not finite there is no tile.
         """
         used = sorted({place.image for _, places in units for place in places})
         at = {image: row for row, image in enumerate(used)}
@@ -109,5 +109,10 @@ class PatchCutter:
             return [[] for _ in units]
         with torch.inference_mode(False):
             found = project_positions(self.passage, self.images.tensors(used), picks)
-        tiles = iter([tile(paint(signal)) for signal in found.signals])
+        tiles = iter(
+            [
+                tile(paint(signal)) if known else None
+                for signal, known in zip(found.signals, found.known, strict=True)
+            ]
+        )
         return [[next(tiles) for _ in places] for _, places in units]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,8 +31,8 @@ SHEET_BYTES = 26_500
 UPPER = 3
 """Rows of tiles on a unit's sheet, above the faces of its neighbours."""
 _UNKNOWN = (
-    "Not a number: no image that was scanned has a value of this channel that is one, only NaN, so "
-    "that nothing is known of it."
+    "Not a number: no image that was scanned has a value of this channel that is one, only NaN or "
+    "minus infinity, so that nothing is known of it."
 )
 _CLEAR = 0.2
 _NEAR = 0.85
@@ -49,7 +49,7 @@ def draw(
     subject: SiteContext,
     unit: Unit,
     patches: Sequence[Sequence[Pixels]],
-    projections: Sequence[Pixels],
+    projections: Sequence[Pixels | None],
 ) -> bytes:
     """Return the sheet of a unit: strongest patches, what came back, others, and neighbours.
 
@@ -59,8 +59,10 @@ def draw(
     strongest, middle, random = patches
     void = np.full((SIDE, SIDE, 3), 255, np.uint8)
 
-    def row(tiles: Sequence[Pixels], length: int) -> list[Pixels]:
-        return [*tiles, *[void] * (length - len(tiles))]
+    def row(tiles: Sequence[Pixels | None], length: int) -> list[Pixels]:
+        return [
+            void if tile is None else tile for tile in (*tiles, *[None] * (length - len(tiles)))
+        ]
 
     rows = [*row(strongest, STRONGEST), *row(projections, STRONGEST)]
     rows += [*row(middle, MIDDLE), *row(random, STRONGEST - MIDDLE)]
@@ -100,16 +102,17 @@ def page(
     groups = _groups(subject, contrast, channel)
     kernel, kernel_size = _kernel(subject, unit)
     field = subject.passages[layer.layer].field
+    unreturned = subject.unreturned[layer.layer].get(channel, ())
     return content.UnitPage(
         layer=layer.layer,
         channel=channel,
         silent=bool(layer.silent[channel]),
         answer=subject.answer(unit),
         lead=_lead(subject, layer, channel),
-        finite=layer.finite,
+        unreturned=len(unreturned),
         facts=_facts(subject, layer, channel),
         sheet=content.Sheet(f"{channel}.webp", size[1], size[0]),
-        strongest=_examples(subject, unit, chosen.strongest, 0, 0, returned=layer.finite),
+        strongest=_examples(subject, unit, chosen.strongest, 0, 0, unreturned),
         middle=_examples(subject, unit, chosen.middle, 2, 0),
         random=_examples(subject, unit, chosen.random, 2, MIDDLE),
         field=field.local.describe() if field is not None else "not told",
@@ -270,8 +273,7 @@ def _examples(
     places: Sequence[ExamplePosition],
     row: int,
     start: int,
-    *,
-    returned: bool = False,
+    unreturned: Collection[int] | None = None,
 ) -> tuple[content.Example, ...]:
     found = []
     values = to_one_place(place.value for place in places)
@@ -279,6 +281,7 @@ def _examples(
         name = subject.images.name(place.image)
         patch = content.Tile(start + at, row, f"{unit} is {value} in {name}")
         back = content.Tile(at, row + 1, "What it sends back")
+        returned = unreturned is not None and at not in unreturned
         sent = back if returned and place.value > 0.0 else None
         found.append(content.Example(patch, sent, value, _label(subject, place)))
     return tuple(found)
