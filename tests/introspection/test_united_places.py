@@ -17,6 +17,10 @@ REFUSED = {
         [h[:, :, row : row + 8, column : column + 8] for row in (0, 8) for column in (0, 8)], 1
     ),
     "a mirrored copy": lambda h: torch.cat([h, h.flip(3)], 1),
+    "halves added": lambda h: h[:, :, :8] + h[:, :, 8:],
+    "the mean over halves": lambda h: h.unflatten(3, (2, 8)).mean(3),
+    "the larger of a map and its mirrored copy": lambda h: torch.maximum(h, h.flip(2)),
+    "a mirrored gate": lambda h: h * h.flip(3).sigmoid(),
 }
 KEPT = {
     "every other pixel": lambda h: torch.cat(
@@ -25,6 +29,9 @@ KEPT = {
     "shifted copies": lambda h: torch.cat(
         [F.pad(h, (2, 2, 0, 0))[:, :, :, step : step + SIDE] for step in range(5)], 1
     ),
+    "neighbours subtracted": lambda h: h[..., 1:-1] - (h[..., :-2] + h[..., 2:]) / 2,
+    "a coarser map added": lambda h: h + F.interpolate(F.avg_pool2d(h, 4), scale_factor=4),
+    "means of neighbours": lambda h: h.unflatten(3, (8, 2)).mean(4),
     "copies of one place": lambda h: torch.cat([h, -h], 1),
     "pooled context beside the map (Zhao et al. 2017)": lambda h: torch.cat(
         [h, *(F.interpolate(F.adaptive_avg_pool2d(h, size), (SIDE, SIDE)) for size in (1, 2, 4))], 1

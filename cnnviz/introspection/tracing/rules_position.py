@@ -109,7 +109,10 @@ def _field_after(operation: Operation, look: FieldLook) -> Found:
         return _together(operation, look)
     if rule is None:
         return None
-    return rule(operation, look, False)
+    found = rule(operation, look, False)
+    if rule is rules_compute.reduce_dims and isinstance(found, Field):
+        return found if in_step(found) else None
+    return found
 
 
 _ATTENTION = frozenset(
@@ -241,7 +244,23 @@ def _together(operation: Operation, look: FieldLook) -> Field | None:
     found = [field for tensor in operation.inputs if (field := look(tensor)) is not None]
     if not found or (len(found) == 1 and found[0].shape == shape):
         return found[0] if found else None
-    return Field(shape, tuple(_axis(found, axis, shape) for axis in range(len(found[0].spans))))
+    united = Field(shape, tuple(_axis(found, axis, shape) for axis in range(len(found[0].spans))))
+    return _unless_far_apart(united, found)
+
+
+def _unless_far_apart(united: Field, parts: list[Field]) -> Field | None:
+    """Return nothing where places that were added, compared or averaged lie far apart."""
+    moved = [
+        axis
+        for axis, span in enumerate(united.spans)
+        if varies(united, axis) and not all(_same_places(span, each.spans[axis]) for each in parts)
+    ]
+    return united if all(_in_step(united.spans[axis]) for axis in moved) else None
+
+
+def _same_places(one: AxisFields, other: AxisFields) -> bool:
+    pairs = zip(one.ends, other.ends, strict=True)
+    return all(mine is theirs or np.array_equal(mine, theirs) for mine, theirs in pairs)
 
 
 def _axis(found: list[Field], axis: int, shape: Shape) -> AxisFields:
