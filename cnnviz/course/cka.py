@@ -1,7 +1,7 @@
 """Centred kernel alignment: how alike two layers tell images apart, whatever their sizes.
 
 CKA (Kornblith, Norouzi, Lee, Hinton 2019, "Similarity of Neural Network Representations Revisited")
-with linear kernels, from minibatches (Nguyen, Raghu, Kornblith 2021, "Do Wide and Deep Networks
+with linear kernels, from minibatches (Nguyen et al. 2021, "Do Wide and Deep Networks
 Learn the Same Things?"): numerator and denominator are means over the batches of the unbiased
 estimator HSIC_1 (Song et al. 2012, "Feature Selection via Dependence Maximization", eq. 5).
 """

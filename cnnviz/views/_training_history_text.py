@@ -120,10 +120,10 @@ def _cka_told(found: TrainingHistory) -> str:
     least, most = found.batch_sizes.min(), found.batch_sizes.max()
     sizes = f"{least}" if least == most else f"{least} to {most}"
     return (
-        "On the left the centred kernel alignment (CKA, linear; Kornblith 2019) of the output of "
-        f"each layer with its output at the last checkpoint, over {found.data} in "
+        "On the left the centred kernel alignment (CKA, linear; Kornblith et al. 2019) of the "
+        f"output of each layer with its output at the last checkpoint, over {found.data} in "
         f"{plural(len(found.batch_sizes), 'minibatch', 'minibatches')} of {sizes} images with the "
-        f"unbiased HSIC_1 (Nguyen 2021); dotted, {found.alike:g}."
+        f"unbiased HSIC_1 (Nguyen et al. 2021); dotted, {found.alike:g}."
         f"{_constant(found)}{_at_first(found)}{right}"
     )
 

@@ -193,12 +193,13 @@ class Comparison(Result):
         sizes = f"{least}" if least == most else f"{least} to {most}"
         lacking = f" Grey without a number: {LACKING}." if not np.isfinite(self.cka).all() else ""
         return (
-            "On the left the centred kernel alignment (CKA, linear; Kornblith 2019) of every pair "
-            f"of layers, from {plural(len(self.batch_sizes), 'minibatch', 'minibatches')} of "
-            f"{sizes} images with the unbiased HSIC_1 (Nguyen 2021). The features of a layer are "
-            "its whole map of an image, flattened. 1: both tell the images apart in the same way, "
-            "up to a rotation and a factor; about 0: they share nothing. Colours end at 0, below "
-            f"which an estimate may lie.{lacking}"
+            "On the left the centred kernel alignment (CKA, linear; Kornblith et al. 2019) of "
+            "every pair of layers, from "
+            f"{plural(len(self.batch_sizes), 'minibatch', 'minibatches')} of {sizes} images "
+            "with the unbiased HSIC_1 (Nguyen et al. 2021). The features of a layer are its whole "
+            "map of an image, flattened. 1: both tell the images apart in the same way, up to a "
+            "rotation and a factor; about 0: they share nothing. Colours end at 0, below which an "
+            f"estimate may lie.{lacking}"
         )
 
     def no_cka(self) -> str:
@@ -278,9 +279,9 @@ def compare(
 ) -> Comparison:
     """Set two networks beside each other: before and after training, or before and after transfer.
 
-    How alike any two of their layers are is their centred kernel alignment (Kornblith 2019), over
-    many images in minibatches with the unbiased HSIC_1 (Nguyen, Raghu, Kornblith 2021). The
-    features of a layer are its whole map of an image, flattened.
+    How alike any two of their layers are is their centred kernel alignment (Kornblith et al. 2019),
+    over many images in minibatches with the unbiased HSIC_1 (Nguyen et al. 2021). The features of a
+    layer are its whole map of an image, flattened.
 
     Parameters
     ----------

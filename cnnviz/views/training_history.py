@@ -238,8 +238,8 @@ def training_history(
     Figure 4 of Zeiler and Fergus (2013), of your own checkpoints: for some units the strongest
     activation over the data, sent back to the pixels at each epoch; of one photo its feature maps.
     Curves beside it measure what that figure shows: how far the weights of each layer are from
-    those of the last checkpoint, and the CKA of its output with that there (Kornblith 2019), as
-    Raghu et al. (2017) found networks to settle from the bottom up.
+    those of the last checkpoint, and the CKA of its output with that there (Kornblith et al.
+    2019), as Raghu et al. (2017) found networks to settle from the bottom up.
 
     Parameters
     ----------

@@ -37,7 +37,8 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 # `build.py` turns it on, unless it is to be quick.
 nb_execution_mode = "off"
-nb_execution_in_temp = True
+# Beside the pages, which are a copy: what notebooks write is kept for the site.
+nb_execution_in_temp = False
 nb_execution_raise_on_error = True
 nb_execution_timeout = 1200
 

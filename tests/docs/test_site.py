@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import runpy
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
@@ -91,6 +92,8 @@ def test_the_site_keeps_the_reports_that_notebooks_write(tmp_path, monkeypatch):
         (written / name).touch()
     target.mkdir()
     build.keep_reports(written, target)
+    settings = runpy.run_path(str(ROOT / "docs" / "site" / "conf.py"))
+    assert settings["nb_execution_in_temp"] is False  # else they write where nobody looks
     kept = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
     assert kept == {"tour-report/report.html", "tour-report/pictures/cam.png"}
 
