@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cnnviz.lectures.beginning import Loading
 
 SUMMARY = "Make the course on convolutional networks, computed on your photo and network."
-HELP = """Hold the whole course on convolutional networks on one photo and one network.
+HELP = """Make the whole course on convolutional networks, on one photo and one network.
 
 Writes a folder with the course as one illustrated page, the notebook lecture.ipynb with the same
 calls, and each picture as PNG and SVG for slides of 16:9. The last line of stdout is the path of

@@ -21,7 +21,10 @@ def build() -> Callable[..., Any]:
 
 def networks(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Show the card of this one; commas part several.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="Show the card of this one, or of several, with commas between."
+        ),
     ] = "",
     as_json: output_options.AsJson = False,
     quiet: output_options.Quiet = False,

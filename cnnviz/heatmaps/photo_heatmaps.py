@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,7 +82,7 @@ def _draw_photo(found: Heatmap, axes: Axes, image: int, letters: int) -> None:
     drawing.hide_ticks(axes)
     if has_border(found, image):
         if not found.axis_names:
-            said = "in the frame: the part that the network sees"
+            said = fill("in the frame: the part that the network sees", letters)
             axes.set_xlabel(said, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
         box = found.boxes[image]
         outline(axes, (box.left, box.top, box.right, box.bottom), drawing.ACCENT, (2.2, 1.1))
@@ -118,7 +119,10 @@ def outline(
 def _draw_map(found: Heatmap, axes: Axes, image: int, layer: str, letters: int) -> None:
     drawing.show(axes, found.seen(image, layer, 480), smooth=True)
     _name_axes(found, axes)
-    _title(axes, layer_said(layer), found.extent(image, layer), letters)
+    extent = found.extent(image, layer)
+    if len(extent) > letters:
+        extent = found.extent(image, layer, small=True)
+    _title(axes, layer_said(layer), extent, letters)
 
 
 def _name_axes(found: Heatmap, axes: Axes) -> None:

@@ -49,7 +49,7 @@ def lecture(
     folder: str | Path | None = None,
     progress: ReportProgress | None = None,
 ) -> Report:
-    """Hold the whole course on convolutional networks on one network and one photo.
+    """Make the whole course on convolutional networks, computed on one network and one photo.
 
     Parameters
     ----------

@@ -84,8 +84,8 @@ def attribute(
     target : None, int, str, sequence of these, or callable
         What is explained; the likeliest class of each image by default.
     baseline : {"blur", "mean", "noise", "black"}
-        The image without evidence that three of the methods compare with; see
-        `cnnviz.images.baselines`.
+        What "integrated_gradients", "gradient_shap" and "deeplift" compare the image with: itself
+        blurred beyond recognition, its mean colour everywhere, noise, or black.
     channels : {"auto", "sum", "largest"}
         How the channels of the input become one map: their sum, which keeps signs and totals, or
         the largest size among them. By default the sum for the methods that multiply with the

@@ -136,7 +136,7 @@ def convolve_signals(
     part : (int, int), optional
         The first sample of the signal that is taken, counted from 0, and how many; all by default.
     flip : bool
-        Turn the response round first, which is convolution; without it, cross-correlation, which
+        Reverse the response first, which is convolution; without it, cross-correlation, which
         libraries of networks call convolution.
     at : int, optional
         The position of the result that is worked out, counted from 0; by default where it is

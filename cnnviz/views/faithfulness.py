@@ -271,7 +271,8 @@ def faithfulness(
     measures : sequence of str
         Which groups: {groups}.
     baselines : sequence of str
-        What stands for deleted pixels; see `cnnviz.images.baselines`.
+        What stands for deleted pixels: "blur" (the image blurred), "mean" (its mean colour),
+        "noise" or "black".
     steps : int
         In how many steps the pixels are deleted and inserted.
     stages : int

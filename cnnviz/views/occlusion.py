@@ -132,7 +132,7 @@ def occlusion(
     stride : int
         The step from one square to the next, in pixels; at most `window`.
     fill : {"mean", "blur", "noise", "black"}
-        What a square shows; see `cnnviz.images.baselines`.
+        What a square shows: the mean colour of the image, the image blurred, noise, or black.
     target : None, int, str, sequence of these, or callable
         What is explained; the likeliest class of each image by default.
     approximate : float, optional

@@ -236,8 +236,10 @@ def overfitting(
         How often a training sees each of them.
     seeds : int
         How many trainings of each variant, 1 to 12; with fewer than 6 no difference can be shown.
-    validation, test : int
-        How many scenes choose the epoch of early stopping, and how many judge.
+    validation : int
+        How many scenes choose the epoch of early stopping.
+    test : int
+        How many other scenes the variants are compared on.
     dropout : float
         The probability with which dropout sets a value to 0.
     weight_decay : float

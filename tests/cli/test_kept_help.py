@@ -120,6 +120,14 @@ def ask(home: str, find: Callable[[], str]) -> str:
     return kept_help.kept("lecture", home, str, find)
 
 
+def test_each_option_has_help_of_its_own_that_sends_nobody_to_a_module() -> None:
+    kept = msgspec.json.decode(kept_help.FILE.read_bytes())
+    for view in VIEWS:
+        texts = [one["help"] for one in kept[view.command]["parameters"]]
+        assert len(set(texts)) == len(texts), view.name
+        assert "`cnnviz.images." not in "".join(texts), view.name
+
+
 def test_a_module_that_is_imported_speaks_for_itself() -> None:
     assert ask(__name__, lambda: "today") == "today"
     assert "today" not in ask("cnnviz.never_imported", lambda: "today")

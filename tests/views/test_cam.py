@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 from torch.nn import functional as F
 
@@ -351,6 +352,10 @@ def test_the_frame_is_explained_where_the_network_sees_a_part_of_the_photo() -> 
     for width, said in ((60, "in the frame: the part that the network sees"), (24, "")):
         found = cam(capture(model, np.full((24, width, 3), 90, np.uint8)))
         assert found.figure().axes[0].get_xlabel() == said
+    column = cam(capture(model, np.full((24, 60, 3), 90, np.uint8)))
+    photo, beside = column.figure(figure=Figure(figsize=(4.3, 2))).axes[:2]
+    assert photo.get_xlabel() == "in the frame: the part that\nthe network sees"
+    assert "…" not in beside.get_title(loc="left")
 
 
 def test_long_names_stay_above_their_own_panels_and_the_bar_beside_the_first_row(tmp_path) -> None:

@@ -88,14 +88,17 @@ class Factors:
         Pose: turn of the object in the picture plane.
     scale : float
         Pose: diameter of the circle around the object, before aspect and perspective.
-    x, y : float
-        Pose: where the object's centre lies, from the left and from the top.
+    x : float
+        Pose: where the object's centre lies, from the left.
+    y : float
+        Pose: where the object's centre lies, from the top.
     clutter : int
         Clutter: number of distractors behind the object.
     occlusion : float
         Occlusion: fraction of the object's area that something in front of it hides.
     texture : str
-        Intra-class appearance: the pattern on the object, one of `TEXTURES`.
+        Intra-class appearance: the pattern on the object: plain, gradient, stripes, dots,
+        checker or noise.
     hue : float
         Intra-class appearance: hue angle of the object's colour in the Oklab colour space.
     saturation : float
