@@ -130,6 +130,7 @@ def build() -> Callable[..., Any]:
 def _run(values: dict[str, Any]) -> None:
     from cnnviz.datasets import SHAPES, open_dataset
     from cnnviz.images.paths import expand
+    from cnnviz.models.spaces import check_takes_images
     from cnnviz.passes.precision import check_precision
     from cnnviz_gallery.estimate import estimate
     from cnnviz_gallery.site.site_folder import check
@@ -146,6 +147,8 @@ def _run(values: dict[str, Any]) -> None:
             progress(0, 1, "loading the network")
             models = [guesses.of(model) for model in _models(values)]
             for model in models:
+                # Before the data are read, which of a network of signals are signals.
+                check_takes_images(model, "gallery")
                 check_precision(values["precision"], model)
             _check_layers(models, values["layers"])
             if values["visualized"]:

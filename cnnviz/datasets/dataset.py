@@ -96,6 +96,10 @@ class Dataset(ABC):
     def check(self, index: int, *, masked: bool = False) -> None:  # noqa: B027
         """Raise `ImageError` if an image is seen to be unreadable without decoding it."""
 
+    def size(self, index: int) -> tuple[int, int] | None:
+        """Return height and width of an image as read, where that is told without decoding it."""
+        return None
+
     def mask(self, index: int) -> Mask | None:
         """Return the pixels of an image that show the object, [H, W]; None if not known.
 
@@ -184,6 +188,10 @@ class Part(Dataset):
     def check(self, index: int, *, masked: bool = False) -> None:
         """Check the image in the whole set."""
         self.whole.check(self.places[index], masked=masked)
+
+    def size(self, index: int) -> tuple[int, int] | None:
+        """Return the size that the image has in the whole set."""
+        return self.whole.size(self.places[index])
 
     def sha256(self, index: int) -> str:
         """Return the SHA-256 that the image has in the whole set."""

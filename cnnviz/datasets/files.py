@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask
 from cnnviz.errors import ImageError, UsageError
@@ -41,6 +41,10 @@ class FilesOnDisk(Dataset):
     def check(self, index: int, *, masked: bool = False) -> None:
         """Raise `ImageError` if the header of the file, or of its mask, cannot be read."""
         check_file(self.file(index), masked=masked)
+
+    def size(self, index: int) -> tuple[int, int] | None:
+        """Return the height and width that the header of the file tells."""
+        return _height_and_width(self.file(index))
 
     def sha256(self, index: int) -> str:
         """Return the SHA-256 of the file."""
@@ -134,6 +138,12 @@ class ImageList(Dataset):
         source = self._sources[index]
         if isinstance(source, (str, os.PathLike)):
             check_file(expand(os.fsdecode(source)), masked=masked)
+
+    def size(self, index: int) -> tuple[int, int] | None:
+        """Return the height and width that the header of a file tells."""
+        source = self._sources[index]
+        on_disk = isinstance(source, (str, os.PathLike))
+        return _height_and_width(expand(os.fsdecode(source))) if on_disk else None
 
     def sha256(self, index: int) -> str:
         """Return the SHA-256 of a file, or of what is in memory."""
@@ -292,25 +302,41 @@ def _check_size(beside: Path, path: Path, size: tuple[int, int]) -> None:
         raise ImageError(f"{beside.name} is not as large as {path.name}.", "Mend the mask.")
 
 
+def _height_and_width(path: Path) -> tuple[int, int] | None:
+    try:
+        size = _size_of(path)
+    except ImageError:  # it will be left out
+        return None
+    return None if size is None else (size[1], size[0])
+
+
+def size_in(file: IO[bytes]) -> tuple[int, int]:
+    """Return width and height of an image as they will be when it is read, from its header."""
+    from PIL import Image
+
+    from cnnviz.images.pillow_warnings import catch_pillow_warnings
+
+    with catch_pillow_warnings(), Image.open(file) as image:
+        width, height = image.size
+        turned = image.getexif().get(_ORIENTATION) in _TURNED
+    return (height, width) if turned else (width, height)
+
+
 def _size_of(path: Path) -> tuple[int, int] | None:
     """Return width and height as they will be when the file is read, from its header.
 
     None where the header is odd: only reading the file will tell.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    from cnnviz.images.pillow_warnings import catch_pillow_warnings
+    from PIL import UnidentifiedImageError
 
     try:
-        with open_given(path) as file, catch_pillow_warnings(), Image.open(file) as image:
-            width, height = image.size
-            turned = image.getexif().get(_ORIENTATION) in _TURNED
+        with open_given(path) as file:
+            return size_in(file)
     except (UnidentifiedImageError, FileNotFoundError, IsADirectoryError):
         read_photo(path)  # It says what is wrong.
         return None
     except Exception:  # decoders meet damage with almost any exception; reading will name it
         return None
-    return (height, width) if turned else (width, height)
 
 
 def _is_tensor(source: Any) -> bool:

@@ -11,14 +11,14 @@ import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cnnviz.bounds import read_whole
 from cnnviz.datasets.dataset import Dataset, DatasetImage
-from cnnviz.datasets.files import SUFFIXES
+from cnnviz.datasets.files import SUFFIXES, size_in
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
 from cnnviz.images.paths import writable
@@ -115,6 +115,15 @@ class Shards(Dataset):
         entry = self._entries[index]
         data = self._bytes(entry, entry.image)
         return DatasetImage(read_photo(data, self.name(index)), self.label(index))
+
+    def size(self, index: int) -> tuple[int, int] | None:
+        """Return the height and width that the header of an image tells."""
+        entry = self._entries[index]
+        try:
+            width, height = size_in(BytesIO(self._bytes(entry, entry.image)))
+        except Exception:  # decoders meet damage with almost any exception; reading will name it
+            return None
+        return height, width
 
     def describe(self) -> str:
         """Say how many images and shards there are."""

@@ -15,6 +15,7 @@ from cnnviz.models import Model
 from cnnviz.results.text import estimated_time, file_size, plural
 from cnnviz.units.projection import PartialForward, UnitPosition, project_positions
 from cnnviz_gallery.scan.layer_result import LayerResult
+from cnnviz_gallery.scan.one_size import check_one_size
 from cnnviz_gallery.scan.scan import scan, scannable
 from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
 from cnnviz_gallery.site.build import CHUNK
@@ -78,8 +79,11 @@ def estimate(model: Model, data: Dataset, layers: Layers | None = None) -> Estim
         If a layer does not exist or is not called.
     ImageError
         If none of the images tried can be read.
+    UsageError
+        If images come out in different sizes.
     """
     names = scannable(model, layers)
+    check_one_size(model, data)
     found, scanning = _scanned(model, data, names)
     drawing = sum(_sent(model, layer, len(data)) for layer in found.layers)
     units = sum(layer.channels for layer in found.layers)

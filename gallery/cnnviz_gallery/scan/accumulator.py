@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.datasets import LoadedBatch
-from cnnviz.errors import UsageError
 from cnnviz.images import Refusal
 from cnnviz.models import Model
+from cnnviz.results.text import dimensions
 from cnnviz.units.peaks import peaks_and_active
 from cnnviz.units.top_k import TopK
 from cnnviz_gallery.scan import quantised_sums
 from cnnviz_gallery.scan.layer_result import LayerResult
+from cnnviz_gallery.scan.one_size import several_sizes
 from cnnviz_gallery.scan.partial_scan import PartialScan
 from cnnviz_gallery.scan.plan import ScanPlan, class_shares
 from cnnviz_gallery.scan.ranked_images import Ints, of_strongest
@@ -83,10 +84,9 @@ class Accumulator:
         """
         shape = tuple(batch.tensor.shape[1:])
         if shape != self._start.input_shape:
-            raise UsageError(
-                f"Images come out as {list(self._start.input_shape)} and as {list(shape)}.",
-                "A gallery needs one size: give the network a preprocessing with a crop.",
-            )
+            # Of tensors, and of headers that are odd, it is not known before.
+            first = f"the first as {dimensions(self._start.input_shape[1:])} px"
+            raise several_sizes(first, f"image {batch.indices[0]}", shape[1:])
         values, place = _at_most_single(maps.detach()), self._places[layer]
         known, active = peaks_and_active(values)
         found = self._strongest[layer].update(values, batch.indices, known)

@@ -15,6 +15,7 @@ from cnnviz.models.categories import classes_called
 from cnnviz.models.outputs import class_probabilities, read_output, scores_of
 from cnnviz.passes import scan
 from cnnviz_gallery.scan import quantised_sums
+from cnnviz_gallery.scan.one_size import check_one_size
 from cnnviz_gallery.scan.scan_result import Grouping
 
 Shape = tuple[int, int, int]
@@ -80,15 +81,18 @@ class ScanPlan:
 
 
 def plan_scan(model: Model, data: Dataset, names: Sequence[str]) -> ScanPlan:
-    """Run the first image that can be read.
+    """Run the first image that can be read, once all are known to come out in one size.
 
     Raises
     ------
+    UsageError
+        If images come out in different sizes.
     LayerError
         If a layer has no channels.
     ImageError
         If no image can be read.
     """
+    check_one_size(model, data)
     first = scan.first_batch(data, model, range(len(data)))
     layers: list[CountedLayer] = []
     outputs: list[torch.Tensor | None] = []

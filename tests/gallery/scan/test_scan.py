@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from hypothesis import given, settings
@@ -22,6 +25,7 @@ from cnnviz.passes.shared_scan import SharedScan
 from cnnviz.results.shard_files import ShardFiles
 from cnnviz.units.peaks import peaks
 from cnnviz_gallery.scan.accumulator import Accumulator
+from cnnviz_gallery.scan.one_size import check_one_size
 from cnnviz_gallery.scan.partial_scan import PartialScan, PartialScans, joined
 from cnnviz_gallery.scan.plan import plan_scan
 from cnnviz_gallery.scan.sample import ImageSample as Sampling
@@ -126,8 +130,30 @@ def test_images_of_two_sizes_are_a_sentence() -> None:
             side = 12 if index < 6 else 10
             return DatasetImage(torch.zeros(3, side, side))
 
-    with pytest.raises(UsageError, match=r"\[3, 12, 12\] and as \[3, 10, 10\]"):
+    with pytest.raises(UsageError, match="the first as 12 x 12 px, and image 6 as 10 x 10 px"):
         scan(network(), Two(8), settings=FEW)
+
+
+def test_images_of_two_sizes_are_refused_before_the_first_is_run(tmp_path: Path) -> None:
+    """Of each the header tells it; one that is turned by EXIF comes out as it will be read."""
+    turned = PIL.Image.Exif()
+    turned[0x0112] = 6
+    for name, size in (("a", (12, 16)), ("b", (16, 12)), ("c", (16, 12))):
+        exif = turned if name == "b" else PIL.Image.Exif()
+        PIL.Image.new("RGB", size).save(tmp_path / f"{name}.png", exif=exif)
+    with tarfile.open(tmp_path / "a.tar", "w") as shard:
+        for name in "abc":
+            shard.add(tmp_path / f"{name}.png", f"{name}.png")
+    alike = (0.5, 0.5, 0.5)
+    free = Preprocessing(resize=None, crop=None, mean=alike, std=alike)
+    model = Model(tiny_network(), preprocessing=free)
+    for where in (tmp_path, tmp_path / "a.tar"):
+        data = open_dataset(str(where))
+        with pytest.raises(UsageError, match=r"a\.png as 16 x 12 px, and .*c\.png as 12 x 16 px"):
+            check_one_size(model, data)
+        check_one_size(model, data.spread(1))
+    model = Model(tiny_network(), preprocessing=replace(free, resize=8, crop=(8, 8)))
+    check_one_size(model, data)
 
 
 def test_layers_that_are_not_called_are_a_sentence() -> None:

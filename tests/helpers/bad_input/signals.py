@@ -44,6 +44,7 @@ predictions frames --model net.py:clip --resize 0 | resize cannot be 0
 predictions uneven --model net.py:clip | its frames differ in size
 predictions broken --model net.py:clip | this is not an image
 equivariance good.npy --model net.py:signal | is for networks of images
+gallery --model net.py:signal --data empty_folder | is for networks of images
 """
 
 _NETWORKS = """
