@@ -81,6 +81,8 @@ class _Guided(torch.autograd.Function):
 def _guide(output: torch.Tensor) -> torch.Tensor:
     """Rectify the signal that reaches a rectifier's output; its own derivative does the rest.
 
+    Only where that is zero at zero, as the mask of the rule is.
+
     Cheaper than a function of its own, which keeps a mask and, in place, copies. An in-place call
     on a view has no one output that every signal passes through.
     """
@@ -180,7 +182,7 @@ class backward_rule(FunctionMode):  # noqa: N801
         self.met += 1
         if self.rule == "gradient":
             return func(*args, **named)
-        if self.rule == "guided" and call.output_is_whole:
+        if self.rule == "guided" and call.strict and call.output_is_whole:
             return _guide(func(*args, **named))
         function = _Deconvnet if self.rule == "deconvnet" else _Guided
         return call.through(function)

@@ -26,12 +26,17 @@ class Rectifier:
         Whether the call writes to `values`.
     returns : bool
         Whether the call returns what it made; an assignment to an index does not.
+    strict : bool
+        Whether its own derivative at zero and at `most` is zero. Elsewhere it depends on the form:
+        that of a maximum with zero is a half at zero, and that of a mask of what is not below zero
+        is one.
     """
 
     values: torch.Tensor
     most: float | None = None
     in_place: bool = False
     returns: bool = True
+    strict: bool = False
 
     @property
     def output_is_whole(self) -> bool:
@@ -62,22 +67,22 @@ def read_rectifier(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> 
 
 
 def _relu(input: torch.Tensor, inplace: bool = False) -> Rectifier:
-    return Rectifier(input, None, inplace)
+    return Rectifier(input, None, inplace, strict=True)
 
 
 def _relu_in_place(input: torch.Tensor) -> Rectifier:
-    return Rectifier(input, None, True)
+    return Rectifier(input, None, True, strict=True)
 
 
 def _relu6(input: torch.Tensor, inplace: bool = False) -> Rectifier:
-    return Rectifier(input, 6.0, inplace)
+    return Rectifier(input, 6.0, inplace, strict=True)
 
 
 def _hardtanh(
     input: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Rectifier | None:
     # torch's ReLU6 module is a hardtanh from 0 to 6.
-    return Rectifier(input, max_val, inplace) if min_val == 0.0 else None
+    return Rectifier(input, max_val, inplace, strict=True) if min_val == 0.0 else None
 
 
 def _hardtanh_in_place(
@@ -89,11 +94,18 @@ def _hardtanh_in_place(
 def _threshold(
     input: torch.Tensor, threshold: float, value: float, inplace: bool = False
 ) -> Rectifier | None:
-    return Rectifier(input, None, inplace) if threshold == 0.0 == value else None
+    zero = threshold == 0.0 == value
+    return Rectifier(input, None, inplace, strict=True) if zero else None
 
 
 def _threshold_in_place(input: torch.Tensor, threshold: float, value: float) -> Rectifier | None:
     return _threshold(input, threshold, value, True)
+
+
+def _leaky_relu(
+    input: torch.Tensor, negative_slope: float = 0.01, inplace: bool = False
+) -> Rectifier | None:
+    return Rectifier(input, None, inplace) if negative_slope == 0.0 else None
 
 
 def _clamp(input: torch.Tensor, min: Any = None, max: Any = None) -> Rectifier | None:
@@ -146,6 +158,14 @@ def _masked_fill(input: torch.Tensor, mask: torch.Tensor, value: Any) -> Rectifi
 def _assignment(input: torch.Tensor, index: Any, value: Any) -> Rectifier | None:
     zeroed = _is_zero(value) and _drops(index, input)
     return Rectifier(input, None, True, returns=False) if zeroed else None
+
+
+def _index_put(
+    input: torch.Tensor, indices: Sequence[Any], values: Any, accumulate: bool = False
+) -> Rectifier | None:
+    # So exported programs write an assignment.
+    zeroed = len(indices) == 1 and _is_zero(values) and _drops(indices[0], input)
+    return Rectifier(input) if zeroed and not accumulate else None
 
 
 def _in_place(reads: Callable[..., Rectifier | None]) -> Callable[..., Rectifier | None]:
@@ -240,6 +260,8 @@ _FORMS: Sequence[tuple[_Reader, Sequence[Any], str]] = (
     (_hardtanh_in_place, (F,), "hardtanh_"),
     (_threshold, (torch, F), "threshold"),
     (_threshold_in_place, (torch, F), "threshold_"),
+    (_leaky_relu, (F,), "leaky_relu"),
+    (_in_place(_leaky_relu), (F,), "leaky_relu_"),
     (_clamp, _ANYWHERE, "clamp clip clamp_min"),
     (_in_place(_clamp), _ANYWHERE, "clamp_ clip_ clamp_min_"),
     (_maximum, _ANYWHERE, "maximum fmax max"),
@@ -249,6 +271,8 @@ _FORMS: Sequence[tuple[_Reader, Sequence[Any], str]] = (
     (_multiply_in_place, (torch.Tensor,), "mul_ multiply_ __imul__"),
     (_masked_fill, _ANYWHERE, "masked_fill"),
     (_in_place(_masked_fill), (torch.Tensor,), "masked_fill_"),
+    (_index_put, (torch, torch.Tensor), "index_put"),
+    (_in_place(_index_put), (torch, torch.Tensor), "index_put_"),
     (_assignment, (torch.Tensor,), "__setitem__"),
 )
 
