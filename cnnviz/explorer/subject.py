@@ -21,7 +21,6 @@ from cnnviz.explorer.what_if import MUTED, muted_answers
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import split
-from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.models import Model
 from cnnviz.models.output_kinds import told_guess
 from cnnviz.models.spaces import check_takes_images
@@ -159,7 +158,7 @@ def subject_of(plan: SubjectPlan, packed: Packed, progress: Progress) -> Subject
 
 def _held(seen: Capture, *, every: bool) -> list[str]:
     """Return the layers of the page; those that were named are all held or refused."""
-    mapped = [name for name in seen.mapped() if seen.layout(name).extent == WHOLE]
+    mapped = [name for name in seen.mapped() if seen.layout(name).covers_input]
     if every and len(mapped) < len(seen.activations):
         other = next(name for name in seen.activations if name not in mapped)
         seen.check_map(other)

@@ -133,7 +133,7 @@ def _guided_by_gradcam(
             "Use guided_backprop, which needs no layer.",
         )
     last = mapped[-1]
-    held.check_place(last)
+    held.check_map(last)
     coarse = gradcam(held.activation_maps(last), held.gradient_maps(last)).relu()
     return fine * over_input(coarse, held.layout(last).extent, batch.tensor.shape[2:])
 

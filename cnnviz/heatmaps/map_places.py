@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from cnnviz.introspection.tracing.map_layout import WHOLE
+from cnnviz.introspection.tracing.map_layout import Extent, whole
 from cnnviz.results.space import space_of
 
 
@@ -18,11 +18,11 @@ def stretched(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return F.interpolate(maps, tuple(size), mode=mode, align_corners=False)
 
 
-def over_input(maps: torch.Tensor, extent: tuple[float, ...], size: Sequence[int]) -> torch.Tensor:
+def over_input(maps: torch.Tensor, extent: Extent, size: Sequence[int]) -> torch.Tensor:
     """Return maps [K, ...] at the size of the input, [K, 1, *size], where in it they lie."""
-    if extent == WHOLE:
+    if extent == whole(len(size)):
         return stretched(maps[:, None], size)
-    return over_image(maps, extent, (size[0], size[1]))[:, None]
+    return over_image(maps, extent, size)[:, None]
 
 
 def fused(maps: list[torch.Tensor], gain: float = 2.0) -> torch.Tensor:
@@ -49,9 +49,7 @@ def fused(maps: list[torch.Tensor], gain: float = 2.0) -> torch.Tensor:
     return torch.stack(joined).amax(0)
 
 
-def summed(
-    maps: list[torch.Tensor], extents: Sequence[tuple[float, ...]], *, relu: bool
-) -> torch.Tensor:
+def summed(maps: list[torch.Tensor], extents: Sequence[Extent], *, relu: bool) -> torch.Tensor:
     """Add up the maps of the levels of a detector's pyramid.
 
     The levels are read beside one another, so that each has a share of the score of its own: that
@@ -63,49 +61,45 @@ def summed(
     ----------
     maps : list of torch.Tensor
         For each level [N, h, w]; the result has the resolution of the finest.
-    extents : sequence of (float, float, float, float)
+    extents : sequence of tuple of (float, float)
         What each level covers, as `cnnviz.introspection.tracing.map_layout.MapLayout.extent`.
     relu : bool
         Whether evidence against is set to zero, at each level's own resolution.
     """
     sizes = [covered(each, extent) for each, extent in zip(maps, extents, strict=True)]
-    height, width = max(sizes, key=lambda size: size[0] * size[1])
+    finest = max(sizes, key=math.prod)
     kept = [each.relu() if relu else each for each in maps]
-    levels = [
-        over_image(each, extent, (height, width))
-        for each, extent in zip(kept, extents, strict=True)
-    ]
+    levels = [over_image(each, extent, finest) for each, extent in zip(kept, extents, strict=True)]
     return torch.stack(levels).sum(0)
 
 
-def covered(maps: torch.Tensor, extent: tuple[float, ...]) -> tuple[int, int]:
+def covered(maps: torch.Tensor, extent: Extent) -> tuple[int, ...]:
     """Return how many rows and columns of maps [N, h, w] of this extent lie over the image."""
-    left, top, right, bottom = extent
-    rows, columns = maps.shape[1] / (bottom - top), maps.shape[2] / (right - left)
-    return max(1, math.ceil(rows - 1e-6)), max(1, math.ceil(columns - 1e-6))
+    axes = zip(maps.shape[1:], extent, strict=True)
+    return tuple(max(1, math.ceil(count / (end - begin) - 1e-6)) for count, (begin, end) in axes)
 
 
-def over_image(
-    maps: torch.Tensor, extent: tuple[float, ...], size: tuple[int, int]
-) -> torch.Tensor:
-    """Return maps [N, h, w] of an extent bilinearly at a size [N, *size] that is the image.
+def over_image(maps: torch.Tensor, extent: Extent, size: Sequence[int]) -> torch.Tensor:
+    """Return maps [N, h, w] of an extent at a size [N, *size] that is the image.
 
-    Around a part that was cut out of the image they are zero: the network sees nothing there.
+    Between values it goes straight, as in `stretched`; the outermost continue to the edge of the
+    image. Around a part that was cut out of the image they are zero: the network sees nothing
+    there. Signals and volumes alike.
     """
-    left, top, right, bottom = extent
-
-    def places(count: int, start: float, end: float) -> torch.Tensor:
-        """Return where the middle of each of so many pixels of the image lies, from -1 to 1."""
-        return 2.0 * ((torch.arange(count) + 0.5) / count - start) / (end - start) - 1.0
-
-    rows, columns = places(size[0], top, bottom), places(size[1], left, right)
-    grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).to(maps)
-    found = F.grid_sample(
-        maps[:, None],
-        grid.expand(len(maps), -1, -1, -1),
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=False,
-    )[:, 0]
-    cut_out = min(extent) >= 0.0 and max(extent) <= 1.0
-    return found * (grid.abs() <= 1.0 + 1e-6).all(-1) if cut_out else found
+    cut_out = all(begin >= 0.0 and end <= 1.0 for begin, end in extent)
+    found = maps
+    for axis, (count, (begin, end)) in enumerate(zip(size, extent, strict=True), 1):
+        middles = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+        # Where the middle of each pixel lies in the part, from 0 to 1.
+        places = (middles - begin) / (end - begin)
+        cells = (places * maps.shape[axis] - 0.5).clamp(0.0, maps.shape[axis] - 1.0)
+        shape = [-1 if each == axis else 1 for each in range(maps.ndim)]
+        lower = cells.floor().long()
+        upper = (lower + 1).clamp(max=maps.shape[axis] - 1)
+        share = (cells - lower).to(maps).reshape(shape)
+        before, behind = (found.index_select(axis, at.to(maps.device)) for at in (lower, upper))
+        found = torch.lerp(before, behind, share)
+        if cut_out:
+            inside = (places - 0.5).abs() <= 0.5 + 1e-6
+            found = found * inside.to(found).reshape(shape)
+    return found

@@ -241,16 +241,6 @@ class Capture:
                 "Choose a layer with a map of the image.",
             )
 
-    def check_place(self, layer: str) -> None:
-        """Refuse a captured layer of which it is not known where in the input its map lies."""
-        self.check_map(layer)
-        if self.layout(layer).cut_out:
-            raise LayerError(
-                f"The map of layer {layer!r} covers a part of the {self.model.space.noun} alone, "
-                "which the network cuts out, and does not lie over the whole of it.",
-                "Cut that part out beforehand, or use an attribution, which needs no layer.",
-            )
-
     def activation_maps(self, layer: str | Key) -> torch.Tensor:
         """Return what a captured layer gave as maps of the images, [N, C, h, w].
 

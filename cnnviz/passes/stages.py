@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.introspection.tracing.map_layout import WHOLE, MapLayout, NoMap
+from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.passes.spatial_maps import TracedOutput
 
 STAGES = "stages"
@@ -291,12 +291,13 @@ def _resolution(call: OrderedCall) -> tuple[int, ...]:
     layout = call.map
     if isinstance(layout, NoMap):
         return ()
-    if layout.extent != WHOLE and len(layout.dims) == 2:
-        # Of a canvas larger than the image more or fewer positions stand for a place of it.
-        return (layout.shape[layout.dims[0]], layout.shape[layout.dims[1]])
+    size = layout.size
+    if not layout.covers_input and len(layout.dims) == len(size):
+        # Of a canvas larger than the input more or fewer positions stand for a place of it.
+        size = tuple(layout.shape[dim] for dim in layout.dims)
     # Of a volume the rows and columns: a convolution that is parted into one of each slice and one
     # along them, (2+1)D, strides these at different layers of one block.
-    return layout.size[-2:]
+    return size[-2:]
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def _track(call: LayerCall, direction: str) -> Track | str:
     if field is None or not isinstance(layout, MapLayout):
         return "has a receptive field that is not known"
     if layout.on_larger_canvas:
-        return "lies on a canvas larger than the image"
+        return "lies on a canvas larger than the input"
     axis = 0 if direction == "down" else 1
     if layout.size[axis] < 2:
         return "has a single position along the shift"

@@ -18,7 +18,7 @@ from cnnviz.heatmaps.settings import CamSettings
 from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import Layers, check_calls_layers, named_layers, split
-from cnnviz.introspection.tracing.map_layout import WHOLE
+from cnnviz.introspection.tracing.map_layout import Extent, whole
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.passes.fast_model import now_computed_on
@@ -30,7 +30,6 @@ from cnnviz.results.progress import Announce, Progress, ToldCost, silent
 from cnnviz.results.text import layer_said, listed, plural
 
 _BY_TRIAL = ("scorecam", "ablationcam")
-Extent = tuple[float, float, float, float]
 _BY_CHANNEL = ("gradcam", "gradcam++", "xgradcam")
 _WHOLE_CHANNELS = (
     "It weighs whole channels, so that other objects with the same features are bright as well; "
@@ -113,7 +112,7 @@ def cam(
     names, fuse, named = _chosen_layers(capture, layer, chosen, fuse=fuse)
     for name in names:
         # Refused before anything is computed.
-        capture.check_place(name)
+        capture.check_map(name)
     keys = tuple(capture.activations.resolve(name) for name in names)
     passes = sum(_channels(capture, key) for key in keys)
     told = ToldCost(progress, announce, passes, f"passes, one for each channel ({chosen.title}),")
@@ -121,7 +120,10 @@ def cam(
         maps = [chosen.maps(capture, key, told) for key in keys]
     extents = [capture.layout(key).extent for key in keys]
     by_sum = fuse and set(names) <= set(capture.pyramid)
-    notes = [*_made_at(capture, keys, chosen_for_you=not named), *_canvas(extents)]
+    notes = [
+        *_made_at(capture, keys, chosen_for_you=not named),
+        *_beyond_or_within(extents, capture.model.space.noun),
+    ]
     if by_sum:
         notes += _of_levels(capture, keys, relu=relu)
     if capture.detects and method in _BY_CHANNEL:
@@ -192,22 +194,24 @@ def _on_image(
     if by_sum:
         return [summed(maps, extents, relu=relu)]
     cut = [
-        one if extent == WHOLE else over_image(one, extent, covered(one, extent))
+        one if extent == whole(len(extent)) else over_image(one, extent, covered(one, extent))
         for one, extent in zip(maps, extents, strict=True)
     ]
     return [fused(cut)] if fuse else cut
 
 
-def _canvas(extents: list[Extent]) -> tuple[str, ...]:
+def _beyond_or_within(extents: list[Extent], noun: str) -> tuple[str, ...]:
+    """Say of maps that they cover more than the input, or less."""
+    ends = [each for extent in extents for each in extent]
     said = []
-    if any(min(extent[:2]) < 0.0 or max(extent[2:]) > 1.0 for extent in extents):
+    if any(begin < 0.0 or end > 1.0 for begin, end in ends):
         said.append(
-            "The network puts the image on a larger canvas; of the maps what lies over the image "
-            "is shown."
+            f"The network puts the {noun} on a larger canvas; of the maps what lies over the "
+            f"{noun} is shown."
         )
-    if any(max(extent[:2]) > 0.0 or min(extent[2:]) < 1.0 for extent in extents):
+    if any(begin > 0.0 or end < 1.0 for begin, end in ends):
         said.append(
-            "The network cuts a part out of the image and sees that alone: the map lies over it, "
+            f"The network cuts a part out of the {noun} and sees that alone: the map lies over it, "
             "and is zero around it."
         )
     return tuple(said)
@@ -249,17 +253,19 @@ def _reaches(capture: Capture, key: Key, image: int) -> bool:
 def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> tuple[str, ...]:
     """Say at which layers the maps were made, and what of these is not in them."""
     names = listed([layer_said(_called(capture, key)) for key in keys], _MOST_NAMED)
+    noun = capture.model.space.noun
     said = [f"Made at {names}."]
     if chosen_for_you and len(keys) == 1:
         said = [
-            f"Made at {names}, the last captured layer that holds a map of features of the "
-            f"{capture.model.space.noun}."
+            f"Made at {names}, the last captured layer that holds a map of features of the {noun}."
         ]
     for key in keys:
         layout = capture.layout(key)
         if layout.apart:
             apart = plural(layout.apart, layout.noun)
-            said.append(f"Set apart at {layer_said(key[0])}: {apart} without a place in the image.")
+            said.append(
+                f"Set apart at {layer_said(key[0])}: {apart} without a place in the {noun}."
+            )
     return tuple(said)
 
 

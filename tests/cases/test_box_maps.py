@@ -155,7 +155,7 @@ def test_maps_on_a_canvas_are_cut_to_the_image() -> None:
     for layout, cell in ((fine, 8), (coarse, 16)):
         rows, columns = layout.size
         np.testing.assert_allclose(
-            layout.extent, (0.0, 0.0, columns * cell / 104, rows * cell / 80), rtol=1e-12
+            layout.extent, ((0.0, rows * cell / 80), (0.0, columns * cell / 104)), rtol=1e-12
         )
     found = cnnviz.cam(held, "smooth.0", relu=False)
     assert found.maps[0].shape == (1, 10, 13)

@@ -12,8 +12,6 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 
 import cnnviz
-from cnnviz.errors import LayerError
-from cnnviz.introspection.tracing.map_layout import WHOLE
 
 SIDE, PART = 32, 16
 Cut = Callable[[torch.Tensor], torch.Tensor]
@@ -96,27 +94,77 @@ def test_channels_mask_what_they_see_of_an_image() -> None:
 )
 def test_what_windows_leave_is_not_cut_out(way: Cut) -> None:
     held = cnnviz.capture(_Cuts(way).eval(), _images(), layers=["b"])
-    assert held.layout(("b", 0)).extent == WHOLE
+    assert held.layout(("b", 0)).covers_input
     assert not any("cuts a part" in note for note in cnnviz.cam(held).notes)
 
 
-def test_of_a_part_of_a_signal_units_are_shown_and_heatmaps_refused() -> None:
-    class Cuts(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            torch.manual_seed(0)
-            self.a, self.head = nn.Conv1d(2, 4, 3, padding=1), nn.Linear(4, 3)
+def _canvas(x: torch.Tensor) -> torch.Tensor:
+    room = x.new_zeros(*x.shape[:2], *(size + 8 for size in x.shape[2:]))
+    room[(..., *(slice(3, 3 + size) for size in x.shape[2:]))] = x
+    return room
 
-        def forward(self, signals: torch.Tensor) -> torch.Tensor:
-            return self.head(F.relu(self.a(signals[:, :, 40:])).mean(2))
 
-    model = cnnviz.load(Cuts().eval())
+def _token(x: torch.Tensor) -> torch.Tensor:
+    return torch.cat([x.new_ones(*x.shape[:2], 1), x], 2)
+
+
+Inside = tuple[slice, ...]
+ELSEWHERE: dict[str, tuple[Cut, tuple[int, ...], Inside, Inside]] = {
+    # The size of the input, which part of the map lies over it, and over which part of it.
+    "a part of a signal": (lambda x: x[:, :, 40:], (64,), (slice(0, 24),), (slice(40, 64),)),
+    "a padded signal": (lambda x: F.pad(x, (5, 2)), (64,), (slice(5, 69),), (slice(0, 64),)),
+    "a mirrored border": (
+        lambda x: F.pad(x, (3, 3), mode="reflect"),
+        (64,),
+        (slice(3, 67),),
+        (slice(0, 64),),
+    ),
+    "a signal on a canvas": (_canvas, (64,), (slice(3, 67),), (slice(0, 64),)),
+    "a token before a signal": (_token, (64,), (slice(1, 65),), (slice(0, 64),)),
+    "a part of a volume": (
+        lambda x: x[:, :, :3, 2:, 3:9],
+        (6, 8, 9),
+        (slice(0, 3), slice(0, 6), slice(0, 6)),
+        (slice(0, 3), slice(2, 8), slice(3, 9)),
+    ),
+    "a volume on a canvas": (_canvas, (6, 8, 9), (slice(3, 9), slice(3, 11), slice(3, 12)), ()),
+}
+
+
+class _Elsewhere(_Cuts):
+    def __init__(self, cut: Cut, axes: int) -> None:
+        super().__init__(cut)
+        torch.manual_seed(0)
+        convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+        self.a, self.b = convolution(2, 4, 3, padding=1), convolution(4, 6, 3, padding=1)
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        maps = F.relu(self.b(F.relu(self.a(self.cut(given)))))
+        return self.head(maps.flatten(2).mean(2))
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_maps_of_signals_and_volumes_lie_where_the_network_sees_them(name: str) -> None:
+    cut, size, within, over = ELSEWHERE[name]
+    network = _Elsewhere(cut, len(size)).eval()
+    given = torch.rand(2, 2, *size, generator=torch.Generator().manual_seed(1))
+    model = cnnviz.load(network)
+    found = cnnviz.cam(cnnviz.capture(model, given, layers=["b"]), layer="b", method="hirescam")
+    index = network(given).argmax(1).tolist()
+    wanted = np.zeros((2, *size))
+    by_hand = _by_hand(network.double(), given.double(), "hirescam", index)
+    wanted[(slice(None), *over)] = by_hand[(slice(None), *within)]
+    np.testing.assert_allclose(found.maps[0], wanted, atol=1e-6 * np.abs(wanted).max())
+
+
+def test_of_a_part_of_a_signal_units_and_fine_maps_lie_over_the_part() -> None:
+    network = _Elsewhere(lambda x: x[:, :, 40:], 1).eval()
+    model = cnnviz.load(network)
     signals = torch.rand(1, 2, 64, generator=torch.Generator().manual_seed(1))
+    fine = cnnviz.attribute(model, signals, "guided_gradcam").maps[0]
+    assert fine[..., 40:].any()
+    assert not fine[..., :40].any()
     held = cnnviz.capture(model, signals, layers=["a"])
-    with pytest.raises(LayerError, match="'a' covers a part of the signal alone"):
-        cnnviz.cam(held, layer="a")
-    with pytest.raises(LayerError, match="'a' covers a part of the signal alone"):
-        cnnviz.attribute(model, signals, "guided_gradcam")
     found = cnnviz.deconvnet(model, signals, layer="a", channels=[0])
     assert all(window.starts[0] >= 40 - 1 for window in found.windows[0])
     np.testing.assert_allclose(found.activations[0], held.activations["a"][:, 0].amax(1), rtol=1e-5)

@@ -21,9 +21,9 @@ def test_each_image_is_scaled_by_its_own_maximum_and_one_without_evidence_is_zer
 
 
 def test_maps_of_one_place_cover_one_row_and_one_column() -> None:
-    assert covered(torch.zeros(1, 1, 1), (0.0, 0.0, 1.0, 1.0)) == (1, 1)
-    assert covered(torch.zeros(1, 3, 4), (0.0, 0.0, 8.0, 3.0)) == (1, 1)
-    assert covered(torch.zeros(1, 3, 4), (0.0, 0.0, 0.5, 1.0)) == (3, 8)
+    assert covered(torch.zeros(1, 1, 1), ((0.0, 1.0), (0.0, 1.0))) == (1, 1)
+    assert covered(torch.zeros(1, 3, 4), ((0.0, 3.0), (0.0, 8.0))) == (1, 1)
+    assert covered(torch.zeros(1, 3, 4), ((0.0, 1.0), (0.0, 0.5))) == (3, 8)
 
 
 def drawn(*shape: int) -> torch.Tensor:
@@ -32,7 +32,7 @@ def drawn(*shape: int) -> torch.Tensor:
 
 def test_a_map_that_begins_beside_the_image_is_read_where_each_pixel_lies() -> None:
     maps, (left, top, right, bottom) = drawn(2, 4, 6).double(), (-0.1, 0.2, 0.9, 1.3)
-    found = over_image(maps, (left, top, right, bottom), (7, 9)).numpy()
+    found = over_image(maps, ((top, bottom), (left, right)), (7, 9)).numpy()
     # A cell's value is that of its middle; in between along lines, and beyond them none changes.
     rows, columns = (np.arange(7) + 0.5) / 7, (np.arange(9) + 0.5) / 9
     down = (rows - top) / (bottom - top) * 4 - 0.5

@@ -399,7 +399,7 @@ def test_what_cannot_be_mapped() -> None:
 
 def test_levels_are_summed_at_the_resolution_of_the_one_with_most_places() -> None:
     wide, square = torch.full((1, 2, 6), 3.0), torch.full((1, 4, 4), -1.0)
-    extents = [(0.0, 0.0, 1.0, 1.0)] * 2
+    extents = [((0.0, 1.0), (0.0, 1.0))] * 2
     found = summed([wide, square], extents, relu=False)
     torch.testing.assert_close(found, torch.full((1, 4, 4), 2.0))
     against = summed([wide, square], extents, relu=True)

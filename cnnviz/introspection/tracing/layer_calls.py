@@ -114,16 +114,14 @@ class LayerCalls:
             return None
         key = id(place.field)
         if key not in self._layouts:
-            self._layouts[key] = map_layout(place.field)
+            self._layouts[key] = map_layout(place.field, self._extent)
         return self._layouts[key]
 
     def _over_part(self, layout: MapLayout, field: Field) -> MapLayout:
-        """Return a layout that tells which part of the image its map covers."""
+        """Return a layout that tells which part of the input its map covers."""
         key = (id(layout), id(field))
         if key not in self._parts:
-            seen = seen_part(field, layout, self._extent)
-            cut = any(ends != (0.0, 1.0) for ends in seen)
-            self._parts[key] = layout.over_part(seen) if cut else layout
+            self._parts[key] = replace(layout, told=seen_part(field, layout, self._extent))
         return self._parts[key]
 
     def _output_field(self, mark: Mark) -> ReceptiveField | None:

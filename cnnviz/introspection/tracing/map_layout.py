@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cnnviz.introspection.tracing.field_union import hull
 from cnnviz.introspection.tracing.fields import NOTHING, Field, Pair, Shape
 from cnnviz.introspection.tracing.rules_position import in_step, varies
-from cnnviz.results.space import IMAGE, Space, space_of
+from cnnviz.results.space import Space, space_of
 
 Numbers = NDArray[np.int64]
 
@@ -31,8 +31,13 @@ class NoMap(enum.Enum):
     NO_PLACES = "has no positions that are places of the image"
 
 
-WHOLE = (0.0, 0.0, 1.0, 1.0)
-"""The extent of a map that covers the image, no more and no less."""
+Extent = tuple[tuple[float, float], ...]
+"""From where to where something lies along each axis of the input, as shares of its size."""
+
+
+def whole(axes: int) -> Extent:
+    """Return the extent of what covers an input of so many axes, no more and no less."""
+    return ((0.0, 1.0),) * axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,25 +58,34 @@ class MapLayout:
     order : ndarray of int or None
         For each position of the map, row by row, its place among the positions of `dims`; None
         where these are rows and columns already.
-    extent : (float, float, float, float)
-        What the map covers, left, top, right and bottom, as shares of the width and height of the
-        image: more than the image where the network puts it on a larger canvas, as detectors do,
-        and less where it cuts out a part.
-    cut_out : bool
-        Whether it covers a part of a signal or a volume, which is not told where.
+    told : tuple of (float, float) or None
+        What the map covers of the input, see `extent`; None for the whole of it.
     """
 
     shape: Shape
     dims: tuple[int, ...]
     size: tuple[int, ...]
     order: Numbers | None
-    extent: tuple[float, float, float, float] = WHOLE
-    cut_out: bool = False
+    told: Extent | None = None
 
     @property
     def space(self) -> Space:
         """Which axes the map has."""
         return space_of(len(self.size))
+
+    @property
+    def extent(self) -> Extent:
+        """From where to where the map covers the input along each axis.
+
+        That is more than the input where the network puts it on a larger canvas, as detectors do,
+        and less where it cuts out a part.
+        """
+        return self.told or whole(len(self.size))
+
+    @property
+    def covers_input(self) -> bool:
+        """Whether the map covers the input, no more and no less."""
+        return self.extent == whole(len(self.size))
 
     @property
     def apart(self) -> int:
@@ -106,38 +120,28 @@ class MapLayout:
         usual = self.space.dims
         return self.order is None and self.dims == usual and len(self.shape) == 2 + len(usual)
 
-    def on_canvas(self, canvas: tuple[float, float, float, float]) -> MapLayout:
-        """Return the same for a network that puts the image on a canvas of this extent."""
+    def on_canvas(self, canvas: Extent) -> MapLayout:
+        """Return the same for a network that puts the input on a canvas of this extent."""
         if not self.apart and not self.turned:
-            return replace(self, extent=canvas)
-        if len(self.dims) != 2 or self.turned:
+            return replace(self, told=canvas)
+        if len(self.dims) != len(canvas) or self.turned:
             return self
-        height, width = (self.shape[dim] for dim in self.dims)
         # Of the canvas the positions that stand for no place were left out.
         assert self.order is not None
-        top, left = divmod(int(self.order[0]), width)
-        bottom, right = (1 + last for last in divmod(int(self.order[-1]), width))
-        across, down = (canvas[2] - canvas[0]) / width, (canvas[3] - canvas[1]) / height
-        extent = (
-            canvas[0] + left * across,
-            canvas[1] + top * down,
-            canvas[0] + right * across,
-            canvas[1] + bottom * down,
-        )
-        return replace(self, extent=extent)
-
-    def over_part(self, seen: Sequence[tuple[float, float]]) -> MapLayout:
-        """Return the same for a network that sees a part of the input, from where to where."""
-        if len(seen) != IMAGE.axes:
-            return replace(self, cut_out=True)
-        (top, bottom), (left, right) = seen
-        return replace(self, extent=(left, top, right, bottom))
+        sizes = [self.shape[dim] for dim in self.dims]
+        first, last = (np.unravel_index(int(self.order[end]), sizes) for end in (0, -1))
+        told = []
+        for (begin, end), size, low, high in zip(canvas, sizes, first, last, strict=True):
+            step = (end - begin) / size
+            ends = (begin + int(low) * step, begin + (int(high) + 1) * step)
+            # What covers the input is to do so exactly.
+            told.append((round(ends[0], 12), round(ends[1], 12)))
+        return replace(self, told=tuple(told))
 
     @property
     def on_larger_canvas(self) -> bool:
-        """Whether the map covers more than the image."""
-        left, top, right, bottom = self.extent
-        return min(left, top) < 0.0 or max(right, bottom) > 1.0
+        """Whether the map covers more than the input."""
+        return any(begin < 0.0 or end > 1.0 for begin, end in self.extent)
 
     def fits(self, shape: Shape, images: int) -> bool:
         """Whether an output of this shape, for so many images, is laid out so."""
@@ -211,27 +215,34 @@ def one_place(shape: Shape, space: Space) -> MapLayout | None:
     return MapLayout(shape, space.dims, size, None) if shape[2:] == size else None
 
 
-def map_layout(field: Field) -> MapLayout | None:
+def map_layout(field: Field, image: Sequence[int]) -> MapLayout | None:
     """Return how a tensor whose elements stand for these places holds a map; None if it does not.
 
     The positions must fill a grid of rows and columns, each place once; or lie along a dimension
     of rows and one of columns, in the order of the image. What was put where the images are, such
     as crops or mirrored copies, makes a grid only where each has a place of its own.
+
+    Parameters
+    ----------
+    field : Field
+        Which place of the input each element stands for.
+    image : sequence of int
+        The size of the input along each axis.
     """
-    found = _laid_out(field)
+    found = _laid_out(field, image)
     if found is not None or len(field.shape) < 3:
         return found
     united = [hull(field, [dim]) for dim in (1, -1)]
     # Where some channels are mirrored or rolled, rows and columns unite to longer spans than they.
     for one in sorted(united, key=_length):
-        found = _laid_out(one) if _tells_as_much(one, field) and in_step(one) else None
+        found = _laid_out(one, image) if _tells_as_much(one, field) and in_step(one) else None
         if found is not None:
             return found
     return None
 
 
-def _laid_out(field: Field) -> MapLayout | None:
-    found = _upright(field) or _gathered(field) or _framed(field)
+def _laid_out(field: Field, image: Sequence[int]) -> MapLayout | None:
+    found = _upright(field, image) or _gathered(field) or _framed(field)
     return found if found is None or 0 not in found.dims or _apart(field, found.dims) else None
 
 
@@ -257,7 +268,7 @@ def _length(field: Field) -> float:
 
 def _apart(field: Field, dims: tuple[int, ...]) -> bool:
     """Whether neighbouring places have less than half of themselves in common."""
-    for axis in (0, 1):
+    for axis in range(len(field.spans)):
         first, last = _ends(field, axis, dims)
         held = first < NOTHING
         middles = np.unique((first[held] - last[held]) / 2.0)
@@ -268,7 +279,7 @@ def _apart(field: Field, dims: tuple[int, ...]) -> bool:
     return True
 
 
-def _upright(field: Field) -> MapLayout | None:
+def _upright(field: Field, image: Sequence[int]) -> MapLayout | None:
     along = []
     for axis in range(len(field.spans)):
         dims = _dims_of(field, axis)
@@ -280,9 +291,19 @@ def _upright(field: Field) -> MapLayout | None:
     for axis, dim in enumerate(along):
         centres = _centres(field, axis, (dim,))
         held = centres[np.isfinite(centres)]
-        if (np.diff(held) < 0).any():
+        if (np.diff(held) < 0).any() or (len(held) < len(centres) and _whole(held, image[axis])):
             return None
     return MapLayout(field.shape, tuple(along), tuple(field.shape[dim] for dim in along), None)
+
+
+def _whole(held: NDArray[np.float64], side: int) -> bool:
+    """Whether places cover an axis, so that others, padding or a class token, are set apart.
+
+    Behind a causal convolution they do not: what looks back into padding stands for the first
+    places, and of the last there is no middle of a window.
+    """
+    step = float(np.diff(held).max(initial=1.0))
+    return bool(len(held) and held[0] < step and side - 1 - held[-1] < step)
 
 
 def _gathered(field: Field) -> MapLayout | None:
@@ -308,30 +329,29 @@ def _gathered(field: Field) -> MapLayout | None:
 
 
 def _framed(field: Field) -> MapLayout | None:
-    """Return the layout of rows and columns with a frame around them that stands for no place.
+    """Return the layout of a map with a frame around it that stands for no place.
 
-    Neighbours may stand for the same place, as in a map that was enlarged. Only images are put on a
-    larger canvas.
+    Neighbours may stand for the same place, as in a map that was enlarged.
     """
-    if len(field.spans) != IMAGE.axes:
+    axes = range(len(field.spans))
+    dims = tuple(sorted({dim for axis in axes for dim in _dims_of(field, axis)}))
+    if len(dims) != len(axes):
         return None
-    dims = tuple(sorted({*_dims_of(field, 0), *_dims_of(field, 1)}))
-    if len(dims) != 2:
+    shape = tuple(field.shape[dim] for dim in dims)
+    centres = [_centres(field, axis, dims).reshape(shape) for axis in axes]
+    standing = np.isfinite(centres).all(0)
+    # Those along each axis where a place of the input stands, whatever lies along the others.
+    held = [np.unique(numbers) for numbers in np.nonzero(standing)]
+    size = tuple(map(len, held))
+    if min(size) < 2 or standing.sum() != math.prod(size):
         return None
-    shape = (field.shape[dims[0]], field.shape[dims[1]])
-    rows, columns = (_centres(field, axis, dims).reshape(shape) for axis in (0, 1))
-    standing = np.isfinite(rows) & np.isfinite(columns)
-    down, across = (np.flatnonzero(standing.any(axis)) for axis in (1, 0))
-    if len(down) < 2 or len(across) < 2 or standing.sum() != len(down) * len(across):
-        return None
-    inner = np.ix_(down, across)
-    down_steps, across_steps = np.diff(rows[inner], axis=0), np.diff(columns[inner], axis=1)
-    if min(down_steps.min(), across_steps.min()) < 0 or not down_steps.any():
-        return None
-    if not across_steps.any():
-        return None
-    order = np.arange(shape[0] * shape[1]).reshape(shape)[inner].reshape(-1)
-    return MapLayout(field.shape, dims, (len(down), len(across)), order)
+    inner = np.ix_(*held)
+    for axis, centre in enumerate(centres):
+        steps = np.diff(centre[inner], axis=axis)
+        if steps.min() < 0 or not steps.any():
+            return None
+    order = np.arange(math.prod(shape)).reshape(shape)[inner].reshape(-1)
+    return MapLayout(field.shape, dims, size, order)
 
 
 def _numbered(values: NDArray[np.float64]) -> tuple[int, Numbers]:

@@ -14,7 +14,7 @@ from cnnviz.introspection.function_calls import unwatched
 from cnnviz.introspection.memory_order import memory_of
 from cnnviz.introspection.operation_mode import OperationMode
 from cnnviz.introspection.tracing import fields
-from cnnviz.introspection.tracing.canvas import Canvas, canvas_of
+from cnnviz.introspection.tracing.canvas import canvas_of
 from cnnviz.introspection.tracing.costs import (
     common_name,
     is_uncounted,
@@ -35,6 +35,7 @@ from cnnviz.introspection.tracing.field_state import (
     says_the_same,
 )
 from cnnviz.introspection.tracing.layer_calls import LayerCalls
+from cnnviz.introspection.tracing.map_layout import Extent
 from cnnviz.introspection.tracing.operation import Operation, tensors
 from cnnviz.introspection.tracing.rules_layout import padded as with_padding
 from cnnviz.introspection.tracing.rules_layout import wrapped
@@ -93,7 +94,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         whole = fields.of_image(self._extent, int(image.shape[1]))
         self._marks[image] = Depends(whole, whole, Place(whole))
         self._flow = DataFlow(image)
-        self._canvas: Canvas | None = None
+        self._canvas: Extent | None = None
         self._regions = False
         self._visits: list[Visit] = []
         self._rows: list[Row] = []

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnviz.introspection.tracing.fields import NOTHING, AxisFields, Field
-from cnnviz.introspection.tracing.map_layout import MapLayout
+from cnnviz.introspection.tracing.map_layout import Extent, MapLayout
 
 _FEW, _SEVERAL, _LEAST_SHARE = 2, 4, 0.02
 """Pixels, and the share of a side, that have to be cut off. Windows that do not fit leave less than
 a position of the map at the end, and resizing to a fraction leaves single pixels at both."""
 
 
-def seen_part(field: Field, layout: MapLayout, image: Sequence[int]) -> list[tuple[float, float]]:
+def seen_part(field: Field, layout: MapLayout, image: Sequence[int]) -> Extent:
     """Return from where to where a map sees the image along each axis, as shares of its size.
 
     Where it is not cut, that is the whole image, also where windows leave a few pixels at its end.
@@ -27,7 +27,7 @@ def seen_part(field: Field, layout: MapLayout, image: Sequence[int]) -> list[tup
         The size of the image along each axis.
     """
     axes = zip(field.spans, layout.size, image, strict=True)
-    return [_seen(span, count, side) for span, count, side in axes]
+    return tuple(_seen(span, count, side) for span, count, side in axes)
 
 
 def _seen(span: AxisFields, count: int, side: int) -> tuple[float, float]:

@@ -10,9 +10,9 @@ from torch import nn
 
 from cnnviz.introspection.layers import kind
 from cnnviz.introspection.memory_order import memory_of
-from cnnviz.introspection.tracing.canvas import Canvas
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.field_state import FREE, Mark
+from cnnviz.introspection.tracing.map_layout import Extent
 from cnnviz.introspection.tracing.terms import Terms
 from cnnviz.introspection.tracing.trace import LayerCall
 
@@ -29,7 +29,7 @@ class Row:
     block: bool
     kernel: bool = False
     """Whether the output went into a convolution as its weights."""
-    canvas: Canvas | None = None
+    canvas: Extent | None = None
     """The canvas that the image had been put on by then."""
     regions: bool = False
     """Whether regions had been cut out of maps by then."""
