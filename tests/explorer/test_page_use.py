@@ -330,7 +330,7 @@ def test_two_photos_stand_side_by_side_and_follow_each_other(browser, tmp_path) 
 
 def test_two_networks_are_matched_by_names_of_classes(browser, tmp_path) -> None:
     model, photo, _ = page_of("shapes-residual")
-    names = [f"{k}" for k in range(28)] + ["star", "ring"]
+    names = [f"{k}" for k in range(27)] + ["STAR", "star", "Star"]
     other = cnnviz.load(Small().eval(), categories=names)
     small = photo[::3, ::3]
     path = explore(model, small, compare_model=other).save(tmp_path / "page.html")
@@ -342,11 +342,20 @@ def test_two_networks_are_matched_by_names_of_classes(browser, tmp_path) -> None
     assert "," not in visit.page.inner_text(".where").partition(" · ")[0]
     star = [model.category(k) for k in range(10)].index("star")
     visit.page.evaluate(f"cnnviz.app.update({{ class: {star} }})")
+    # Of names that differ in capitals only, the one that is spelt alike is meant.
     assert visit.page.evaluate("cnnviz.apps[1].state.class") == 28
+    visit.page.evaluate(f"cnnviz.app.update({{ class: {star}, against: 0 }})")
+    assert visit.page.evaluate("cnnviz.apps[1].state.against") is None
+    assert f"no class “{model.category(0)}”" in visit.page.inner_text("#told-2")
+    visit.page.evaluate(f"cnnviz.app.update({{ class: {star}, against: null }})")
+    assert "no class" not in visit.page.inner_text("#told-2")
     before = visit.page.evaluate("cnnviz.apps[1].state.class")
     visit.page.evaluate("cnnviz.app.update({ class: 0, channel: 5 })")
     # This one knows no such class, and its channels are others.
     assert visit.page.evaluate("cnnviz.apps[1].state.class") == before
+    said = f"no class “{model.category(0)}”: it is asked about star. "
+    assert said in visit.page.inner_text("#told-2")
+    assert "no class" not in visit.page.inner_text("#told")
     assert visit.page.evaluate("cnnviz.apps[1].state.channel") is None
     assert visit.complaints == []
     visit.leave()

@@ -9,21 +9,15 @@ const SAME = ["method", "signed", "opacity", "clip", "colours", "at", "by"];
  * @param {App[]} apps
  */
 export function link(apps) {
+  const others = (/** @type {App} */ app) => apps.filter((one) => one !== app);
   const linked = {
     lead: apps[0],
-    follow: (/** @type {App} */ from, /** @type {any} */ patch) => {
-      for (const to of apps) {
-        if (to === from) continue;
-        Object.assign(to.state, translated(from, to, patch));
-        to.draw();
-      }
-    },
-    point: (/** @type {App} */ from, /** @type {[number, number]|null} */ at) => {
-      for (const to of apps) {
-        if (to === from) continue;
-        to.aim(at);
-      }
-    },
+    follow: (/** @type {App} */ from, /** @type {any} */ patch) => others(from).forEach((to) => {
+      Object.assign(to.state, translated(from, to, patch));
+      to.draw();
+    }),
+    foreign: (/** @type {App} */ to) => apps.flatMap((from) => foreign(from, to, differing(from))),
+    point: (/** @type {App} */ from, /** @type {[number, number]|null} */ at) => others(from).forEach((to) => to.aim(at)),
   };
   for (const app of apps) app.linked = linked;
   linked.follow(apps[0], differing(apps[0]));
@@ -50,24 +44,44 @@ export function differing(app) {
  * @returns {any}
  */
 function translated(from, to, patch) {
-  const same = from.data.sha === to.data.sha;
   /** @type {any} */
   const found = {};
   for (const name of SAME) if (name in patch) found[name] = patch[name];
-  for (const name of ["class", "against"]) {
-    if (!(name in patch)) continue;
-    const index = patch[name] === null ? null : named(to.data.names, from.data.names[patch[name]]);
-    if (index !== -1) found[name] = index;
-  }
+  for (const name of ["class", "against"]) if (name in patch) found[name] = indexOf(from, to, patch[name]);
+  // Half of a question would be another question: a class that is not known here changes nothing.
+  if (foreign(from, to, patch)[0]) Object.assign(found, { class: to.state.class, against: null });
   if ("layer" in patch) {
     found.layer = Math.max(0, to.data.layers.length - (from.data.layers.length - patch.layer));
     Object.assign(found, { channel: null, scales: new Map(), conv: null });
   }
-  if (same) for (const name of ["channel", "scales", "conv", "step"]) if (name in patch) found[name] = patch[name];
+  if (from.data.sha === to.data.sha) for (const name of ["channel", "scales", "conv", "step"]) if (name in patch) found[name] = patch[name];
   return found;
 }
 
-/** @param {string[]} names @param {string} name */
-function named(names, name) {
-  return names.findIndex((one) => one.toLowerCase() === name.toLowerCase());
+/**
+ * Return the names of classes of a change that another subject does not have.
+ * @param {App} from
+ * @param {App} to
+ * @param {any} patch
+ * @returns {string[]}
+ */
+function foreign(from, to, patch) {
+  return [patch.class, patch.against].filter((k) => (indexOf(from, to, k) ?? 0) < 0).map((k) => from.data.names[k]);
+}
+
+/**
+ * Return which class of another subject has the name of one, -1 where none has; null is null.
+ *
+ * Two classes may share a name: ImageNet has a dog "Cardigan" and a garment "cardigan". The one of
+ * the same number is meant, or else the one that is spelt alike.
+ * @param {App} from
+ * @param {App} to
+ * @param {number|null} k
+ */
+function indexOf(from, to, k) {
+  if (k == null) return null;
+  const { names } = to.data;
+  const name = from.data.names[k];
+  const alike = (/** @type {number} */ j) => names[j]?.toLowerCase() === name.toLowerCase();
+  return [k, names.indexOf(name), ...names.keys()].find(alike) ?? -1;
 }

@@ -22,10 +22,11 @@ export function told(app) {
     app.update({ opacity: opacity > 0 ? 0 : before });
   });
   return () => {
-    const { state } = app;
-    app.says("told", words(app));
+    const { state, data } = app;
+    const foreign = app.linked?.foreign(app).join("”, “");
+    app.says("told", (foreign ? app.words("foreign", foreign, data.names[state.class]) : "") + words(app));
     back.hidden = state.channel === null && state.against === null;
-    says(back, `Back to where it found ${app.data.names[state.class]}`);
+    says(back, `Back to where it found ${data.names[state.class]}`);
     mute.hidden = state.channel === null;
     more.hidden = state.channel === null;
     if (state.channel !== null) mute.show();
@@ -42,12 +43,9 @@ function words(app) {
   const held = state.channel === null && !layer.head ? layer.methods[state.method] : null;
   const steps = held ? `, values rounded to ${held.levels} levels` : "";
   if (state.opacity === 0) return app.words("photo alone", state.channel === null ? name : `channel ${state.channel}`);
-  const missing = shownMap(app) === null;
-  const what = state.channel !== null ? `Where channel ${state.channel} ${state.scales.get(state.channel) === 0 ? "responded before it was muted" : "responds, and how strongly"}`
-    : state.against !== null ? `${data.methodNames[state.method]}: ${app.words("for one", name, data.names[state.against])}`
-      : state.signed ? `${data.methodNames[state.method]}: ${app.words("signed", name)}`
-        : `${data.methodNames[state.method]}: where the network found ${name}`;
-  if (!missing) return `${what}, at ${layer.said} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
+  const what = state.channel !== null ? app.words(state.scales.get(state.channel) === 0 ? "responded" : "responds", state.channel)
+    : `${data.methodNames[state.method]}: ${state.against !== null ? app.words("for one", name, data.names[state.against]) : app.words(state.signed ? "signed" : "found", name)}`;
+  if (shownMap(app)) return `${what}, at ${layer.said} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
   const none = rowOf(layer, state.class) < 0 ? state.class : state.against;
   return app.words("no map", data.names[none], layer.said, layer.classes.length);
 }
