@@ -19,7 +19,12 @@ from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import beside_each_other, layer_said, listed
 from cnnviz.views.pictures import array_feature_maps
-from cnnviz.views.pictures.feature_maps import MOST_ON_SHEET, draw_feature_maps, sheet_layout
+from cnnviz.views.pictures.feature_maps import (
+    MOST_ON_SHEET,
+    draw_feature_maps,
+    shared_width,
+    sheet_layout,
+)
 
 Order = Literal["peak", "mean", "spread", "index"]
 
@@ -207,7 +212,8 @@ class FeatureMaps(TableResult):
             return array_feature_maps.draw(self, into)
         if self._on_sheet:
             return draw_feature_maps(self, into)
-        grid = self._grid()
+        shared = shared_width(self, into, _KEY, labelled=len(self.shown) <= _MOST_LABELLED)
+        grid = self._grid(shared.columns if shared else None)
         height, width = grid.pixels.shape[:2]
         across = 8.4
         beside = 1.7 * self.photo.shape[0] / self.photo.shape[1] + _KEY
@@ -215,7 +221,8 @@ class FeatureMaps(TableResult):
         # A narrow photo is drawn smaller, as a whole, rather than the figure longer.
         down = max(min(beside, _TALLEST), grown)
         figure = drawing.canvas(across + 2.0, down + 0.5, into)
-        photo, maps = figure.subplots(1, 2, width_ratios=[1.7, across])
+        widths = shared.ratios if shared else (1.7, across)
+        photo, maps = figure.subplots(1, 2, width_ratios=widths)
         drawing.show(photo, upwards(self.photo, self.axis_names), smooth=True)
         photo.set_anchor("N")
         photo.set_xlabel(self._key(), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
@@ -245,12 +252,14 @@ class FeatureMaps(TableResult):
         largest = float(np.abs(self.peak[list(self.shown)]).max()) if self.shown else value
         return f"{channel}  {beside_each_other([value, largest])[0]}"
 
-    def _grid(self) -> mosaics.Mosaic:
+    def _grid(self, columns: int | None = None) -> mosaics.Mosaic:
         labelled = len(self.shown) <= _MOST_LABELLED
         side = 96 if len(self.shown) <= 64 else 48
         tiles = [drawing.fit(self.paint(channel), 2 * side) for channel in self.shown]
         side = max(side, tiles[0].shape[0])
-        return mosaics.mosaic(np.stack(tiles), side=side, labels=round(0.2 * side) * labelled)
+        return mosaics.mosaic(
+            np.stack(tiles), columns=columns, side=side, labels=round(0.2 * side) * labelled
+        )
 
     def paint(self, channel: int) -> drawing.Pixels:
         """Return the map of a channel in colours, on a scale of its own."""

@@ -12,6 +12,7 @@ from cnnviz.results import drawing, mosaics
 from cnnviz.results.array_pictures import upwards
 from cnnviz.results.text import beside_each_other, first_few, shortened
 from cnnviz.units.projection.windows import cut, overlap
+from cnnviz.views.pictures.beside_photo import beside_photo, room_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,8 +34,8 @@ REACH = 99.5
 _SEAM = 2
 _LABEL = 0.27
 """Inches that two lines of label take."""
-_KEY = 0.9
-"""Inches that the words below the photo take."""
+_KEY, _LONG_KEY = 0.9, 1.25
+"""Inches that the words below the photo take, and the most that they do."""
 _MOST_PLACES = 16
 _MOST_FRAMED = 0.4
 _MOST_CUT = 0.6
@@ -43,8 +44,8 @@ _DIMMED = 0.7
 """How much of the grey of empty tiles lies over the photo outside a window."""
 _LINE, _FRAME = 2, (42, 111, 219)
 """Pixels of a window's frame, and its colour, that of `drawing.ACCENT`."""
-_PHOTO = 2.6
-"""Inches that the photo is wide, where the picture has its own size."""
+_PHOTO, _TITLE = 2.6, 0.5
+"""Inches that the photo is wide, where the picture has its own size, and of the title."""
 _LETTER = 0.062
 """Inches of the width of a letter of a channel's number."""
 _SIDES, _BETWEEN = 0.2, 0.1
@@ -57,13 +58,38 @@ def draw(found: Projections, into: drawing.Canvas | None = None) -> drawing.Canv
     across, grid = _grid(found)
     if into is not None and drawing.too_narrow(into, across + _PHOTO * alone):
         return _in_a_column(found, into)
+    room = room_in(into, _TITLE) if into is not None and alone else None
+    if into is not None and room is not None:
+        return _filling(found, into, room)
     least = _PHOTO * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
     down = min(24.0, max(least, across * grid.pixels.shape[0] / grid.pixels.shape[1]))
-    figure = drawing.canvas(across + _PHOTO * alone, down + 0.5, into)
+    figure = drawing.canvas(across + _PHOTO * alone, down + _TITLE, into)
     axes = figure.subplots(1, 2, width_ratios=[_PHOTO, across]) if alone else [figure.subplots()]
     if alone:
         _places(axes[0], found, _photo_inches(figure, found, across))
     _panel(axes[-1], found, grid)
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def _filling(
+    found: Projections, figure: drawing.Canvas, room: tuple[float, float]
+) -> drawing.Canvas:
+    """Draw the tiles of one photo as large as a room in inches, such as a slide, lets them be."""
+    height, width = _grid(found)[1].side
+    shared = beside_photo(
+        found.activations.size,
+        room,
+        tile=height / width,
+        label=_LABEL,
+        photo=found.photos.shape[1] / found.photos.shape[2],
+        key=_LONG_KEY,
+        least=_PHOTO,
+    )
+    _, grid = _grid(found, shared.tiles, shared.columns)
+    axes = figure.subplots(1, 2, width_ratios=shared.ratios)
+    _places(axes[0], found, shared.photo)
+    _panel(axes[1], found, grid)
     drawing.heading(figure, found.summary())
     return figure
 
@@ -73,7 +99,7 @@ def _in_a_column(found: Projections, figure: drawing.Canvas) -> drawing.Canvas:
     alone = len(found.images) == 1
     across = drawing.width_of(figure) - _SIDES
     most = max(1, int(across / (_LETTER * _longest_line(found) + _BETWEEN)))
-    _, grid = _grid(found, across, most)
+    _, grid = _grid(found, across, min(most, _grid(found)[1].columns))
     heights = [across * grid.pixels.shape[0] / grid.pixels.shape[1] + _LABEL]
     if alone:
         tall = _PHOTO * found.photos.shape[1] / found.photos.shape[2]
@@ -118,10 +144,12 @@ def _panel(axes: Axes, found: Projections, grid: mosaics.Mosaic) -> None:
         _name_columns(axes, grid, found, groups)
 
 
-def _grid(found: Projections, across: float = 0.0, most: int = 0) -> tuple[float, mosaics.Mosaic]:
+def _grid(
+    found: Projections, across: float = 0.0, columns: int = 0
+) -> tuple[float, mosaics.Mosaic]:
     """Return how many inches wide the tiles are drawn, and the tiles.
 
-    A column of a paper has a width, in inches, and at `most` so many tiles of a photo in a row.
+    Both are chosen unless they are given: a width in inches, and so many tiles of a photo in a row.
     """
     large = in_place(found)
     tile = _on_photo if large else _pair
@@ -129,8 +157,7 @@ def _grid(found: Projections, across: float = 0.0, most: int = 0) -> tuple[float
     height, width = tiles[0].shape[:2]
     alone = len(found.images) == 1
     if alone:
-        columns = mosaics.columns_for(len(tiles), height / width, wide=2.2)
-        columns = min(columns, most or columns)
+        columns = columns or mosaics.columns_for(len(tiles), height / width, wide=2.2)
     else:
         groups = 1 if across else _groups(found, height / width)
         columns = groups * len(found.images)
