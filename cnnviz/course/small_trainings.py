@@ -21,6 +21,11 @@ MOST = 12
 """At most how many seeds: of more there are too many choices of signs to count."""
 
 
+def cannot_show(seeds: int) -> str:
+    """Say that so many seeds show no difference."""
+    return f"no difference that {'this seed' if seeds == 1 else 'these seeds'} can show"
+
+
 @dataclass(frozen=True)
 class Scenes:
     """Scenes with their classes: uint8 [N, side, side, 3] and [N]."""

@@ -88,7 +88,7 @@ def _scale_words(found: Convolution) -> str:
 def _moving(found: Convolution) -> str:
     return (
         "Saved as .gif or .webp it shows the kernel at "
-        + ("every position" if found.small else "some positions, row by row")
+        + ("every position" if found.small else "some positions, row by row,")
         + " and the result as it is filled."
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.course.small_trainings import FEWEST, LEVEL
+from cnnviz.course.small_trainings import FEWEST, LEVEL, cannot_show
 from cnnviz.course.transfer import BATCH, HEAD_RATE, PENALTY, WEIGHT_DECAY
 from cnnviz.course.transfer_tasks import TASKS
 from cnnviz.results.text import itemised, joined, layer_said, mean_and_spread, plural, whole_percent
@@ -44,7 +44,7 @@ def compared(found: TransferLearning, pair: int) -> str:
     said = [f"better by {joined(better)}"] if better else []
     said += [f"worse by {joined(worse)}"] if worse else []
     if unclear:
-        said.append(f"no difference that these seeds can show with {joined(unclear)}")
+        said.append(f"{cannot_show(len(found.seeds))} with {joined(unclear)}")
     return f"{first.capitalize()} against {other}: {itemised(said, len(said))}"
 
 
@@ -61,7 +61,7 @@ def changed(found: TransferLearning) -> str:
         f"{layer_said(found.layers[-1])} {mean_and_spread(last)}"
     )
     if found.change_chance > LEVEL:
-        return f"Fine-tuning: {measured}, no difference that these seeds can show"
+        return f"Fine-tuning: {measured}, {cannot_show(len(found.seeds))}"
     deep = float(first.mean()) > float(last.mean())
     return (
         f"Fine-tuning changed the {'last' if deep else 'first'} layer more than the "
@@ -128,7 +128,8 @@ def _lines_told(found: TransferLearning) -> str:
 
 def _spread_told(found: TransferLearning) -> str:
     if len(found.seeds) < 2:
-        return "There is one seed, so that nothing is known of the spread."
+        each = ": a difference is one dot" if found.pairs else ""
+        return f"There is one seed, so that nothing is known of the spread{each}."
     own = "samples and batches" if {TUNED, SCRATCH} & {*found.methods} else "samples"
     alike = ", the same for all methods" if len(found.methods) > 1 else ""
     drawn = ", and from scratch weights of its own" if SCRATCH in found.methods else ""
@@ -138,13 +139,10 @@ def _spread_told(found: TransferLearning) -> str:
     )
     if not found.pairs:
         return spread
-    few = (
-        f" With fewer than {FEWEST} seeds no difference can be shown."
-        if len(found.seeds) < FEWEST
-        else ""
-    )
+    each = f"{spread} Differences are taken seed by seed: a dot for each, a bar at the mean"
+    if len(found.seeds) < FEWEST:
+        return f"{each}. With fewer than {FEWEST} seeds no difference can be shown."
     return (
-        f"{spread} Differences are taken seed by seed: a dot for each, a bar at the mean, "
-        "filled where at most one in twenty choices of their signs has a mean as far from 0 "
-        f"(Fisher 1935), each number of samples by itself.{few}"
+        f"{each}, filled where at most one in twenty choices of their signs has a mean as far from "
+        "0 (Fisher 1935), each number of samples by itself."
     )

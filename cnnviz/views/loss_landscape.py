@@ -163,9 +163,10 @@ class LossLandscape(Result):
         lost = int((~np.isfinite(self.losses)).sum())
         grey = f" At {lost} points it is not a finite number: grey." if lost else ""
         told = "".join(f" {note}" for note in self.notes)
-        count = plural(self.images, space_of(self.axes).noun)
+        images = plural(self.images, space_of(self.axes).noun)
+        over = f"mean over {images}" if self.images > 1 else images
         return (
-            f"The loss of {self.name} ({self.kind}, mean over {count}) {way}; the cross marks the "
+            f"The loss of {self.name} ({self.kind}, {over}) {way}; the cross marks the "
             "network. A step of 1 changes each filter by its own norm, biases and batch norm "
             f"parameters stay ({self.moved:,} of {self.parameters:,} numbers move). "
             f"{self.labels}{norms}{grey}{told}"

@@ -294,8 +294,9 @@ def _surface(
             load(), "shapes", points=_POINTS, count=_IMAGES, seed=seed, progress=progress
         )
     if isinstance(surface, LossLandscape):
+        mean = "mean over " if surface.images > 1 else ""
         title = (
-            f"{surface.kind} of {surface.name}, mean over {plural(surface.images, 'image')}, "
+            f"{surface.kind} of {surface.name}, {mean}{plural(surface.images, 'image')}, "
             "along two random directions"
         )
         found = measured(title, surface.x, surface.y, surface.losses)

@@ -20,7 +20,7 @@ from cnnviz.course.overfitting import (
     recipes,
     train,
 )
-from cnnviz.course.small_trainings import FEWEST, LEVEL, MOST, sign_flip
+from cnnviz.course.small_trainings import FEWEST, LEVEL, MOST, cannot_show, sign_flip
 from cnnviz.datasets.shapes import CLASSES
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
@@ -153,16 +153,11 @@ class Overfitting(Result):
             word = "lowers" if mean < 0.0 else "raises"
             parts.append(f"{name} {word} it by {mean_and_spread(np.sign(mean) * row)}{unit}")
         if unclear:
-            parts.append(f"no difference that these seeds can show with {joined(unclear, 'or')}")
+            parts.append(f"{cannot_show(len(self.seeds))} with {joined(unclear, 'or')}")
         return itemised(parts, len(parts))
 
     def caption(self) -> str:
         """Say what was trained on what, how it was judged, and of what the spread is."""
-        few = (
-            f" With fewer than {FEWEST} seeds no difference can be shown."
-            if len(self.seeds) < FEWEST
-            else ""
-        )
         several = len(self.seeds) > 1
         spread = " ± is one standard deviation over the seeds." if several else ""
         return (
@@ -177,10 +172,17 @@ class Overfitting(Result):
             "takes the plain network at the epoch of least loss (dots) on the "
             f"{self.validation_scenes} validation scenes. At the bottom the change from the plain "
             f"network's end to each, on {self.test_scenes} other scenes, which chose nothing: a "
-            f"dot for each seed{', a bar at the mean' if several else ''}; filled where at most "
-            "one in twenty choices of the signs of these differences has a mean as far from 0 "
-            f"(Fisher 1935), each technique by itself.{spread}{few} Other amounts of each, "
-            "or more scenes, come out differently."
+            f"{'dot for each seed, a bar at the mean' if several else 'dot'}{self._judged()}"
+            f"{spread} Other amounts of each, or more scenes, come out differently."
+        )
+
+    def _judged(self) -> str:
+        """Say which dots are filled, or that none can be, and why."""
+        if len(self.seeds) < FEWEST:
+            return f". With fewer than {FEWEST} seeds no difference can be shown."
+        return (
+            "; filled where at most one in twenty choices of the signs of these differences has a "
+            "mean as far from 0 (Fisher 1935), each technique by itself."
         )
 
     def _lines_told(self) -> str:

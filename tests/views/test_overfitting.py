@@ -104,9 +104,15 @@ def test_few_seeds_show_nothing_and_the_caption_says_so(tiny) -> None:
     assert "lowers" not in tiny.summary()
     assert "fewer than 6 seeds no difference" in tiny.caption()
     plain = np.arange(3.0, 9.0)
-    assert "fewer than 6 seeds" not in made_up(tiny, [plain] * 4).caption()
+    many = made_up(tiny, [plain] * 4).caption()
+    assert "fewer than 6 seeds" not in many
+    assert "filled" in many
+    assert "filled" not in tiny.caption()
     one = cnnviz.overfitting(**{**TINY, "seeds": 1, "epochs": 1})
     assert "±" not in one.summary()
+    assert "that this seed can show" in one.summary()
+    for word in ("each seed", "mean", "filled"):
+        assert word not in one.caption()
 
 
 def test_the_picture_draws_the_curves_the_stops_and_the_changes(tiny) -> None:

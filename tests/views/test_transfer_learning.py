@@ -192,7 +192,9 @@ def test_that_late_layers_change_more_is_said_only_where_it_is_shown(tiny) -> No
     assert np.isnan(unknown.change_chance)
     assert "no difference that these seeds can show" in tiny.changed()
     assert "fewer than 6 seeds no difference" in tiny.caption()
+    assert "filled" not in tiny.caption()
     assert "fewer than 6" not in found.caption()
+    assert "filled" in found.caption()
 
 
 def test_the_picture_draws_means_bands_and_every_difference(tiny) -> None:

@@ -31,7 +31,7 @@ class BesidePhoto:
 
     @property
     def ratios(self) -> tuple[float, float]:
-        """The widths of the two panels; what is left over lies beside the tiles, which stay left."""
+        """The widths of the two panels; what is left over lies to the right of the tiles."""
         return self.photo, self.tiles + self.spare
 
 
