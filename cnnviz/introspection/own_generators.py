@@ -26,6 +26,7 @@ _FAR = 12
 _PLAIN = frozenset((bool, int, float, str, bytes, type(None), type, types.ModuleType))
 _LIBRARIES = (sys.stdlib_module_names | {"cnnviz", "numpy", "timm", "torch", "torchvision"}) - {
     "__main__",
+    "collections",  # UserDict
     "types",  # SimpleNamespace
 }
 """Whose objects and functions are not gone into: their generators are the global ones."""

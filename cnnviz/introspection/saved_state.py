@@ -54,6 +54,7 @@ class SavedState:
         self._containers: dict[int, tuple[Any, Any]] = {}
         self._empty: list[Any] = []
         self._tensors: dict[int, torch.Tensor] = {}
+        self._arrays: dict[int, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
         self._generators = OwnGenerators()
         self._others: dict[int, Any] = {}
         self._parameters: dict[int, nn.Parameter] = {}
@@ -102,6 +103,7 @@ class SavedState:
         yield from _carefully(self._attribute_steps())
         yield from _carefully(self._container_steps())
         yield from _carefully(self._flag_steps())
+        yield from _carefully(self._array_steps())
         yield from self._generators.steps
         yield from _carefully(self._values.steps())
 
@@ -117,6 +119,11 @@ class SavedState:
         for container, copy in self._containers.values():
             if not same_entries(container, copy):
                 yield partial(put_back, container, copy)
+
+    def _array_steps(self) -> Iterator[Callable[[], None]]:
+        for array, copy in self._arrays.values():
+            if array.shape != copy.shape or array.tobytes() != copy.tobytes():
+                yield partial(np.copyto, array, copy)
 
     def _flag_steps(self) -> Iterator[Callable[[], None]]:
         for parameter, requires_grad, grad in self._flags:
@@ -151,10 +158,10 @@ class SavedState:
         """Note what a value holds that a pass may change."""
         if isinstance(value, torch.Tensor):
             self._note_tensor(value)
-        elif isinstance(value, nn.Module) or id(value) in self._others:
+        elif isinstance(value, nn.Module) or id(value) in self._others or id(value) in self._arrays:
             return
         elif isinstance(value, np.ndarray):
-            self._note_array(value)
+            self._arrays[id(value)] = value, value.copy()
         else:
             self._others[id(value)] = value
             entries = self._entries(value)
@@ -186,13 +193,6 @@ class SavedState:
         elif isinstance(tensor, torch.Tensor) and tensor.grad_fn is None:
             # What was computed with a graph is a result that is kept, not a state.
             self._tensors[id(tensor)] = tensor
-
-    def _note_array(self, array: np.ndarray[Any, Any]) -> None:
-        if array.flags.writeable and id(array) not in self._tensors:
-            try:
-                self._tensors[id(array)] = torch.from_numpy(array)
-            except (TypeError, ValueError):
-                return  # of texts or objects, or backwards: none that torch could read
 
 
 def _is_learned(entry: nn.Module | nn.Parameter | None) -> bool:
@@ -283,7 +283,9 @@ class _Dense:
         if not plain or tensor.is_meta or tensor.is_nested:
             return None
         alias = tensor.detach()
-        if alias.is_contiguous() and not alias.is_quantized and not alias.is_complex():
+        # One without values counts as contiguous whatever its strides, and may not be viewed.
+        flat = alias.is_contiguous() and alias.numel() > 0
+        if flat and not alias.is_quantized and not alias.is_complex():
             return cls(tensor, alias, alias.view(-1).view(torch.uint8))
         # Entries that share memory, or lie apart in it, are kept as the whole of it.
         whole = torch.empty(0, dtype=torch.uint8, device=tensor.device)

@@ -6,6 +6,7 @@ import pickle
 import signal
 import threading
 import warnings
+from collections import UserDict
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -177,6 +178,9 @@ class Elsewhere(Base):
     def prepare(self) -> None:
         self.apart, self.pair = Apart(), ([0], torch.zeros(2))
         self.counts, self.named = np.zeros((4, 3))[::2], Named(calls=0)
+        self.others = [np.zeros(0), np.array("a"), np.zeros(2, complex), np.zeros(3)[::-1]]
+        self.users = UserDict(calls=0)
+        self.register_buffer("nothing", torch.zeros(1).expand(4)[:0])
         seen: list[int] = []
         self.look = lambda: seen.append(1) or seen
 
@@ -188,6 +192,9 @@ class Elsewhere(Base):
         self.pair[1].sub_(1.0)
         self.counts += 1.0
         self.named["calls"] += 1
+        self.users["calls"] += 1
+        self.others[2] += 1j
+        self.others[3] += 1.0
         self.look()
         return x
 
@@ -241,7 +248,7 @@ def everything(network: nn.Module) -> list[object]:
             return [plain(entry) for entry in value]
         if isinstance(value, np.ndarray):
             return id(value), value.tolist()
-        if isinstance(value, Apart):
+        if isinstance(value, (Apart, UserDict)):
             return id(value), plain(vars(value))
         if isinstance(value, FunctionType):
             return id(value), [plain(cell.cell_contents) for cell in value.__closure__ or ()]
