@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+from collections import OrderedDict
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any
@@ -64,12 +65,21 @@ def digest_of(state: Mapping[str, Any]) -> str:
     """Return the SHA-256 over the names, types, shapes and bytes of a state_dict, in order."""
     digest = hashlib.sha256()
     for name, value in state.items():
-        if not isinstance(value, torch.Tensor):  # extra state, which may be any object
-            digest.update(f"{name} {value!r}\n".encode())
-            continue
+        _add(digest, name, value)
+    return digest.hexdigest()
+
+
+def _add(digest: hashlib._Hash, name: str, value: Any) -> None:
+    """Add an entry: a tensor, or extra state, which may be any object, with tensors in it."""
+    if isinstance(value, torch.Tensor):
         digest.update(f"{name} {value.dtype} {_shape(value)}\n".encode())
         _update(digest, value.detach())
-    return digest.hexdigest()
+    elif type(value) in (dict, OrderedDict, list, tuple):
+        digest.update(f"{name} {type(value).__name__} {len(value)}\n".encode())
+        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            _add(digest, f"{name}.{key}", entry)
+    else:
+        digest.update(f"{name} {value!r}\n".encode())
 
 
 def _shape(value: torch.Tensor) -> object:
@@ -86,6 +96,7 @@ def _update(digest: hashlib._Hash, value: torch.Tensor) -> None:
     if value.layout is not torch.strided:
         value = value.to_dense()
     if value.is_quantized:
+        _update_scales(digest, value)
         value = value.int_repr()
     # Held while it is read: it may be a copy, of a GPU's memory or in another order, that nobody
     # else holds. An array over the memory would leave a tensor that can never be resized again.
@@ -93,3 +104,13 @@ def _update(digest: hashlib._Hash, value: torch.Tensor) -> None:
     size = flat.numel() * flat.element_size()
     if size:
         digest.update((ctypes.c_ubyte * size).from_address(flat.data_ptr()))
+
+
+def _update_scales(digest: hashlib._Hash, value: torch.Tensor) -> None:
+    """Add what the whole numbers of a quantised tensor stand for."""
+    if value.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        digest.update(f"{value.q_scale()!r} {value.q_zero_point()}\n".encode())
+        return
+    digest.update(f"{value.q_per_channel_axis()}\n".encode())
+    _update(digest, value.q_per_channel_scales())
+    _update(digest, value.q_per_channel_zero_points())

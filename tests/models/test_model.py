@@ -152,8 +152,30 @@ def test_sha256_is_of_what_a_tensor_holds_however_it_lies_in_memory(written) -> 
         value = written(held.reshape(-1, 64))
         plain = value.to_dense() if value.is_sparse else value
         plain = plain.int_repr() if plain.is_quantized else plain.resolve_conj()
-        content = f"w {value.dtype} {tuple(value.shape)}\n".encode() + plain.numpy().tobytes()
+        stands_for = b"0.1 3\n" if value.is_quantized else b""
+        content = f"w {value.dtype} {tuple(value.shape)}\n".encode() + stands_for
+        content += plain.numpy().tobytes()
         assert digest_of({"w": value}) == hashlib.sha256(content).hexdigest()
+
+
+def test_sha256_tells_apart_what_whole_numbers_and_extra_state_stand_for() -> None:
+    def quantised(scale: float) -> torch.Tensor:
+        return torch._make_per_tensor_quantized_tensor(torch.ones(3, dtype=torch.int8), scale, 0)
+
+    def by_channel(zero: int) -> torch.Tensor:
+        whole, scales = torch.ones(3, dtype=torch.int8), torch.ones(3, dtype=torch.double)
+        zeros = torch.tensor([0, 0, zero])
+        return torch._make_per_channel_quantized_tensor(whole, scales, zeros, 0)
+
+    pairs = (
+        (quantised(0.1), quantised(0.2)),
+        (by_channel(0), by_channel(1)),
+        # Of this size a tensor is written with its ends alone.
+        ({"kept": [torch.zeros(3000)]}, {"kept": [torch.eye(3000)[1500]]}),
+    )
+    for one, other in pairs:
+        assert digest_of({"w": one}) == digest_of({"w": one})
+        assert digest_of({"w": one}) != digest_of({"w": other})
 
 
 def test_sha256_follows_training_and_is_kept_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
