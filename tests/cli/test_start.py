@@ -1,11 +1,14 @@
-"""Ctrl-C while the command line is still being imported."""
+"""Ctrl-C while the command line is still being imported, and what it imports quickly."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 
 import pytest
+
+from cnnviz_cli.start import main
 
 SLOW = """
 import os, signal, sys
@@ -56,3 +59,17 @@ def test_ctrl_c_stays_ignored_where_it_was() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert ended.returncode == 2  # without arguments it shows its help
+
+
+def test_what_is_imported_is_not_looked_through_for_garbage_all_the_time(monkeypatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr("cnnviz_cli.app.main", lambda: seen.append(gc.get_threshold()[0]))
+    before = gc.get_threshold()
+    try:
+        for own in (700, 50_000, 0):
+            gc.set_threshold(own)
+            with pytest.raises(SystemExit):
+                main()
+    finally:
+        gc.set_threshold(*before)
+    assert seen == [10_000, 50_000, 0], "what somebody has set larger, or off, stays"
