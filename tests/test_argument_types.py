@@ -17,6 +17,7 @@ from cnnviz.errors import UsageError
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.results.progress import Progress, silent
 from tests.helpers.architectures import tiny_network
+from tests.helpers.each_case import each_case
 
 FITTING: list[tuple[Any, Any]] = [
     (bool, np.True_),
@@ -70,12 +71,12 @@ WRONG: list[tuple[Any, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "value"), FITTING)
+@each_case(("annotation", "value"), FITTING)
 def test_what_fits_is_taken(annotation: Any, value: Any) -> None:
     check_type("it", annotation, value)
 
 
-@pytest.mark.parametrize(("annotation", "value", "said"), WRONG)
+@each_case(("annotation", "value", "said"), WRONG)
 def test_what_does_not_fit_is_a_sentence(annotation: Any, value: Any, said: str) -> None:
     with pytest.raises(UsageError) as error:
         check_type("it", annotation, value)
@@ -96,7 +97,7 @@ def test_every_public_function_checks_its_arguments() -> None:
     assert unchecked == {"as_model", "nothing_left", "stream"}
 
 
-@pytest.mark.parametrize("heatmap", [3, None, np.zeros((4, 4)), torch.zeros(1, 1, 4, 4)])
+@each_case("heatmap", [3, None, np.zeros((4, 4)), torch.zeros(1, 1, 4, 4)])
 def test_a_heatmap_of_another_type_is_refused_before_the_network_runs(heatmap: object) -> None:
     network = tiny_network()
     network.register_forward_pre_hook(lambda *_: pytest.fail("it ran"))

@@ -13,6 +13,7 @@ import pytest
 from cnnviz import errors
 from cnnviz.errors import CnnvizError, UsageError, lacks_memory, sentence
 from cnnviz.images import PhotoError
+from tests.helpers.each_case import each_case
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = {
@@ -88,7 +89,7 @@ def test_a_remedy_that_names_an_argument_names_the_option_as_well() -> None:
     assert told == []
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "told"),
     [
         ("It fails: the size is negative..", "It fails: the size is negative."),

@@ -11,6 +11,7 @@ from cnnviz.errors import ModelError, TargetError
 from cnnviz.foreign_code import Foreign, called, told
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.hooks import module_hooks
+from tests.helpers.each_case import each_case
 
 
 class _Failing(nn.Module):
@@ -36,7 +37,7 @@ def test_what_a_network_raises_is_its_own_fault(error: BaseException) -> None:
     assert found.value.__cause__ is error
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), GeneratorExit(), BrokenPipeError(32, "")])
+@each_case("error", [KeyboardInterrupt(), GeneratorExit(), BrokenPipeError(32, "")])
 def test_what_is_no_fault_goes_through(error: BaseException) -> None:
     with pytest.raises(type(error)):
         forward(_Failing(error), IMAGES)

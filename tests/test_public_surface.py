@@ -12,6 +12,7 @@ import pytest
 
 import cnnviz
 from cnnviz.views import VIEWS
+from tests.helpers.each_case import each_case
 
 LAZY = ("cnnviz", "cnnviz.datasets", "cnnviz.models", "cnnviz.reports", "cnnviz.testing")
 EXPORTED = {
@@ -107,7 +108,7 @@ def test_every_view_is_exported():
     assert {view.name for view in VIEWS} <= EXPORTED
 
 
-@pytest.mark.parametrize("package", LAZY)
+@each_case("package", LAZY)
 def test_what_is_imported_on_demand_is_what_type_checkers_see(package):
     """A name stands in three places: for checkers, for `import *`, and where it is found."""
     module = import_module(package)
@@ -151,7 +152,7 @@ def test_every_view_of_the_table_is_typed():
     assert set(homes) <= set(_written_all(tree))
 
 
-@pytest.mark.parametrize("name", sorted(name for name in EXPORTED if name.islower()))
+@each_case("name", sorted(name for name in EXPORTED if name.islower()))
 def test_no_parameter_of_an_exported_function_may_be_anything(name):
     parameters = inspect.signature(getattr(cnnviz, name)).parameters.values()
     assert [each for each in parameters if "Any" in str(each.annotation).split(" | ")] == []

@@ -26,6 +26,7 @@ from tests.helpers.detectors import (
     boxes_of_grid,
     photos,
 )
+from tests.helpers.each_case import each_case
 
 Numbers = NDArray[np.float64]
 
@@ -209,7 +210,7 @@ def test_nothing_found_is_a_sentence_with_the_threshold_that_may_be_lowered() ->
     assert len(empty.draw().axes) == 1
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("target", "message"),
     [
         (Box("cat", (200.0, 0.0, 300.0, 20.0)), "outside the photo of 64 x 48"),
@@ -272,7 +273,7 @@ def test_every_form_of_boxes_gives_the_same_score(form: str) -> None:
     assert "boxes" in held.provenance.output
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("form", "message"),
     [
         (lambda found: [{"boxes": one["boxes"]} for one in found], r"scores of 6 boxes are none"),

@@ -14,6 +14,7 @@ import cnnviz
 from cnnviz.errors import ModelChangedError
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.introspection.saved_state import SavedState
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 IMAGES = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -100,8 +101,8 @@ def test_a_change_of_a_parameter_is_noticed_and_undone_where_it_can_be(
         cnnviz.architecture(network, 8)
 
 
-@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@each_case("layout", [torch.channels_last, torch.contiguous_format])
+@each_case("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_values_of_every_type_and_layout_are_looked_at(
     layout: torch.memory_format, dtype: torch.dtype
 ) -> None:

@@ -7,6 +7,7 @@ import torch
 import cnnviz
 from cnnviz.errors import UsageError
 from tests.helpers.detectors import TwoStage, photos
+from tests.helpers.each_case import each_case
 
 
 def _counted(output: str | None) -> tuple[cnnviz.Model, list[int]]:
@@ -16,8 +17,8 @@ def _counted(output: str | None) -> tuple[cnnviz.Model, list[int]]:
     return cnnviz.Model(network, output=output, preprocessing=plain), seen
 
 
-@pytest.mark.parametrize("view", [cnnviz.gradient_whiteness, cnnviz.loss_landscape])
-@pytest.mark.parametrize(("output", "passes"), [("boxes", 0), (None, 1)])
+@each_case("view", [cnnviz.gradient_whiteness, cnnviz.loss_landscape])
+@each_case(("output", "passes"), [("boxes", 0), (None, 1)])
 def test_a_detector_is_refused_before_any_work(view, output: str | None, passes: int) -> None:
     model, seen = _counted(output)
     with pytest.raises(UsageError, match=f"returns boxes, and {view.__name__} is of scores"):

@@ -13,10 +13,11 @@ import cnnviz
 from cnnviz.errors import UsageError
 from cnnviz.images.array_scene import ArrayScene
 from tests.helpers.array_networks import NETWORKS, build
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize("amount", [0.0, 3.0, -2.5, 9.0])
-@pytest.mark.parametrize("shape", [(2, 17), (1, 7, 4, 5)])
+@each_case("amount", [0.0, 3.0, -2.5, 9.0])
+@each_case("shape", [(2, 17), (1, 7, 4, 5)])
 def test_a_move_is_linear_between_places_and_mirrored_beyond(
     shape: tuple[int, ...], amount: float
 ) -> None:
@@ -29,7 +30,7 @@ def test_a_move_is_linear_between_places_and_mirrored_beyond(
     assert beyond == pytest.approx(((places < -0.5) | (places > shape[1] - 0.5)).mean())
 
 
-@pytest.mark.parametrize("factor", [0.5, 1.0, 1.8])
+@each_case("factor", [0.5, 1.0, 1.8])
 def test_a_signal_is_stretched_about_its_middle(factor: float) -> None:
     values = np.random.default_rng(1).normal(size=(1, 21)).astype(np.float32)
     found, beyond = ArrayScene(values).enlarged(factor)

@@ -21,6 +21,7 @@ from cnnviz.errors import TargetError
 from cnnviz.images import Preprocessing
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
 from cnnviz.passes.independence import independence
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 AS_GIVEN = Preprocessing(None, None, (0.0,) * 3, (1.0,) * 3)
@@ -148,7 +149,7 @@ def test_images_that_do_not_mix_run_together(kind: type[Base]) -> None:
     assert subject.findings == ()
 
 
-@pytest.mark.parametrize("kind", MIXING)
+@each_case("kind", MIXING)
 def test_images_that_mix_run_alone_and_it_is_said(kind: type[Base]) -> None:
     subject = model(kind)
     before = state(subject.module)
@@ -248,7 +249,7 @@ def test_methods_of_many_variants_are_those_of_one_at_a_time(method: Any) -> Non
     np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [NoStatistics, BatchContrast, BatchMaximum, TrainsItself])
+@each_case("kind", [NoStatistics, BatchContrast, BatchMaximum, TrainsItself])
 def test_mixing_is_found_on_an_image_of_nearly_one_grey(kind: type[Base]) -> None:
     assert independence(model(kind), 0.5 + 0.001 * images()).alone
 

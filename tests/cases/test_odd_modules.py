@@ -12,6 +12,7 @@ from torch import nn
 
 import cnnviz
 from cnnviz.errors import CnnvizError, ModelError, TargetError
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 IMAGES = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -126,7 +127,7 @@ ODD: list[tuple[Callable[[], nn.Module], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("make", "told"), ODD)
+@each_case(("make", "told"), ODD)
 def test_a_module_that_answers_otherwise_is_refused_in_a_sentence(
     make: Callable[[], nn.Module], told: str
 ) -> None:

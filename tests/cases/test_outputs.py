@@ -17,6 +17,7 @@ from cnnviz import Model, OutputKind, Region, Similarity, Value, capture
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.passes.targets import Contrast
+from tests.helpers.each_case import each_case
 
 SIDE = 24
 QUICK = {"measures": ("curves", "drop"), "random": 2, "steps": 4}
@@ -658,9 +659,7 @@ def test_numbers_that_name_no_class_are_refused(target: object) -> None:
         capture(body(5), images(2), layers="1", target=target)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("outputs", "kind"), [(5, "logit"), (1, "classes"), (5, "class-map"), (5, "boxes")]
-)
+@each_case(("outputs", "kind"), [(5, "logit"), (1, "classes"), (5, "class-map"), (5, "boxes")])
 def test_a_declaration_that_does_not_fit_is_refused(outputs: int, kind: str) -> None:
     with pytest.raises(TargetError, match="was declared as"):
         capture(Model(body(outputs), output=kind), images(), layers="1")

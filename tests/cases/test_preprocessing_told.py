@@ -13,6 +13,7 @@ import cnnviz_cli.network_options
 from cnnviz.errors import UsageError
 from cnnviz.images import read_photo
 from cnnviz_cli.app import main
+from tests.helpers.each_case import each_case
 
 CODE = """
 from torch import nn
@@ -212,7 +213,7 @@ def test_a_mapping_says_it_in_python() -> None:
     assert grey.input_shape == (1, 28, 28)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "told"),
     [
         ({"size": 3}, "no setting 'size'"),

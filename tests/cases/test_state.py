@@ -21,6 +21,7 @@ from cnnviz.errors import CnnvizError, ModelChangedError
 from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.hooks import isolated, preserve_state
 from cnnviz.introspection.saved_state import SavedState
+from tests.helpers.each_case import each_case
 from tests.helpers.state import rng
 
 
@@ -265,8 +266,8 @@ def everything(network: nn.Module) -> list[object]:
 IMAGES = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("kind", KINDS)
+@each_case("training", [True, False])
+@each_case("kind", KINDS)
 def test_state_of_every_kind_is_put_back(kind: type[Base], training: bool) -> None:
     network = kind().train(training)
     before = everything(network)
@@ -556,7 +557,7 @@ class Linked(Base):
         self.table = [self.conv, {"lock": threading.Lock()}]
 
 
-@pytest.mark.parametrize("kind", [Keeps, Refuses, Linked])
+@each_case("kind", [Keeps, Refuses, Linked])
 def test_what_deepcopy_refuses_is_copied(kind: type[Base]) -> None:
     network = kind()
     network(IMAGES).sum().backward()

@@ -12,9 +12,10 @@ from cnnviz.errors import CnnvizError
 from cnnviz.views import VIEWS, View
 from cnnviz_cli import lazy
 from cnnviz_cli.view_command import build
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+@each_case("view", VIEWS, ids=lambda view: view.name)
 def test_every_number_of_a_view_has_bounds(view: View) -> None:
     function = view.function()
     for name, parameter in inspect.signature(function).parameters.items():
@@ -44,7 +45,7 @@ def _takes_a_number(annotation: Any) -> bool:
     return any(_takes_a_number(part) for part in get_args(annotation) if part is not ...)
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+@each_case("view", VIEWS, ids=lambda view: view.name)
 def test_the_help_tells_the_bounds(view: View) -> None:
     """Said in the option, which is made of the view's own signature."""
     function = view.function()
@@ -56,7 +57,7 @@ def test_the_help_tells_the_bounds(view: View) -> None:
             assert str(said[0]) in option.help
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("bounds", "words", "inside", "outside"),
     [
         (Within(1, 1000), "from 1 to 1,000", (1, 1000), (0, 1001, -1, 10**400)),

@@ -16,6 +16,7 @@ import pytest
 from cnnviz.views import VIEWS
 from cnnviz_cli import kept_help, view_command
 from docs.kept_help import TABLES, everything
+from tests.helpers.each_case import each_case
 
 OF_PHOTOS = [view.command for view in VIEWS if view.needs == "photo" or view.images == "photos"]
 OTHERS = (
@@ -103,13 +104,13 @@ def test_what_is_kept_is_what_the_library_says() -> None:
     )
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+@each_case("view", VIEWS, ids=lambda view: view.name)
 def test_what_is_kept_of_a_view_is_read_as_it_was_said(view) -> None:
     kept = msgspec.json.decode(kept_help.FILE.read_bytes())[view.command]
     assert msgspec.convert(kept, view_command.ViewHelp) == view_command.said_of(view)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@each_case("name", TABLES)
 def test_what_is_kept_of_a_table_is_read_as_it_was_said(name: str) -> None:
     said = TABLES[name].said()
     kept = msgspec.json.decode(kept_help.FILE.read_bytes())[name]

@@ -14,6 +14,7 @@ from cnnviz.views import VIEWS
 from cnnviz_cli import classifier_command, errors_command, evaluate_command, gallery_command
 from cnnviz_cli.lazy import check_value
 from cnnviz_cli.view_command import build
+from tests.helpers.each_case import each_case
 
 _VIEWS = {view.command: view for view in VIEWS}
 COMMANDS: dict[str, Callable[[], Callable[..., Any]]] = {
@@ -34,7 +35,7 @@ def told(parameter: inspect.Parameter) -> Any:
     return next(one for one in get_args(parameter.annotation) if hasattr(one, "help"))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@each_case("command", COMMANDS)
 def test_many_images_are_named_in_the_same_words(command: str) -> None:
     found = options(command)
     data = told(found["data"])
@@ -50,7 +51,7 @@ def test_many_images_are_named_in_the_same_words(command: str) -> None:
         assert sentence.endswith("A whole number from 1 to 10,000,000.")
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "visualize"])
+@each_case("command", [*COMMANDS, "visualize"])
 def test_what_is_kept_and_how_it_is_shared_is_said_once(command: str) -> None:
     found, wanted = options(command), options("errors")
     for name in ("workers", "shard") if command != "visualize" else ():
@@ -63,10 +64,8 @@ def test_what_is_kept_and_how_it_is_shared_is_said_once(command: str) -> None:
     assert state.help.startswith(told(wanted["state"]).help)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize(
-    ("name", "value"), [("count", 0), ("count", 10**8), ("workers", 0), ("shard", 0)]
-)
+@each_case("command", COMMANDS)
+@each_case(("name", "value"), [("count", 0), ("count", 10**8), ("workers", 0), ("shard", 0)])
 def test_the_same_numbers_are_refused(command: str, name: str, value: int) -> None:
     with pytest.raises(UsageError, match=f"--{name} cannot be {value:,}"):
         check_value(options(command)[name], value)

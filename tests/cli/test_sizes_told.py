@@ -11,6 +11,7 @@ from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Preprocessing, prepare, read_photo
 from cnnviz.images.size_notes import size_notes
 from cnnviz.models.settings import with_settings
+from tests.helpers.each_case import each_case
 
 CODE = """
 from torch import nn
@@ -27,9 +28,7 @@ def _plain(resize: int | tuple[int, int] | None, crop: tuple[int, int] | None) -
     return Preprocessing(resize, crop, (0.5,) * 3, (0.5,) * 3)
 
 
-@pytest.mark.parametrize(
-    ("resize", "crop"), [(256, (4000, 4000)), (256, (257, 300)), ((40, 60), (40, 61))]
-)
+@each_case(("resize", "crop"), [(256, (4000, 4000)), (256, (257, 300)), ((40, 60), (40, 61))])
 def test_a_crop_that_no_photo_fills_is_refused(resize: object, crop: tuple[int, int]) -> None:
     with pytest.raises(UsageError, match="does not fill a crop") as refused:
         with_settings(_plain(32, (32, 32)), {"resize": resize, "crop": crop})

@@ -25,6 +25,7 @@ from cnnviz_cli import network_options, photo_options, view_command
 from cnnviz_cli.app import app
 from cnnviz_cli.file_stem import file_stem
 from cnnviz_cli.lazy import add_lazy_command
+from tests.helpers.each_case import each_case
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -445,7 +446,7 @@ def test_several_photos_are_named_in_the_file(run, photo, tmp_path):
     assert said.last_line == "my-photo-and-1-more-predictions.png"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("photos", "model", "stem"),
     [
         (["../../etc/<b>.png"], "m", "b"),

@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 from cnnviz.course.augmentation import drawn, read_transform
 from cnnviz.errors import UsageError
 from cnnviz.models.randomness import seeded
+from tests.helpers.each_case import each_case
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8))
 
@@ -30,7 +31,7 @@ def test_a_text_makes_the_transform_that_it_names() -> None:
     assert drawn(chained, PHOTO, 2).shape == np.asarray(wanted).shape
 
 
-@pytest.mark.parametrize(
+@each_case(
     "spec",
     [
         "__import__('os').getcwd()",

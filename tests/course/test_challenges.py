@@ -12,6 +12,7 @@ from cnnviz.course.challenges import SweptPhoto, SweptSample, share_inside, simi
 from cnnviz.datasets.shapes import LIMITS, Shapes, draw
 from cnnviz.images import PhotoBox, Preprocessing
 from cnnviz.images.transforms import Scene, turned, whole_matrix
+from tests.helpers.each_case import each_case
 
 SHAPES = Shapes(split="held-out", size=64)
 
@@ -63,7 +64,7 @@ def test_a_scene_is_rendered_with_one_factor_changed() -> None:
         np.testing.assert_array_equal(found.mask, wanted.mask)
 
 
-@pytest.mark.parametrize("index", range(6))
+@each_case("index", range(6))
 def test_all_amounts_of_a_scene_lie_within_the_limits(index: int) -> None:
     for sweep in swept_sample(index).sweeps:
         assert math.isfinite(sweep.start)
@@ -76,7 +77,7 @@ def test_all_amounts_of_a_scene_lie_within_the_limits(index: int) -> None:
             assert abs(sweep.end - sweep.start) == 180.0
 
 
-@pytest.mark.parametrize("name", ["turned", "smaller", "seen from the side", "moved to the edge"])
+@each_case("name", ["turned", "smaller", "seen from the side", "moved to the edge"])
 def test_the_way_back_of_a_scene_leads_from_the_moved_object_to_where_it_was(name: str) -> None:
     swept = swept_sample()
     sweep = next(one for one in swept.sweeps if one.name == name)

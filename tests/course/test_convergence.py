@@ -17,6 +17,7 @@ from cnnviz.course.convergence import (
     settled,
     settled_places,
 )
+from tests.helpers.each_case import each_case
 
 
 def test_the_change_of_weights_is_their_distance_over_their_norm_at_the_end() -> None:
@@ -27,9 +28,7 @@ def test_the_change_of_weights_is_their_distance_over_their_norm_at_the_end() ->
     assert np.isnan(found["b"])
 
 
-@pytest.mark.parametrize(
-    ("near", "place"), [("0001", 3), ("0101", 3), ("0111", 1), ("1111", 0), ("1110", 4)]
-)
+@each_case(("near", "place"), [("0001", 3), ("0101", 3), ("0111", 1), ("1111", 0), ("1110", 4)])
 def test_a_layer_is_settled_from_where_it_stays_near(near: str, place: int) -> None:
     assert settled(np.array([sign == "1" for sign in near])) == place
 

@@ -17,6 +17,7 @@ from cnnviz.course.equivariance import (
     moved_map,
 )
 from cnnviz.introspection.receptive_fields import Axis
+from tests.helpers.each_case import each_case
 
 ROUND = Track(count=12, stride=2, inside=range(2, 10), round=True)
 
@@ -44,7 +45,7 @@ def test_positions_inside_are_those_whose_field_lies_in_the_image() -> None:
     assert Track.of(axis(5, None, None), 10, local=True) is None
 
 
-@pytest.mark.parametrize("by", [0.0, 1.0, 2.5, -1.0, -0.25])
+@each_case("by", [0.0, 1.0, 2.5, -1.0, -0.25])
 def test_a_moved_map_goes_straight_between_its_positions(by: float) -> None:
     maps = noise(2, 3, 9).double()
     moved = moved_map(maps, by)
@@ -57,7 +58,7 @@ def test_a_moved_map_goes_straight_between_its_positions(by: float) -> None:
         np.testing.assert_allclose(float(around[0, 1, place]), wanted, atol=1e-12)
 
 
-@pytest.mark.parametrize("by", [0.0, 1.0, 1.5, -1.5])
+@each_case("by", [0.0, 1.0, 1.5, -1.5])
 def test_the_mismatch_is_the_distance_over_the_deviation(by: float) -> None:
     here, there = noise(2, 3, 12), noise(4, 3, 12)[2:]
     track = Track(count=12, stride=2, inside=range(12), round=False)
@@ -81,8 +82,8 @@ def test_unrelated_maps_miss_by_about_the_root_of_two_and_constant_ones_tell_not
     assert math.isnan(mismatch(here, there, 0.0, range(0)))
 
 
-@pytest.mark.parametrize("round_", [False, True])
-@pytest.mark.parametrize("pixels", [-2, 0, 2, 4, 6])
+@each_case("round_", [False, True])
+@each_case("pixels", [-2, 0, 2, 4, 6])
 def test_the_shift_of_a_map_that_moved_is_found(pixels: int, round_: bool) -> None:
     whole = noise(3, 4, 20)
     here = whole[..., 4:16]

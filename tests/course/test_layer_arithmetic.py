@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnnviz.course.layer_arithmetic import LayerArithmetic, layer_arithmetic
 from cnnviz.introspection.tracing import trace
+from tests.helpers.each_case import each_case
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -151,7 +152,7 @@ def test_a_linear_layer(inside: int, outside: int, bias: bool) -> None:
     assert found.mac_terms.total == measure(layer, (1, 1, inside))[1]
 
 
-@pytest.mark.parametrize("axes", [1, 2, 3])
+@each_case("axes", [1, 2, 3])
 def test_batch_norm(axes: int) -> None:
     layer = NORMS[axes - 1](5)
     (found,) = explain(layer, 5, *(4,) * axes)

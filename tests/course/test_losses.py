@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from cnnviz.course.losses import descend, saturation, table
+from tests.helpers.each_case import each_case
 
 PLACES = torch.tensor([-40.0, -6.0, -1.5, -0.3, 0.4, 0.9, 1.7, 6.0, 40.0], dtype=torch.float64)
 CLASSES, DELTA = 7, 0.8
@@ -35,7 +36,7 @@ def reference(name: str, x: torch.Tensor) -> torch.Tensor:
     }[name]()  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [name for name in table() if name != "zero_one"])
+@each_case("name", [name for name in table() if name != "zero_one"])
 def test_values_and_slopes_are_those_of_torch(name: str) -> None:
     loss = table(DELTA, CLASSES)[name]
     x = PLACES.clone().requires_grad_()

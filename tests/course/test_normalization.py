@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from cnnviz.course.normalization import WAYS, normalized, statistics, usual_groups
+from tests.helpers.each_case import each_case
 
 MAPS = np.random.default_rng(0).normal(3.0, 20.0, size=(3, 8, 5, 6))
 
@@ -25,7 +26,7 @@ def _by_torch(way: str) -> torch.Tensor:
     return made[way]()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@each_case("way", WAYS)
 def test_every_way_is_that_of_torch(way: str) -> None:
     np.testing.assert_allclose(normalized(MAPS, way, 4), _by_torch(way).numpy(), atol=1e-9)
 
@@ -56,8 +57,6 @@ def test_special_cases_are_one_another() -> None:
     assert not normalized(np.full((1, 2, 3, 3), 7.0), "instance", 1).any()
 
 
-@pytest.mark.parametrize(
-    ("channels", "groups"), [(64, 32), (32, 16), (48, 24), (6, 3), (7, 1), (1, 1)]
-)
+@each_case(("channels", "groups"), [(64, 32), (32, 16), (48, 24), (6, 3), (7, 1), (1, 1)])
 def test_the_usual_groups_divide_the_channels(channels: int, groups: int) -> None:
     assert usual_groups(channels) == groups

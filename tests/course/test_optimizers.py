@@ -19,6 +19,7 @@ from cnnviz.course.surfaces import (
     valley,
 )
 from cnnviz.errors import UsageError
+from tests.helpers.each_case import each_case
 
 Step = Callable[[list[float]], list[float]]
 
@@ -100,8 +101,8 @@ def by_hand(name: str, rate: float) -> Iterator[Callable[[float], float]]:
         yield kinds[name]()
 
 
-@pytest.mark.parametrize("surface", ANALYTIC)
-@pytest.mark.parametrize("name", table())
+@each_case("surface", ANALYTIC)
+@each_case("name", table())
 def test_a_path_is_the_formula_of_the_paper(name: str, surface: str) -> None:
     ground, rates = ANALYTIC[surface](), (1e-4, 2e-3)
     found = descend(ground, table()[name], rates, 12)

@@ -18,6 +18,7 @@ from cnnviz.course.overfitting import (
     train,
 )
 from cnnviz.course.small_trainings import measure, sign_flip
+from tests.helpers.each_case import each_case
 
 PLAIN, AUGMENTED, DROPPED, DECAYED = recipes(0.5, 1.0)
 
@@ -96,7 +97,7 @@ def test_training_and_held_out_scenes_have_every_class_as_often_and_none_in_comm
     assert len(pictures) == 80
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("differences", "chance"),
     [
         ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2 / 64),  # All of one sign: this and its mirror image.

@@ -16,6 +16,7 @@ from cnnviz.course.written import is_typed, is_written, written_rows
 from cnnviz.errors import CnnvizError, UsageError
 from cnnviz.views.convolve import convolve
 from cnnviz.views.convolve_signals import convolve_signals
+from tests.helpers.each_case import each_case
 
 WANTED = [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
 
@@ -28,7 +29,7 @@ def write_wav(path: Path, samples: np.ndarray, rate: int) -> None:
         file.writeframes((samples.T * 32768).astype("<i2").tobytes())
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     [
         "1 0 1; 0 1 0; 1 0 1",
@@ -102,7 +103,7 @@ def test_a_part_of_a_long_signal_is_taken(tmp_path: Path) -> None:
             signal_of(tmp_path / "long.npy", "signal", part)
 
 
-@pytest.mark.parametrize("name", RESPONSES)
+@each_case("name", RESPONSES)
 def test_responses_by_name_do_what_they_say(name: str) -> None:
     x = np.random.default_rng(0).normal(size=40)
     y = convolve_signals(x, name).result[:40]

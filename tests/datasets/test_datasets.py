@@ -17,6 +17,7 @@ from cnnviz.datasets import SAMPLES, Dataset, Part, open_dataset
 from cnnviz.datasets.shapes import CLASSES, Shapes
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo, read_photo
+from tests.helpers.each_case import each_case
 
 
 def pixels(seed: int, height: int = 6, width: int = 8) -> np.ndarray:
@@ -342,7 +343,7 @@ def test_samples_of_tars_that_are_not_looked_at_are_told(tmp_path) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("data", "count", "error", "message"),
     [
         ("nowhere", None, UsageError, "no folder 'nowhere'"),

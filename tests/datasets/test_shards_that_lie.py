@@ -14,6 +14,7 @@ from cnnviz.datasets import open_dataset
 from cnnviz.datasets.shards import shards_of
 from cnnviz.errors import ImageError, UsageError
 from tests.helpers.bad_input.shards import base256, header, octal
+from tests.helpers.each_case import each_case
 
 Members = list[tuple[str, bytes]]
 
@@ -118,7 +119,7 @@ def test_a_label_is_a_class_or_none(name: str, data: bytes, label, tmp_path: Pat
     assert found.read(0).label == label
 
 
-@pytest.mark.parametrize("last", ["99999999999", "9" * 5000, "100000"])
+@each_case("last", ["99999999999", "9" * 5000, "100000"])
 def test_a_range_of_names_is_counted_before_it_is_written_out(last: str) -> None:
     with pytest.raises(UsageError, match="more than 100,000 files"):
         shards_of(f"a-{{0..{last}}}.tar")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.each_case import each_case
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -122,7 +124,7 @@ def test_goals_stand_beside_those_of_earlier_releases() -> None:
     assert told in text
 
 
-@pytest.mark.parametrize("kept", [["--json", "a.json"], ["--json=a.json"], []])
+@each_case("kept", [["--json", "a.json"], ["--json=a.json"], []])
 def test_a_record_has_the_command_that_measured_it_but_for_where_it_is_kept(
     kept: list[str],
 ) -> None:

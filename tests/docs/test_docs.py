@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from cnnviz.views import VIEWS
+from tests.helpers.each_case import each_case
 from tests.helpers.quick_code import FURTHER, few_random_maps, quick
 from tests.helpers.undrawn import undrawn
 
@@ -104,7 +105,7 @@ def test_a_page_whose_code_fails_or_warns_is_named_with_its_line(page_code, tmp_
             page_code.run_all([page])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_relative)
+@each_case("page", PAGES, ids=_relative)
 def test_every_block_of_code_begins_and_ends(page):
     # Where one mark is missing, all that follows is code, and no code of the page is run.
     marks = re.findall(r"^```(.*)$", page.read_text("utf-8"), re.MULTILINE)
@@ -120,7 +121,7 @@ def test_code_runs_with_smaller_numbers_and_nothing_else_changed():
         quick("f()", "docs/examples/gradients.py")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_relative)
+@each_case("page", PAGES, ids=_relative)
 def test_links_and_pictures_exist(page):
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
     for link in links:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cnnviz.results.result import Result
+from tests.helpers.each_case import each_case
 from tests.helpers.notebooks import run_notebook
 from tests.helpers.quick_code import few_random_maps, quick
 from tests.helpers.undrawn import undrawn
@@ -20,7 +21,7 @@ def test_all_six_are_there():
     assert {path.stem for path in NOTEBOOKS} == NAMES
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@each_case("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_kept_without_what_it_showed(path):
     found = json.loads(path.read_text("utf-8"))
     cells = found["cells"]

@@ -12,6 +12,7 @@ import cnnviz
 from cnnviz.results.result import Result
 from cnnviz.views import VIEWS
 from cnnviz_cli.described import returned_type
+from tests.helpers.each_case import each_case
 from tests.helpers.quick_code import quick
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +41,7 @@ def test_every_view_has_its_page():
     assert {path.stem for path in FOLDER.glob("*.md")} == {view.name for view in VIEWS}
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+@each_case("view", VIEWS, ids=lambda view: view.name)
 def test_a_page_tells_what_how_to_read_it_how_it_misleads_and_from_where(view):
     title, parts = _parts((FOLDER / f"{view.name}.md").read_text("utf-8"))
     assert title == f"# {view.name}"

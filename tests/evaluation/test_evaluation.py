@@ -32,6 +32,7 @@ from cnnviz.models import Model
 from cnnviz.results.intervals import wilson
 from cnnviz.views.faithfulness import faithfulness
 from tests.helpers.architectures import tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.pass_counter import counted, digest
 
 QUICK = CheckSettings(steps=2, stages=1, baselines=("mean",))
@@ -313,7 +314,7 @@ def test_images_and_items_can_be_given(folder):
     assert len({item.key for item in found}) == 3
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("data", "count", "error", "message"),
     [
         ("nowhere", None, UsageError, "no folder 'nowhere'"),

@@ -17,6 +17,7 @@ from cnnviz.models import Model, OutputKind
 from cnnviz.passes import shard_pace, shared_scan
 from cnnviz.views.top_activations import top_activations
 from tests.helpers.architectures import tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.gallery.generated import Generated
 
 SMALL = Preprocessing(16, (16, 16), (0.5,) * 3, (0.25,) * 3)
@@ -110,8 +111,8 @@ def test_of_other_weights_data_and_labels_nothing_is_mixed_in(tmp_path: Path, ru
     assert len(list(tmp_path.iterdir())) == 4
 
 
-@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 2, 0]])
-@pytest.mark.parametrize("kind", [OutputKind.CLASSES, OutputKind.LABELS])
+@each_case("order", [[0, 1, 2], [2, 0, 1], [1, 2, 0]])
+@each_case("kind", [OutputKind.CLASSES, OutputKind.LABELS])
 def test_parts_join_in_any_order_to_what_one_tally_counts(order: list[int], kind) -> None:
     rng = np.random.default_rng(0)
     shares = rng.dirichlet(np.ones(4), 12)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cnnviz.gradients import measures
+from tests.helpers.each_case import each_case
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -26,7 +27,7 @@ def test_norms_are_those_of_double_precision_at_any_size(n, c, side, decade) -> 
     assert found == pytest.approx(np.sqrt((wanted**2).mean()), rel=1e-5)
 
 
-@pytest.mark.parametrize("decade", [-300, -170, 0, 160, 290])
+@each_case("decade", [-300, -170, 0, 160, 290])
 def test_norms_of_doubles_whose_squares_leave_their_range(decade: int) -> None:
     plain = noise(3, 2, 4).double()
     values = plain * 10.0**decade
@@ -37,7 +38,7 @@ def test_norms_of_doubles_whose_squares_leave_their_range(decade: int) -> None:
     assert whole.item() == pytest.approx(wanted.square().mean().sqrt().item(), rel=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@each_case("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_norms_of_other_types(dtype: torch.dtype) -> None:
     values = (noise(3, 2, 4) * 100).to(dtype)
     wanted = values.double().flatten(1).norm(dim=1)

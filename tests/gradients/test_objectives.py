@@ -12,6 +12,7 @@ from cnnviz.errors import TargetError, UsageError
 from cnnviz.gradients import objectives
 from cnnviz.gradients.forward_recorder import ForwardRecorder
 from cnnviz.models import Model, as_model
+from tests.helpers.each_case import each_case
 
 LABELS = torch.tensor([2, 0])
 
@@ -124,7 +125,7 @@ def test_a_head_of_zeros_is_passed_over() -> None:
     assert "all zero" in start.note
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("labels", "match"),
     [
         (torch.tensor([0]), r"1 labels do not go with an output \[2, 3\]"),
@@ -151,7 +152,7 @@ def test_what_is_asked_for_is_checked_ahead() -> None:
         objectives.check("tpo", None)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "wanted"),
     [
         (None, None),

@@ -16,6 +16,7 @@ from cnnviz.gradients.probe import probe
 from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
 from tests.helpers.architectures import small_input, thin
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -60,7 +61,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_case("form", FORMS)
 def test_norms_are_those_of_autograd_in_every_form_of_activation(form: str) -> None:
     module, x = ByHand(FORMS[form]).double(), images().double()
     found = probe(as_model(module), x)
@@ -288,7 +289,7 @@ SLOPES = {
 }
 
 
-@pytest.mark.parametrize("name", SLOPES)
+@each_case("name", SLOPES)
 def test_flat_parts_are_where_autograd_finds_a_slope_of_zero(name: str) -> None:
     function, options = SLOPES[name]
     x = torch.linspace(-8, 8, 999, requires_grad=True)

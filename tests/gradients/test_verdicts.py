@@ -23,6 +23,7 @@ from cnnviz.models.networks import depth_network
 from cnnviz.results.text import number
 from tests.helpers import gradient_families as families
 from tests.helpers.architectures import shallow, small_input
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -338,7 +339,7 @@ class _CalledNorm(nn.Module):
         return self.last(self.normalise(self.first(images)).relu().mean((2, 3)))
 
 
-@pytest.mark.parametrize("form", _NORMALISATIONS)
+@each_case("form", _NORMALISATIONS)
 def test_the_bias_of_a_normalisation_in_any_form_of_call_is_found_to_silence(form: str) -> None:
     torch.manual_seed(0)
     network = _CalledNorm(_NORMALISATIONS[form])

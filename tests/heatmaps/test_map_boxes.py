@@ -11,6 +11,7 @@ from cnnviz.errors import UsageError
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLDS, NO_BOX, box_overlap, map_box, pieces_above
 from cnnviz.images import PhotoBox
 from tests.helpers.colour_classes import SIDE, colour_model
+from tests.helpers.each_case import each_case
 
 
 def smooth(seed: int) -> np.ndarray:
@@ -18,7 +19,7 @@ def smooth(seed: int) -> np.ndarray:
     return np.maximum(ndimage.gaussian_filter(noise, 3), 0).astype(np.float32)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@each_case("seed", range(4))
 def test_the_largest_piece_is_that_of_scipy(seed):
     values = smooth(seed)
     for threshold in (*BOX_THRESHOLDS, 1.0):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from cnnviz.errors import ImageError
 from cnnviz.images import ArrayInput, ArrayPreprocessing, prepare
+from tests.helpers.each_case import each_case
 
 SIGNAL = ArrayPreprocessing()
 STEREO = ArrayPreprocessing(mean=(0.5, 0.0), std=(2.0, 1.0))
@@ -105,7 +106,7 @@ def test_a_list_a_folder_an_animation_and_an_array_of_frames_are_one_clip(tmp_pa
     assert prepare([several, several], CLIP).tensor.shape == (2, 3, 5, 10, 12)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "preprocessing", "said"),
     [
         (np.zeros((9, 9, 3), np.uint8), SIGNAL, "a picture, and the network takes signals"),

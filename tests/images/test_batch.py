@@ -9,6 +9,7 @@ from PIL import Image
 
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import IMAGENET, PhotoBox, Preprocessing, Refusal, prepare, read_photo
+from tests.helpers.each_case import each_case
 
 PLAIN = Preprocessing(16, (16, 16), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -84,9 +85,7 @@ def test_nothing_left(folder: Path) -> None:
         prepare([folder / "empty.png"] * 7, PLAIN)
 
 
-@pytest.mark.parametrize(
-    "nothing", [[], (), np.zeros((0, 8, 8, 3), np.uint8), torch.zeros(0, 3, 8, 8)]
-)
+@each_case("nothing", [[], (), np.zeros((0, 8, 8, 3), np.uint8), torch.zeros(0, 3, 8, 8)])
 def test_no_image(nothing: object) -> None:
     with pytest.raises(ImageError, match="No image was given"):
         prepare(nothing, PLAIN)
@@ -150,7 +149,7 @@ def test_any_number_of_channels_as_a_tensor() -> None:
     assert batch.photos[0].pixels.shape == (5, 6, 3)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("images", "message"),
     [
         (torch.zeros(3, 8, 8, dtype=torch.uint8), r"torch.uint8.*permute"),

@@ -7,13 +7,14 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from cnnviz.images.lighting import blurred, contrasted, exposed, hidden, lit_from_left
+from tests.helpers.each_case import each_case
 
 
 def image(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((3, 20, 30), np.float32)
 
 
-@pytest.mark.parametrize("stops", [-3.0, -0.5, 0.0, 1.0])
+@each_case("stops", [-3.0, -0.5, 0.0, 1.0])
 def test_an_exposure_multiplies_light_and_not_values(stops: float) -> None:
     values, found = image(), exposed(image(), stops)
     for place in np.ndindex(3, 4, 5):
@@ -41,7 +42,7 @@ def test_the_blur_is_gaussian() -> None:
     assert blurred(values, 0.0) is values
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.7])
+@each_case("share", [0.0, 0.1, 0.25, 0.7])
 def test_a_share_of_the_image_is_hidden(share: float) -> None:
     values, found = image(), hidden(image(), share)
     covered = (found != values).any(0)

@@ -18,9 +18,10 @@ from cnnviz.views.cam import cam
 from cnnviz.views.predictions import predictions
 from tests.helpers.architectures import tiny_network
 from tests.helpers.array_networks import seeded, signal_classifier
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("paths", "names"),
     [
         (["a/1.jpg", "b/2.jpg"], ["1.jpg", "2.jpg"]),

@@ -14,6 +14,7 @@ from PIL import Image
 
 from cnnviz.errors import ImageError
 from cnnviz.images import MAX_PIXELS, decoding, read_photo, sample_photo
+from tests.helpers.each_case import each_case
 
 HEIGHT, WIDTH = 12, 17
 
@@ -165,7 +166,7 @@ def test_grey_with_alpha(tmp_path: Path) -> None:
     assert "transparency composited on white" in read.notes
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX"])
+@each_case("mode", ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX"])
 def test_every_mode_of_pillow(mode: str) -> None:
     white = read_photo(Image.new("RGB", (3, 2), "white").convert("RGBA").convert("L"))
     opaque = {"PA": "P", "La": "LA", "RGBa": "RGBA"}.get(mode, mode)
@@ -383,7 +384,7 @@ def test_unknown_white_is_refused(tmp_path: Path, mode: str) -> None:
         read_photo(tmp_path / "deep.tif")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("array", "message"),
     [
         (np.zeros((4, 4, 3), np.float32), r"array of float32 is no image.*float tensor"),

@@ -10,6 +10,7 @@ from PIL import Image
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import IMAGENET, Photo, PhotoBox, Preprocessing, read_photo
 from cnnviz.models.torchvision_import import import_torchvision
+from tests.helpers.each_case import each_case
 
 torchvision = import_torchvision()
 presets = import_torchvision("torchvision.transforms._presets")
@@ -43,7 +44,7 @@ CASES = [(*preset, size) for preset in PRESETS for size in SIZES] + [
 ]
 
 
-@pytest.mark.parametrize(("model", "weights", "size"), CASES)
+@each_case(("model", "weights", "size"), CASES)
 def test_equal_to_torchvisions_presets(model: str, weights: str, size: tuple[int, int]) -> None:
     preset = torchvision.models.get_model_weights(model)[weights].transforms()
     photo = picture(*size)
@@ -114,7 +115,7 @@ def test_four_channels_are_rgb_and_opaque_alpha() -> None:
     assert four[3, 2:22].min() == 1
 
 
-@pytest.mark.parametrize("channels", [2, 5, 12])
+@each_case("channels", [2, 5, 12])
 def test_other_channels_need_a_tensor(channels: int) -> None:
     preprocessing = Preprocessing(32, (32, 32), (0.0,) * channels, (1.0,) * channels)
     with pytest.raises(ImageError, match=rf"{channels} channels.*tensor \[N, {channels}, H, W\]"):
@@ -135,7 +136,7 @@ def test_an_extreme_shape_is_refused_before_it_fills_the_memory() -> None:
         IMAGENET(photo)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("preprocessing", "size", "box"),
     [
         (IMAGENET, (256, 256), PhotoBox(16, 16, 240, 240)),
@@ -152,7 +153,7 @@ def test_box(preprocessing: Preprocessing, size: tuple[int, int], box: PhotoBox)
     assert preprocessing.box(*size).height == box.bottom - box.top
 
 
-@pytest.mark.parametrize("size", [(333, 517), (517, 333), (224, 1000), (256, 256)])
+@each_case("size", [(333, 517), (517, 333), (224, 1000), (256, 256)])
 def test_the_box_is_what_the_network_sees(size: tuple[int, int]) -> None:
     rows, columns = np.mgrid[0 : size[0], 0 : size[1]]
     ramps = np.stack([rows / size[0], columns / size[1], 0 * rows], axis=2)
@@ -217,7 +218,7 @@ def test_describe() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "message"),
     [
         ((256, (224, 224), (0.5,), (0.5, 0.5)), "1 means and 2 deviations"),

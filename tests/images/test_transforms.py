@@ -19,6 +19,7 @@ from cnnviz.images.transforms import (
 )
 from cnnviz.models import Model, as_model
 from tests.helpers.architectures import tiny_network
+from tests.helpers.each_case import each_case
 
 
 def photo(height: int, width: int) -> np.ndarray:
@@ -70,7 +71,7 @@ def test_beyond_the_photo_its_mirror_image_goes_on() -> None:
     np.testing.assert_array_equal(crop[:, :4], one.values[:, 1:5][:, ::-1])
 
 
-@pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2), (270, 3), (-90, 3)])
+@each_case(("degrees", "quarters"), [(90, 1), (180, 2), (270, 3), (-90, 3)])
 def test_quarter_turns_are_exact_and_counter_clockwise(degrees: float, quarters: int) -> None:
     network = model(None, 16)
     one = scene(network, photo(16, 16))

@@ -18,6 +18,7 @@ from cnnviz.introspection.activation_functions import (
     second_moment,
     table,
 )
+from tests.helpers.each_case import each_case
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -90,7 +91,7 @@ def test_a_gain_is_the_one_of_torch(name: str, gain: float) -> None:
     assert table()[name].gain == pytest.approx(gain, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["elu", "gelu", "silu", "relu", "leaky_relu", "selu", "maxout"])
+@each_case("name", ["elu", "gelu", "silu", "relu", "leaky_relu", "selu", "maxout"])
 def test_suited_weights_keep_the_second_moment(name: str) -> None:
     found = table()[name]
     generator = torch.Generator().manual_seed(0)
@@ -139,7 +140,7 @@ def test_a_chain_sends_back_what_jacobians_multiplied_by_hand_give(name: str, st
     np.testing.assert_allclose(measured.numpy(), np.array(norms[::-1]) / norms[0], rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu", "selu", "maxout"])
+@each_case("name", ["relu", "leaky_relu", "elu", "selu", "maxout"])
 def test_ten_layers_with_suited_weights_keep_a_gradient_of_rectifiers(name: str) -> None:
     assert 0.5 < float(chain_gradients(table()[name], "suited", **CHAIN)[0]) < 2.0
 
@@ -154,7 +155,7 @@ def test_ten_layers_of_sigmoids_lose_it_however_they_start() -> None:
     assert bool((default.diff() > 0.0).all())
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "gelu", "silu", "tanh"])
+@each_case("name", ["relu", "leaky_relu", "gelu", "silu", "tanh"])
 def test_default_weights_lose_it_where_suited_ones_keep_it(name: str) -> None:
     """Torch's default has a third of the variance that keeps a linear layer's scale."""
     suited, default = (chain_gradients(table()[name], s, **CHAIN) for s in ("suited", "default"))

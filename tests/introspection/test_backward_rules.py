@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from cnnviz.introspection.backward_rules import Rule, backward_rule
 from tests.helpers.architectures import small_input, thin, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 RULES: tuple[Rule, ...] = ("gradient", "deconvnet", "guided")
@@ -67,8 +68,8 @@ def backward(rule: Rule, values: torch.Tensor, gradient: torch.Tensor, limit: fl
     return (gradient.clamp(min=0) * passes).numpy()
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("form", FORMS)
+@each_case("rule", RULES)
+@each_case("form", FORMS)
 def test_every_form_of_relu(rule: Rule, form: str) -> None:
     values = torch.randn(40, generator=torch.Generator().manual_seed(0))
     gradient = torch.randn(40, generator=torch.Generator().manual_seed(1))
@@ -93,8 +94,8 @@ def _multiplied(x: torch.Tensor) -> None:
     x *= x > 0
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("write", [_assigned, _multiplied])
+@each_case("rule", RULES)
+@each_case("write", [_assigned, _multiplied])
 def test_rectifiers_that_write_and_return_nothing(
     rule: Rule, write: Callable[[torch.Tensor], None]
 ) -> None:
@@ -110,7 +111,7 @@ def test_rectifiers_that_write_and_return_nothing(
     assert counted.met == 1
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_case("form", FORMS)
 def test_guided_backpropagation_sends_nothing_through_exact_zeros_in_any_form(form: str) -> None:
     # Their own derivative there is 0, a half or 1: of black behind a convolution without a bias.
     start = torch.tensor([-1.0, 0.0, 2.0], requires_grad=True)
@@ -132,7 +133,7 @@ def test_at_both_ends_of_a_relu6_nothing_passes_as_in_torch(part: slice) -> None
     assert wanted.tolist() == found.tolist() == [0.0, 1.0, 0.0, 1.0]
 
 
-@pytest.mark.parametrize(
+@each_case(
     "other",
     [
         lambda x: x.clamp(min=0.1),
@@ -197,8 +198,8 @@ def test_a_rectifier_in_place_on_a_part_of_a_tensor(rule: Rule) -> None:
     assert torch.equal(found[20:], gradient[20:])
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("inplace", [False, True])
+@each_case("rule", RULES)
+@each_case("inplace", [False, True])
 def test_relu6_is_a_rectifier(rule: Rule, inplace: bool) -> None:
     values = 6 * torch.randn(60, generator=torch.Generator().manual_seed(0))
     gradient = torch.randn(60, generator=torch.Generator().manual_seed(1))
@@ -296,7 +297,7 @@ class Shared(nn.Module):
         return (self.relu(self.left(y)) + self.relu(self.right(y)) + kept).mean((2, 3))
 
 
-@pytest.mark.parametrize("rule", RULES)
+@each_case("rule", RULES)
 def test_reused_relus_and_second_consumers_equal_a_hand_written_backward(rule: Rule) -> None:
     network = Shared()
     images = torch.randn(1, 3, 7, 7, dtype=torch.double, requires_grad=True)
@@ -330,7 +331,7 @@ def test_the_rule_ends_with_its_context() -> None:
     assert found.item() == -2.0
 
 
-@pytest.mark.parametrize(
+@each_case(
     "rectify",
     [
         lambda x: x * (x > 0),

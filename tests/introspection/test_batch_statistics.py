@@ -20,6 +20,7 @@ from cnnviz.introspection.batch_statistics import (
 )
 from cnnviz.introspection.hooks import preserve_state
 from tests.helpers.architectures import feed
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -105,7 +106,7 @@ def test_a_layer_that_is_called_twice_has_two_statistics() -> None:
         torch.testing.assert_close(module(x), wanted, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("form", ["function", "keywords", "operator"])
+@each_case("form", ["function", "keywords", "operator"])
 def test_batch_norms_without_a_module_are_met(form: str) -> None:
     x = images()
     mean, variance = torch.full((3,), 9.0).double(), torch.full((3,), 4.0).double()

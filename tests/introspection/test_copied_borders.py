@@ -9,6 +9,7 @@ from torch.nn import functional as F
 import cnnviz
 from cnnviz.introspection.tracing import trace
 from cnnviz.passes.spatial_maps import traced_outputs
+from tests.helpers.each_case import each_case
 
 
 class _Padded(nn.Module):
@@ -47,7 +48,7 @@ def test_a_map_behind_mirrored_pixels_keeps_the_order_of_its_rows() -> None:
     np.testing.assert_allclose(maps, wanted, rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+@each_case("mode", ["constant", "reflect", "replicate", "circular"])
 def test_padding_that_holds_no_middle_leaves_the_stride_and_the_order(mode: str) -> None:
     module = _Padded(mode, 1, 3)
     module.first.stride = (1, 1)

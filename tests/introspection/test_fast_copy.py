@@ -25,6 +25,7 @@ from cnnviz.introspection.fast_copy.folding import can_fold
 from cnnviz.introspection.fast_copy.layers import Computed
 from cnnviz.introspection.fast_copy.packed import packs
 from cnnviz.introspection.hooks import isolated, module_hooks
+from tests.helpers.each_case import each_case
 from tests.helpers.foldable_networks import RandomGraph, trained
 from tests.helpers.state import state
 
@@ -94,7 +95,7 @@ def block(*further: nn.Module) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), *further)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("layer", "norm", "shape"),
     [
         (nn.Conv1d(3, 6, 3), nn.BatchNorm1d(6), (3, 12)),
@@ -149,7 +150,7 @@ READERS: dict[str, Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]] = 
 }
 
 
-@pytest.mark.parametrize("how", READERS)
+@each_case("how", READERS)
 def test_nothing_is_folded_into_what_something_else_reads(how: str) -> None:
     network = Read(READERS[how]).double()
     inputs = images(dtype=torch.float64)
@@ -312,7 +313,7 @@ def _hooked() -> nn.Module:
     return network.eval()
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("network", "why"),
     [
         (Odd(_by_values), "goes by values"),

@@ -7,12 +7,13 @@ import torch
 
 from cnnviz.errors import NotFiniteError
 from cnnviz.introspection.finite import check_rankable, finite
+from tests.helpers.each_case import each_case
 
 NAN, INF = float("nan"), float("inf")
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-@pytest.mark.parametrize("bad", [[NAN], [INF], [-INF], [INF, -INF]])
+@each_case("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@each_case("bad", [[NAN], [INF], [-INF], [INF, -INF]])
 def test_what_is_not_finite_is_counted(dtype: torch.dtype, bad: list[float]) -> None:
     with pytest.raises(
         NotFiniteError, match=rf"^The maps are not finite: {len(bad)} of {len(bad) + 2} are"

@@ -8,6 +8,7 @@ from torch import nn
 
 from cnnviz.errors import ModelError
 from cnnviz.introspection.forward import check_differentiable, forward
+from tests.helpers.each_case import each_case
 
 
 class Pair(nn.Module):
@@ -63,7 +64,7 @@ def test_networks_refuse_a_size_in_many_ways(kind: type[Exception]) -> None:
         forward(Picky(), torch.zeros(1, 3, 8, 8))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("kind", "met", "said"),
     [
         (KeyboardInterrupt, KeyboardInterrupt, "other"),
@@ -89,7 +90,7 @@ def test_an_output_without_a_graph_is_a_sentence() -> None:
         check_differentiable(images.detach() * 2.0, "mine")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("convolution", "shape", "order"),
     [
         (nn.Conv1d, (1, 3, 9), "N, L, C"),

@@ -9,6 +9,7 @@ from torch import nn
 from cnnviz.introspection.fast_copy import input_gradient
 from cnnviz.introspection.fast_copy.input_gradient import InputGradient
 from cnnviz.introspection.fast_copy.packed import packs
+from tests.helpers.each_case import each_case
 
 pytestmark = pytest.mark.skipif(not packs(), reason="this processor or torch packs no weights")
 
@@ -48,8 +49,8 @@ def _double(layer: nn.Conv2d) -> nn.Conv2d:
     return other.double().requires_grad_(False)
 
 
-@pytest.mark.parametrize(("sizes", "named"), FORMS)
-@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@each_case(("sizes", "named"), FORMS)
+@each_case("order", [torch.contiguous_format, torch.channels_last])
 def test_it_is_that_of_double_precision(sizes, named, order) -> None:
     layer = pair(sizes, named)
     found = InputGradient()

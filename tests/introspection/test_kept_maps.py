@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pytest
 import torch
 from torch.nn import functional
 
 from cnnviz.introspection.fast_copy.kept_maps import _READ_ANYHOW, kept_by_places
+from tests.helpers.each_case import each_case
 
 _OWN: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "prelu": lambda x, _: functional.prelu(x, x.new_tensor([0.1, 0.2, 0.3, 0.4])),
@@ -66,7 +66,7 @@ def gradients(
     return tuple(one for one in found if one is not None)
 
 
-@pytest.mark.parametrize("name", sorted(_READ_ANYHOW))
+@each_case("name", sorted(_READ_ANYHOW))
 def test_its_derivative_reads_kept_maps_in_any_order_of_memory(name: str) -> None:
     for side in (6, 1):
         for layouts in [

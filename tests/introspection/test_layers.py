@@ -5,6 +5,7 @@ from torch import nn
 
 from cnnviz.errors import LayerError
 from cnnviz.introspection.layers import kind, named_layers, select, split
+from tests.helpers.each_case import each_case
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def network() -> nn.Module:
     )
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("module", "expected"),
     [
         (nn.Conv2d(1, 1, 1), "conv"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from cnnviz.introspection.fast_copy import FastCopy, is_linear
+from tests.helpers.each_case import each_case
 from tests.helpers.foldable_networks import trained
 
 Head = Callable[["Headed", torch.Tensor], torch.Tensor]
@@ -81,13 +81,13 @@ def checked(network: Headed) -> tuple[FastCopy, torch.Tensor]:
     return copy, inputs
 
 
-@pytest.mark.parametrize("head", [*LINEAR, *OTHER, *LATER])
+@each_case("head", [*LINEAR, *OTHER, *LATER])
 def test_it_is_told_of_the_graph_of_a_score(head: str) -> None:
     network = Headed((LINEAR | OTHER | LATER)[head])
     assert is_linear(graph(network)) == (head in LINEAR)
 
 
-@pytest.mark.parametrize("head", LINEAR)
+@each_case("head", LINEAR)
 def test_it_is_told_beforehand_from_which_layers_on_all_is_linear(head: str) -> None:
     network = Headed(LINEAR[head])
     copy, inputs = checked(network)
@@ -96,7 +96,7 @@ def test_it_is_told_beforehand_from_which_layers_on_all_is_linear(head: str) -> 
     assert not copy.linear_above(inputs, ["relu", "conv"])
 
 
-@pytest.mark.parametrize("head", OTHER)
+@each_case("head", OTHER)
 def test_it_is_told_beforehand_that_a_head_is_not_linear(head: str) -> None:
     network = Headed(OTHER[head])
     copy, inputs = checked(network)

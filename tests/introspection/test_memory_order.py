@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from cnnviz.introspection.memory_order import by_channels
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize("shape", [(1, 64, 9, 7), (3, 70, 1, 5), (2, 96, 1, 1), (0, 64, 3, 3)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.complex64])
+@each_case("shape", [(1, 64, 9, 7), (3, 70, 1, 5), (2, 96, 1, 1), (0, 64, 3, 3)])
+@each_case("dtype", [torch.float32, torch.float64, torch.float16, torch.complex64])
 def test_a_map_that_lies_place_by_place_is_turned_around(
     shape: tuple[int, ...], dtype: torch.dtype
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from cnnviz.introspection import numpy_state
 from cnnviz.introspection.numpy_state import NumpyState, numpy_mark, seed_numpy
+from tests.helpers.each_case import each_case
 
 DRAWS: dict[str, Callable[[], Any]] = {
     "nothing": lambda: None,
@@ -34,8 +35,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     np.random.set_state(held)
 
 
-@pytest.mark.parametrize("before", BEFORE)
-@pytest.mark.parametrize("meanwhile", DRAWS)
+@each_case("before", BEFORE)
+@each_case("meanwhile", DRAWS)
 def test_what_is_drawn_afterwards_is_what_would_have_been(before, meanwhile):
     np.random.seed(3)
     DRAWS[before]()
@@ -57,7 +58,7 @@ def test_a_state_is_put_back_more_than_once():
         assert np.random.random(5).tolist() == first
 
 
-@pytest.mark.parametrize("draw", DRAWS)
+@each_case("draw", DRAWS)
 def test_a_draw_leaves_another_mark(draw):
     seed_numpy(0)
     start = numpy_mark()

@@ -6,7 +6,6 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -17,6 +16,7 @@ from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.operations import addends, of_operator, operation
 from cnnviz.introspection.residual_adds import additions
 from cnnviz.introspection.tracing import trace
+from tests.helpers.each_case import each_case
 
 Binary = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 SUMS: dict[str, Binary] = {
@@ -47,7 +47,7 @@ class Joined(nn.Module):
         return self.join(self.one(inputs), self.other(inputs))
 
 
-@pytest.mark.parametrize("form", SUMS)
+@each_case("form", SUMS)
 def test_every_reader_meets_every_way_of_adding(form: str) -> None:
     module = Joined(SUMS[form]).eval()
     inputs = torch.randn(1, 3, 2, 2)
@@ -67,7 +67,7 @@ def test_every_reader_meets_every_way_of_adding(form: str) -> None:
     assert [call.kind for call in trace(module, (3, 2, 2)).calls] == ["conv", "conv", "add"]
 
 
-@pytest.mark.parametrize(
+@each_case(
     "join",
     [
         lambda a, b: a * b,
@@ -83,7 +83,7 @@ def test_nothing_else_is_taken_for_an_addition_of_two_maps(join: Binary) -> None
     assert seen.found == []
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("join", "weights"),
     [
         (lambda a, b: a - b, (1.0, -1.0)),
@@ -114,7 +114,7 @@ class _Told(FunctionMode):
         return func(*args, **named)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("word", "call"),
     [
         (operations.SUBTRACT, lambda a, b: a - b),

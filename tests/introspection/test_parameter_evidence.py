@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 import torch
 from torch import nn
 
 from cnnviz.introspection.parameter_evidence import ParameterEvidence, Values
+from tests.helpers.each_case import each_case
 
 MADE: dict[str, Callable[[], torch.Tensor]] = {
     "many": lambda: torch.randn(40, 30, 3, 3),
@@ -40,14 +40,14 @@ def parameters() -> list[nn.Parameter]:
     return [nn.Parameter(make()) for make in MADE.values()]
 
 
-@pytest.mark.parametrize("values", Values)
+@each_case("values", Values)
 def test_nothing_is_found_where_nothing_was_changed(values: Values) -> None:
     evidence = ParameterEvidence(parameters(), values=values)
     assert evidence.changed() == []
 
 
-@pytest.mark.parametrize("values", [Values.ALL, Values.SOME])
-@pytest.mark.parametrize("number", [n for n, name in enumerate(MADE) if name != "none"])
+@each_case("values", [Values.ALL, Values.SOME])
+@each_case("number", [n for n, name in enumerate(MADE) if name != "none"])
 def test_the_one_that_was_written_to_uncounted_is_found(number: int, values: Values) -> None:
     held = parameters()
     evidence = ParameterEvidence(held, values=values)
@@ -59,7 +59,7 @@ def test_the_one_that_was_written_to_uncounted_is_found(number: int, values: Val
     assert [id(each) for each in evidence.changed()] == [id(changed)]
 
 
-@pytest.mark.parametrize("number", [n for n, name in enumerate(MADE) if name != "none"])
+@each_case("number", [n for n, name in enumerate(MADE) if name != "none"])
 def test_where_all_values_count_any_one_of_them_does(number: int) -> None:
     held = parameters()
     evidence = ParameterEvidence(held, values=Values.ALL)
@@ -67,7 +67,7 @@ def test_where_all_values_count_any_one_of_them_does(number: int) -> None:
     assert [id(each) for each in evidence.changed()] == [id(held[number])]
 
 
-@pytest.mark.parametrize("values", Values)
+@each_case("values", Values)
 def test_one_that_lies_elsewhere_is_found_and_put_back(values: Values) -> None:
     held = parameters()
     places = [each.data_ptr() for each in held]

@@ -20,6 +20,7 @@ from cnnviz.introspection.hooks import module_hooks
 from cnnviz.introspection.receptive_fields import ArrayBox, Axis, PixelBox, ReceptiveField, box_of
 from cnnviz.introspection.tracing import LayerCall, trace
 from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input, thin
+from tests.helpers.each_case import each_case
 
 _IDENTITY = {"relu", "relu_", "relu6", "hardtanh", "hardtanh_", "silu", "silu_", "gelu"} | {
     *("hardswish", "hardswish_")
@@ -397,7 +398,7 @@ def check_positions(network: nn.Sequential, image: torch.Tensor) -> None:
             assert whole.bottom >= clipped.bottom
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@each_case("name", BLOCKS)
 def test_each_kind_of_block_is_followed_exactly(name: str) -> None:
     network, image = network_of(["strided", name, "conv"])
     assert len(network) >= 3
@@ -425,9 +426,7 @@ def test_a_box_of_a_volume_has_rows_and_columns_and_one_of_a_signal_is_one_row()
     assert box_of((1, 2), (4, 7)) == PixelBox(left=2, top=1, right=7, bottom=4)
 
 
-@pytest.mark.parametrize(
-    ("first", "last", "whole"), [(0, 9, True), (-2, 12, True), (0, 8, False), (1, 9, False)]
-)
+@each_case(("first", "last", "whole"), [(0, 9, True), (-2, 12, True), (0, 8, False), (1, 9, False)])
 def test_a_field_is_whole_from_the_first_pixel_to_the_last(first, last, whole) -> None:
     every = Axis(10, np.array([0, first]), np.array([9, last]), 10, None, None)
     assert every.whole is whole

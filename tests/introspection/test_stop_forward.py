@@ -10,6 +10,7 @@ from torch import nn
 
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.stop_forward import run_to
+from tests.helpers.each_case import each_case
 
 
 class Twice(nn.Module):
@@ -124,8 +125,8 @@ class Remembers(nn.Module):
         return output
 
 
-@pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode, torch.enable_grad])
-@pytest.mark.parametrize("grad", [True, False])
+@each_case("around", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+@each_case("grad", [True, False])
 def test_isolated_heeds_no_mode_of_the_caller(around: Any, grad: bool) -> None:
     module = Remembers().train()
     inputs = torch.randn(2, 3, requires_grad=True)

@@ -16,6 +16,7 @@ from cnnviz.errors import LayerError, ModelError, UsageError
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import stages
 from tests.helpers.architectures import ARCHITECTURES, build, small_input, thin, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -209,7 +210,7 @@ def test_a_tensor_kept_by_the_network_can_still_take_part_in_training() -> None:
     assert network.conv.weight.grad is not None
 
 
-@pytest.mark.parametrize("shape", [(3,), (3, 0, 4), (1, 1, 3, 4, 4)])
+@each_case("shape", [(3,), (3, 0, 4), (1, 1, 3, 4, 4)])
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="not the shape of an image"):
         trace(tiny_network(), shape)

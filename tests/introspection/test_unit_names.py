@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.introspection.unit_names import Unit, check_channels, read_channels, read_units
+from tests.helpers.each_case import each_case
 
 
 def test_channels_are_read_from_text_and_numbers():
@@ -28,15 +29,13 @@ def test_a_unit_is_read_back_from_its_own_text(layer, channel):
     assert read_units(str(Unit(layer, channel))) == (Unit(layer, channel),)
 
 
-@pytest.mark.parametrize("text", ["features.3", ":3", "features.3:", ""])
+@each_case("text", ["features.3", ":3", "features.3:", ""])
 def test_what_is_no_unit_is_refused(text):
     with pytest.raises(UsageError, match="is no unit"):
         read_units(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "said"), [("a", "neither"), ("5-2", "is empty"), ("1,,2", "neither")]
-)
+@each_case(("text", "said"), [("a", "neither"), ("5-2", "is empty"), ("1,,2", "neither")])
 def test_what_is_no_channel_is_refused(text, said):
     with pytest.raises(UsageError, match=said):
         read_channels(text)

@@ -19,6 +19,7 @@ from cnnviz.lectures.running import Run
 from cnnviz.reports.progress import Steps
 from cnnviz.results.result import Result
 from cnnviz.results.text import number
+from tests.helpers.each_case import each_case
 from tests.helpers.report_model import small_model
 
 STEPS = [
@@ -45,7 +46,7 @@ def test_every_chapter_begins_with_words():
             assert text.rstrip()[-1] in ".?:)"
 
 
-@pytest.mark.parametrize("step", STEPS)
+@each_case("step", STEPS)
 def test_a_call_is_one_of_the_public_surface_with_parameters_that_exist(step):
     call = ast.parse(step.call, mode="eval").body
     assert isinstance(call, ast.Call)

@@ -7,6 +7,7 @@ import pytest
 
 from cnnviz.errors import UsageError
 from cnnviz.models.categories import check_count, read_categories
+from tests.helpers.each_case import each_case
 
 EXPECTED = ("cat", "dog", "große Katze")
 
@@ -32,7 +33,7 @@ def test_lists_and_mappings() -> None:
     assert read_categories({1: "dog", 0: "cat", 2: "große Katze"}) == EXPECTED
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("source", "message"),
     [
         ([], "no class names in categories"),

@@ -14,6 +14,7 @@ from cnnviz.models.networks import depth_network
 from cnnviz.models.networks.depth import EXAMPLES, is_name, read_name
 from cnnviz.models.networks.depth_modules import Block
 from cnnviz.models.networks.depth_weights import ACTIVATIONS
+from tests.helpers.each_case import each_case
 
 INPUT = (3, 16, 16)
 
@@ -22,7 +23,7 @@ def weights(module: nn.Module) -> list[nn.Module]:
     return [one for one in module.modules() if isinstance(one, nn.Conv2d | nn.Linear)]
 
 
-@pytest.mark.parametrize("name", ["plain-2", "plain-9", "plain-20", "resnet-4", "resnet-20"])
+@each_case("name", ["plain-2", "plain-9", "plain-20", "resnet-4", "resnet-20"])
 def test_a_name_counts_the_layers_with_weights(name: str) -> None:
     module = depth_network(name, input_size=INPUT, width=4)
     assert len(weights(module)) == int(name.split("-")[1])
@@ -44,8 +45,8 @@ def test_resnets_for_cifar_have_the_parameters_of_the_paper(depth: int, paramete
         assert sum(one.numel() for one in module.parameters()) == parameters
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("norm", ["batch", "group", "layer", "instance", "none"])
+@each_case("activation", ACTIVATIONS)
+@each_case("norm", ["batch", "group", "layer", "instance", "none"])
 def test_every_activation_goes_with_every_normalisation(activation: str, norm: str) -> None:
     for name in ("plain-5", "resnet-6", "conv-3", "mlp-3"):
         module = depth_network(
@@ -135,7 +136,7 @@ def test_names_carry_options() -> None:
     assert torch.equal(weights(named)[1].weight, weights(given)[1].weight)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@each_case("name", EXAMPLES)
 def test_examples_are_names(name: str) -> None:
     assert is_name(name)
     assert name in available()["depth"]
@@ -159,7 +160,7 @@ def test_load_takes_a_checkpoint(tmp_path) -> None:
     assert torch.equal(model.module.state_dict()["1.weight"], state["1.weight"])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "options", "error", "message"),
     [
         ("plain", {}, ModelError, "There is no network 'plain' in the family"),

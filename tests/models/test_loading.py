@@ -14,6 +14,7 @@ from cnnviz.images import Preprocessing
 from cnnviz.models import Model, load
 from cnnviz.models.loading import choose_device
 from tests.helpers.architectures import tiny_network
+from tests.helpers.each_case import each_case
 
 WEIGHTS = Path(cnnviz.models.__file__).parent / "weights"
 
@@ -104,7 +105,7 @@ def test_devices_that_are_not_there(
         load("lenet5", device=device)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("source", "weights", "error", "message"),
     [
         ("net.pth", "DEFAULT", ModelError, "'net.pth' does not say which network it belongs to"),

@@ -15,6 +15,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.models.categories import classes_called
 from cnnviz.models.state_digest import digest_of
 from tests.helpers.architectures import tiny_network
+from tests.helpers.each_case import each_case
 
 SMALL = Preprocessing(8, (8, 8), (0.5,) * 3, (0.25,) * 3)
 
@@ -48,7 +49,7 @@ def test_wrapping_changes_nothing() -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("thing", ["resnet18", 3, None, torch.zeros(2)])
+@each_case("thing", ["resnet18", 3, None, torch.zeros(2)])
 def test_only_modules_are_networks(thing: object) -> None:
     with pytest.raises(UsageError, match=r"must be a torch.nn.Module, not"):
         as_model(thing)
@@ -61,7 +62,7 @@ def test_lazy_and_meta_networks() -> None:
         as_model(nn.Linear(2, 2))
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+@each_case("channels", [1, 2, 4, 7])
 def test_the_guess_follows_the_first_convolution(channels: int) -> None:
     model = as_model(tiny_network(channels))
     assert model.channels == channels
@@ -93,7 +94,7 @@ def test_the_guess_reads_timms_configuration() -> None:
     assert as_model(network).preprocessing.origin == "a guess, ImageNet's"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("preprocessing", "shape"),
     [
         (SMALL, (3, 8, 8)),

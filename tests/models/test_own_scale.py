@@ -10,6 +10,7 @@ from torchvision.transforms.functional import normalize
 
 import cnnviz
 from cnnviz.models.own_scale import own_scale
+from tests.helpers.each_case import each_case
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -36,7 +37,7 @@ def _prepared(mean: float, std: float) -> cnnviz.Preprocessing:
     return cnnviz.Preprocessing(32, (32, 32), (mean,) * 3, (std,) * 3)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("scale", "mean", "std"),
     [
         (lambda x: x * 2 - 1, (0.5,) * 3, (0.5,) * 3),
@@ -59,7 +60,7 @@ def test_what_is_subtracted_and_divided_by_is_read_off_the_pass(
     assert found.std == pytest.approx(std, rel=1e-5)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "scale",
     [
         nn.Identity(),

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from cnnviz.models import Model
 from cnnviz.models.size_limit import SizeLimit, TooLargeError
+from tests.helpers.each_case import each_case
 
 ROWS = torch.ones(2, 100, 4)
 TOO_LARGE: dict[str, Callable[[], torch.Tensor]] = {
@@ -41,7 +42,7 @@ TOO_LARGE: dict[str, Callable[[], torch.Tensor]] = {
 }
 
 
-@pytest.mark.parametrize("name", TOO_LARGE)
+@each_case("name", TOO_LARGE)
 def test_what_would_be_too_large_is_never_made(name: str) -> None:
     with SizeLimit(20_000):
         assert TOO_LARGE[name]().numel() == 20_000
@@ -59,7 +60,7 @@ ATTENDING: dict[str, Callable[[torch.Tensor], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", ATTENDING)
+@each_case("name", ATTENDING)
 def test_the_weights_of_attention_are_counted_where_torch_makes_them_inside(name: str) -> None:
     with SizeLimit(20_000):
         ATTENDING[name](ROWS)

@@ -10,6 +10,7 @@ from torch import nn
 from cnnviz.errors import ModelError
 from cnnviz.models import Model, available, load, sources
 from cnnviz.models.sources import SOURCES, ModelSource
+from tests.helpers.each_case import each_case
 
 
 def load_named(name, weights):
@@ -44,7 +45,7 @@ def test_a_new_source_is_loaded_listed_and_suggested(zoo):
         load("qqqqqq")
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.key)
+@each_case("source", SOURCES, ids=lambda source: source.key)
 def test_every_source_says_no_to_the_name_of_another(source):
     assert source.load("no-network-at-all", "random") is None
     assert all(load(alias, "random").name == name for alias, name in source.aliases.items())

@@ -15,6 +15,7 @@ from cnnviz.images import IMAGENET, Preprocessing
 from cnnviz.models import load, torchvision_models
 from cnnviz.models.torchvision_import import import_torchvision
 from tests.helpers.architectures import ARCHITECTURES, build, small_input, thin_layers
+from tests.helpers.each_case import each_case
 from tests.helpers.trap import Trap
 
 models = import_torchvision("torchvision.models")
@@ -144,7 +145,7 @@ def test_a_file_of_another_network_in_the_cache(empty_cache: Path) -> None:
         load("resnet18")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("size", "expected"), [(224, "IMAGENET1K_SWAG_LINEAR_V1"), (518, "DEFAULT"), (None, "DEFAULT")]
 )
 def test_photos_are_prepared_in_the_size_that_a_network_is_built_for(
@@ -168,7 +169,7 @@ def test_names_of_weights_are_read_kindly(offline: None, empty_cache: Path, weig
         load("alexnet", weights)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "nearest"),
     [
         ("resnet_50", "resnet50"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cnnviz.pages.scripts import _renamed, _stripped
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("written", "kept"),
     [
         ("const a = 1 + 2;\n", "let a=1+2;"),
@@ -33,7 +34,7 @@ def test_a_text_that_does_not_end_is_refused() -> None:
         _stripped('const a = "b;\n')
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("written", "kept"),
     [
         ("function long(a){return a}long(1);", "function $a(a){return a}$a(1);"),

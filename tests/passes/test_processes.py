@@ -11,6 +11,7 @@ from cnnviz.errors import OtherProcessError, UsageError
 from cnnviz.passes import process_link
 from cnnviz.passes.process_link import Link, linked, several
 from cnnviz.passes.processes import ALONE, Processes, sharing, told
+from tests.helpers.each_case import each_case
 
 
 class Store:
@@ -155,7 +156,7 @@ def test_what_is_left_is_shared_out() -> None:
     assert shares == [[0, 3, 6], [1, 4, 7], [2, 5]]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("error", "code"),
     [(UsageError("It is wrong.", "Mend it."), 2), (KeyboardInterrupt(), 130), (TypeError("x"), 1)],
 )

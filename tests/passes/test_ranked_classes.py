@@ -12,6 +12,7 @@ from torch import nn
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.models import Model
 from cnnviz.passes.ranked_classes import entropy, probabilities, rank_classes
+from tests.helpers.each_case import each_case
 
 NAMED = Model(nn.Linear(2, 3), categories=("cat", "dog", "bird"))
 
@@ -85,7 +86,7 @@ def test_a_map_of_classes_is_called_so_and_not_taken_for_boxes() -> None:
     assert "decode" not in caught.value.remedy
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("rows", "rule"),
     [
         ([[0.2, 0.8], [1.0, 0.0]], "as given"),

@@ -12,6 +12,7 @@ from cnnviz.reports import sections as table
 from cnnviz.reports.sections import SECTIONS, SectionKind, choose
 from cnnviz.views import VIEWS, View
 from cnnviz.views.activation_functions import activation_functions
+from tests.helpers.each_case import each_case
 from tests.helpers.report_model import small_model
 
 KEYS = ["photo", "predictions", "architecture", "filters", "feature_maps", "cam", "provenance"]
@@ -51,7 +52,7 @@ def test_no_section_at_all_is_an_error():
         choose(" , ")
 
 
-@pytest.mark.parametrize("kind", SECTIONS, ids=lambda kind: kind.key)
+@each_case("kind", SECTIONS, ids=lambda kind: kind.key)
 def test_every_section_has_a_builder(kind):
     assert callable(kind.builder())
 

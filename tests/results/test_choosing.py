@@ -12,11 +12,12 @@ from cnnviz.course.optimizers import table as optimizers
 from cnnviz.errors import UsageError
 from cnnviz.introspection.activation_functions import table as activations
 from cnnviz.results.choosing import all_by_name, by_name
+from tests.helpers.each_case import each_case
 
 KNOWN = {"leaky_relu": 1.0, "relu": 2.0, "tanh": 3.0}
 
 
-@pytest.mark.parametrize("name", ["leaky_relu", "Leaky-ReLU", " leaky relu "])
+@each_case("name", ["leaky_relu", "Leaky-ReLU", " leaky relu "])
 def test_case_hyphens_and_spaces_do_not_matter(name: str) -> None:
     assert by_name(name, KNOWN, "function") == 1.0
 
@@ -37,7 +38,7 @@ def test_a_name_that_is_not_known_has_its_nearest_or_all() -> None:
         by_name("xyz", KNOWN, "function")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("names", "wanted"),
     [
         (None, (1.0, 2.0, 3.0)),
@@ -52,7 +53,7 @@ def test_several_are_taken_once_each_in_the_order_asked(
     assert all_by_name(names, KNOWN, "function") == wanted
 
 
-@pytest.mark.parametrize("names", ["", " , ", []])
+@each_case("names", ["", " , ", []])
 def test_naming_none_is_refused(names: str | Sequence[str]) -> None:
     with pytest.raises(UsageError, match="No function was named"):
         all_by_name(names, KNOWN, "function")

@@ -17,6 +17,7 @@ from cnnviz.images import read_photo
 from cnnviz.results.contact_sheet import PAGE, SheetEntry, SheetLayout, draw_sheet
 from cnnviz.results.picture_style import LONGEST_SIDE
 from tests.helpers.colour_classes import SIDE, colour_model
+from tests.helpers.each_case import each_case
 
 
 def photos(count: int, label: str = ""):
@@ -25,9 +26,9 @@ def photos(count: int, label: str = ""):
     return [replace(read_photo(one, f"{n}.png"), label=label) for n, one in enumerate(drawn)]
 
 
-@pytest.mark.parametrize("count", [1, 5, 17, 58, 400])
-@pytest.mark.parametrize("tiles", [1, 2, 4, 30])
-@pytest.mark.parametrize("tallest", [PAGE, 3.0, 0.5])
+@each_case("count", [1, 5, 17, 58, 400])
+@each_case("tiles", [1, 2, 4, 30])
+@each_case("tallest", [PAGE, 3.0, 0.5])
 def test_every_photo_stands_on_one_page_and_no_page_is_too_tall(count, tiles, tallest):
     layout = SheetLayout(tiles, 3)
     pages = layout.pages(count, tallest)

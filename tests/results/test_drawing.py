@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.drawing import Scale
+from tests.helpers.each_case import each_case
 
 
 def test_a_constant_map_is_drawn_as_constant() -> None:
@@ -71,7 +72,7 @@ def test_every_tile_of_a_mosaic_stands_where_it_says(
     assert (grid.pixels[~covered] == 255).all(), "between the tiles nothing is drawn"
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 24, 64, 96, 512])
+@each_case("count", [1, 2, 3, 5, 16, 24, 64, 96, 512])
 def test_the_number_of_columns_leaves_few_places_empty(count: int) -> None:
     columns = mosaics.columns_for(count)
     rows = -(-count // columns)

@@ -1,13 +1,13 @@
 """Names of images and layers as file names hold them."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnviz.results import file_names
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "slug"),
     [
         ("n01882714_koala", "n01882714_koala"),

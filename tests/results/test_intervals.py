@@ -13,9 +13,10 @@ from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from cnnviz.results.intervals import mean_interval, wilson, within
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("hits", "count", "expected"),
     # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I, method 3.
     [(81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0.0, 0.1611)),
@@ -34,7 +35,7 @@ def test_the_ends_of_a_share_stay_within_it() -> None:
             assert 0.0 <= low <= hits / count <= high <= 1.0
 
 
-@pytest.mark.parametrize(("hits", "count"), [(0, 7), (3, 9), (17, 17)])
+@each_case(("hits", "count"), [(0, 7), (3, 9), (17, 17)])
 def test_the_interval_is_that_of_scipy(hits: int, count: int) -> None:
     wanted = binomtest(hits, count).proportion_ci(0.95, method="wilson")
     assert wilson(hits, count) == pytest.approx((wanted.low, wanted.high), abs=1e-12)

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from cnnviz.results.json_values import EXACT, INLINE, JsonValues, plain, pretty, references
+from tests.helpers.each_case import each_case
 
 
 def through(value: object) -> object:
@@ -52,7 +53,7 @@ class Circle:
 EMPTY = {(0,): [], (0, 4): [], (2, 0): [[], []], (2, 0, 3): [[], []]}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "expected"),
     [
         (None, None),
@@ -84,12 +85,12 @@ def test_values_of_every_kind(value: object, expected: object) -> None:
     assert through(value) == expected
 
 
-@pytest.mark.parametrize("shape", EMPTY)
+@each_case("shape", EMPTY)
 def test_an_empty_array_is_an_empty_list(shape: tuple[int, ...]) -> None:
     assert through(np.zeros(shape)) == EMPTY[shape]
 
 
-@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@each_case("kind", [np.float16, np.float32, np.float64])
 def test_a_float_comes_back_to_the_last_bit(kind: type[np.floating]) -> None:
     generator = np.random.default_rng(0)
     bits = generator.integers(0, 2**16, (40, 4), np.uint16).view(kind)
@@ -101,7 +102,7 @@ def test_a_float_comes_back_to_the_last_bit(kind: type[np.floating]) -> None:
     assert [kind(through(value)).tobytes() for value in values] == [x.tobytes() for x in values]
 
 
-@pytest.mark.parametrize(
+@each_case(
     "value",
     [
         {"a~/b": [1.0, math.nan, -math.inf]},
@@ -119,7 +120,7 @@ def test_what_is_not_finite_is_null_and_infinity_is_told(value: dict[str, object
     assert named[1] == "nan"
 
 
-@pytest.mark.parametrize(
+@each_case(
     "value",
     [3 - 4j, np.complex64(3 - 4j), np.complex128(3 - 4j), torch.tensor(3 - 4j)],
 )
@@ -134,7 +135,7 @@ def test_complex_arrays_are_two_arrays_and_infinite_parts_are_told() -> None:
     assert values.infinite == {"/x/real/0/1": "inf"}
 
 
-@pytest.mark.parametrize("name", ["bfloat16", "float16", "float8_e5m2", "int8", "bool"])
+@each_case("name", ["bfloat16", "float16", "float8_e5m2", "int8", "bool"])
 def test_tensors_have_their_values_whatever_their_type(name: str) -> None:
     tensor = torch.tensor([[1.5, -2.0], [0.0, 4.0]]).to(getattr(torch, name))
     assert through(tensor) == tensor.tolist()
@@ -150,7 +151,7 @@ def test_tensors_of_other_layouts_are_whole() -> None:
     assert through(waves.conj()) == {"real": [1.0], "imag": [-2.0]}
 
 
-@pytest.mark.parametrize("number", [EXACT, EXACT + 1, -EXACT - 1, 2**63, 2**64 - 1, 10**40])
+@each_case("number", [EXACT, EXACT + 1, -EXACT - 1, 2**63, 2**64 - 1, 10**40])
 def test_a_whole_number_that_readers_would_round_is_its_digits(number: int) -> None:
     expected: object = number if abs(number) <= EXACT else str(number)
     assert through(number) == expected
@@ -161,7 +162,7 @@ def test_a_whole_number_that_readers_would_round_is_its_digits(number: int) -> N
         assert through(np.array([1, number], kind)) == [1, expected]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "expected"),
     [
         ({3: "a", np.int64(20): "b"}, {"3": "a", "20": "b"}),
@@ -177,7 +178,7 @@ def test_keys_that_are_no_text_lose_nothing(value: Mapping[Any, object], expecte
     assert through(value) == expected
 
 
-@pytest.mark.parametrize("value", [object(), len, {"a": [3, lambda: 3]}, Circle])
+@each_case("value", [object(), len, {"a": [3, lambda: 3]}, Circle])
 def test_what_is_no_data_is_named(value: object) -> None:
     where = "/a/1 is a function" if isinstance(value, dict) else "This is a"
     with pytest.raises(TypeError, match=where):

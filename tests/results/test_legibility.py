@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from cnnviz.errors import UsageError
 from cnnviz.results.drawing import new_figure
 from cnnviz.results.legibility import as_wide, crowded, legible, lowest
+from tests.helpers.each_case import each_case
 
 
 def page(width: float = 4.0, height: float = 2.0) -> Figure:
@@ -22,7 +23,7 @@ def test_texts_apart_are_no_fault() -> None:
     assert crowded(figure) == ""
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("across", "down", "turn"), [(-0.1, 0.5, 0), (0.9, 0.5, 0), (0.5, -0.02, 0), (0.5, 0.7, 90)]
 )
 def test_a_text_beyond_the_edge_is_cut_off(across: float, down: float, turn: float) -> None:
@@ -112,7 +113,7 @@ def test_a_least_size_is_found_with_few_drawings() -> None:
     assert len(drawn) <= 6
 
 
-@pytest.mark.parametrize("least", range(11))
+@each_case("least", range(11))
 def test_the_first_that_does_is_found_with_few_tries(least: int) -> None:
     tried = []
 

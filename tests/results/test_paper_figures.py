@@ -18,6 +18,7 @@ from cnnviz.results import drawing
 from cnnviz.results.legibility import as_wide, crowded
 from cnnviz.results.lengths import inches_of
 from cnnviz.results.picture_style import PictureStyle, read_size, read_style
+from tests.helpers.each_case import each_case
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -28,7 +29,7 @@ def heatmap() -> Any:
     return cnnviz.cam(cnnviz.capture(cnnviz.load(), photo, layers="stages"))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("written", "inches"),
     [("85mm", 85 / 25.4), ("8.5 cm", 8.5 / 2.54), ("3.3in", 3.3), (" 3.3 ", 3.3), (3.3, 3.3)],
 )
@@ -36,15 +37,13 @@ def test_how_a_length_is_written(written: Any, inches: float) -> None:
     assert inches_of(written) == pytest.approx(inches)
 
 
-@pytest.mark.parametrize(
-    "written", ["", "wide", "85px", "-3", "0mm", "1e3mm", float("nan"), -1, None]
-)
+@each_case("written", ["", "wide", "85px", "-3", "0mm", "1e3mm", float("nan"), -1, None])
 def test_what_is_no_length(written: Any) -> None:
     with pytest.raises(UsageError, match="no length"):
         inches_of(written)
 
 
-@pytest.mark.parametrize("text", ["85x60mm", "85mmx60mm", "8.5cm x 60mm"])
+@each_case("text", ["85x60mm", "85mmx60mm", "8.5cm x 60mm"])
 def test_a_size_may_have_a_unit(text: str) -> None:
     assert read_size(text) == pytest.approx((85 / 25.4, 60 / 25.4))
 
@@ -133,7 +132,7 @@ def test_a_title_is_left_out_with_its_room() -> None:
     assert figure.get_suptitle() == "a title"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("style", "said"),
     [
         ({"width": "85px"}, "no length"),

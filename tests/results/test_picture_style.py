@@ -18,6 +18,7 @@ from cnnviz.results.legibility import crowded
 from cnnviz.results.picture_style import PictureStyle, Shape, read_size
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import Result
+from tests.helpers.each_case import each_case
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -128,23 +129,23 @@ def test_only_a_picture_has_a_style(tmp_path: Path) -> None:
         line().save(tmp_path / "a.json", dpi=100)
 
 
-@pytest.mark.parametrize("text", ["7x4.5", "7 x 4.5", "7X4.5", "7×4.5", "7,4.5", " 7x4.5 "])
+@each_case("text", ["7x4.5", "7 x 4.5", "7X4.5", "7×4.5", "7,4.5", " 7x4.5 "])
 def test_how_a_size_is_written(text: str) -> None:
     assert read_size(text) == (7.0, 4.5)
 
 
-@pytest.mark.parametrize("text", ["", "7", "7x", "x", "7x4x2", "wide"])
+@each_case("text", ["", "7", "7x", "x", "7x4x2", "wide"])
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(UsageError, match=r"such as 7x4\.5"):
         read_size(text)
 
 
-@pytest.mark.parametrize(("text", "ratio"), [("16:9", 16 / 9), (" 4 : 3 ", 4 / 3), ("1:1", 1.0)])
+@each_case(("text", "ratio"), [("16:9", 16 / 9), (" 4 : 3 ", 4 / 3), ("1:1", 1.0)])
 def test_how_a_shape_is_written(text: str, ratio: float) -> None:
     assert read_size(text) == Shape(ratio)
 
 
-@pytest.mark.parametrize("text", ["16:", "a:b", "16:0", "0:9", "100:1", "nan:1", "1:2:3"])
+@each_case("text", ["16:", "a:b", "16:0", "0:9", "100:1", "nan:1", "1:2:3"])
 def test_what_is_no_shape(text: str) -> None:
     with pytest.raises(UsageError, match=r"such as 16:9"):
         read_size(text)

@@ -9,15 +9,14 @@ import torch
 
 from cnnviz.errors import UsageError
 from cnnviz.results.spectra import FLOOR, frequency_response, has_spectrogram, spectrogram
+from tests.helpers.each_case import each_case
 
 
 def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=shape)
 
 
-@pytest.mark.parametrize(
-    ("length", "window", "hop"), [(1000, 128, 32), (777, 100, 37), (300, 9, 4)]
-)
+@each_case(("length", "window", "hop"), [(1000, 128, 32), (777, 100, 37), (300, 9, 4)])
 def test_a_spectrogram_is_that_of_torch_and_scipy(length: int, window: int, hop: int) -> None:
     signal = noise(length)
     found = spectrogram(signal, 250.0, window=window, hop=hop)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from cnnviz.results.intervals import student, t_reach
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("degrees", "confidence", "expected"),
     # From the tables of Student's distribution, two-sided.
     [(4, 0.95, 2.776), (9, 0.95, 2.262), (9, 0.99, 3.250), (9, 0.999, 4.781), (29, 0.95, 2.045)],
@@ -29,7 +30,7 @@ def test_an_interval_of_a_mean_holds_it_nineteen_times_in_twenty() -> None:
     assert (np.abs(values.mean(axis=1)) < half).mean() == pytest.approx(0.95, abs=0.005)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("count", "times"),
     [(2, 12.7062), (12, 2.2010), (13, 2.1788), (40, 2.0227)],
 )

@@ -17,6 +17,7 @@ from cnnviz.errors import InstallationError
 from cnnviz.results import drawing
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.table import Table, TableColumn, TableResult
+from tests.helpers.each_case import each_case
 
 HOSTILE = ("=cmd()", "+1", "-x", "@SUM(A1)", "\tx", "\rx")
 
@@ -69,14 +70,14 @@ def test_csv_tells_what_there_is_not_from_what_is_not_finite() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["a,b", 'say "so"', "two\nlines", "ünï, ✓", ""])
+@each_case("name", ["a,b", 'say "so"', "two\nlines", "ünï, ✓", ""])
 def test_a_name_reads_back_from_csv_as_it_is(name: str) -> None:
     table = Table.of(["name", "x"], [[name, 1]])
     assert read(table)[1] == [name, "1"]
     assert table.to_csv().endswith(",1\r\n"), "lines end as RFC 4180 has it"
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@each_case("name", HOSTILE)
 def test_no_name_becomes_a_formula_in_a_spreadsheet(name: str) -> None:
     assert read(of_names(name))[1] == [f"'{name}"]
     assert of_names(name).to_json()["rows"] == [[name]], "JSON has it as it is"

@@ -5,16 +5,16 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnviz.results import text
+from tests.helpers.each_case import each_case
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("share", "told"),
     [
         (0.0, "0.0%"),
@@ -29,7 +29,7 @@ def test_a_percentage_never_rounds_to_certainty_or_to_nothing(share, told):
     assert text.percent(share) == told
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("number", "told"),
     [(0, "0"), (999, "999"), (999.6, "1.00 k"), (61_706, "61.7 k"), (25_557_032, "25.6 M")],
 )
@@ -37,7 +37,7 @@ def test_a_large_number_has_three_figures(number, told):
     assert text.short(number) == told
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "told"),
     [
         (0, "0"),
@@ -52,9 +52,7 @@ def test_a_measured_number_is_short(value, told):
     assert text.number(value) == told
 
 
-@pytest.mark.parametrize(
-    ("seconds", "told"), [(0.2, "1 s"), (80, "80 s"), (300, "5 min"), (9000, "2.5 h")]
-)
+@each_case(("seconds", "told"), [(0.2, "1 s"), (80, "80 s"), (300, "5 min"), (9000, "2.5 h")])
 def test_a_guessed_time_is_no_more_exact_than_a_guess(seconds, told):
     assert text.estimated_time(seconds) == told
 
@@ -83,7 +81,7 @@ def test_what_was_refused_is_named_with_its_reason_and_the_rest_counted():
     assert text.reasons(refused, 1) == "a.jpg: it is broken; and 2 more"
 
 
-@pytest.mark.parametrize(("most", "told"), [(10, "abcdefghij"), (9, "abcd…ghij"), (8, "abcd…hij")])
+@each_case(("most", "told"), [(10, "abcdefghij"), (9, "abcd…ghij"), (8, "abcd…hij")])
 def test_a_name_is_shortened_in_the_middle(most, told):
     assert text.shortened("abcdefghij", most) == told
 
@@ -102,14 +100,12 @@ def test_a_shortened_name_fits_and_keeps_its_ends(name, most, cut):
     assert bool(end) == (cut != "end")
 
 
-@pytest.mark.parametrize(
-    ("number", "told"), [(0, "0 images"), (1, "1 image"), (2000, "2,000 images")]
-)
+@each_case(("number", "told"), [(0, "0 images"), (1, "1 image"), (2000, "2,000 images")])
 def test_a_noun_agrees_with_its_number(number, told):
     assert text.plural(number, "image") == told
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "said"),
     [(3, "an int"), ("a", "a str"), ([], "a list"), (OrderedDict(), "an OrderedDict")],
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cnnviz.units.peaks import _first_is_found, above_zero, peaks, peaks_and_active
 from cnnviz.units.top_k import TopK
+from tests.helpers.each_case import each_case
 
 LAYOUTS = ("as they are", "channels-last", "transposed", "part of a batch")
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -55,8 +56,8 @@ def test_they_are_those_of_a_loop_over_all_values(
     assert above_zero(laid_out(maps, layout)).tolist() == above
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("side", [15, 16, 17, 23])
+@each_case("layout", LAYOUTS)
+@each_case("side", [15, 16, 17, 23])
 def test_more_values_are_counted_than_a_byte_holds(layout, side) -> None:
     maps = torch.ones(3, 9, side, side)
     maps[:, 4] = -1.0
@@ -64,7 +65,7 @@ def test_more_values_are_counted_than_a_byte_holds(layout, side) -> None:
     assert active.tolist() == [3 * side * side * (channel != 4) for channel in range(9)]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@each_case("layout", LAYOUTS)
 def test_what_is_no_number_is_seen_and_not_above_zero(layout) -> None:
     maps = torch.ones(2, 8, 3, 3)
     maps[1, 2, 0, 1], maps[0, 5, 2, 2], maps[0, 6] = torch.nan, torch.inf, -torch.inf
@@ -77,8 +78,8 @@ def test_what_is_no_number_is_seen_and_not_above_zero(layout) -> None:
     assert active.tolist() == [18, 18, 17, 18, 18, 18, 9, 18]
 
 
-@pytest.mark.parametrize("spoilt", [False, True])
-@pytest.mark.parametrize("dtype", DTYPES)
+@each_case("spoilt", [False, True])
+@each_case("dtype", DTYPES)
 def test_the_strongest_positions_do_not_depend_on_the_order_in_memory(dtype, spoilt) -> None:
     made = torch.Generator().manual_seed(0)
     # Few different values, so that there are ties.
@@ -93,7 +94,7 @@ def test_the_strongest_positions_do_not_depend_on_the_order_in_memory(dtype, spo
     assert all(each == found[0] for each in found)
 
 
-@pytest.mark.parametrize("dtype", DTYPES[1:])
+@each_case("dtype", DTYPES[1:])
 def test_of_equal_values_side_by_side_the_first_place_comes_with_them(dtype) -> None:
     made = torch.Generator().manual_seed(0)
     maps = torch.randint(-3, 2, (4, 37, 5, 7), generator=made).to(dtype)

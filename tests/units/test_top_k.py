@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from cnnviz.errors import UsageError
 from cnnviz.units.top_k import TopK, first_largest, first_where_they_lie
+from tests.helpers.each_case import each_case
 
 NAMES = ("values", "images", "rows", "columns", "least", "not_finite")
 
@@ -104,7 +105,7 @@ def test_a_long_stream_is_that_of_sorting() -> None:
     np.testing.assert_array_equal(found.least, tops.min(1))
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@each_case("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_every_floating_type_is_kept_exactly(dtype) -> None:
     maps = torch.randn(5, 4, 3, 3, generator=torch.Generator().manual_seed(0)).to(dtype)
     found = TopK(2)
@@ -131,7 +132,7 @@ def test_a_dead_channel_keeps_the_first_images_and_costs_no_search(monkeypatch) 
     assert found.least.tolist() == [0.0]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@each_case("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_what_is_found_on_a_gpu_is_what_is_found_on_the_processor(dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
     # Whole numbers, so that many are equal.

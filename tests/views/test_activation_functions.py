@@ -15,6 +15,7 @@ from cnnviz.introspection.activation_functions import chain_gradients, table
 from cnnviz.results.text import power_of_ten
 from cnnviz.views.activation_functions import activation_functions
 from cnnviz.views.pictures.activation_functions import spread
+from tests.helpers.each_case import each_case
 
 
 def test_every_function_is_shown_with_its_derivative_and_chains() -> None:
@@ -89,7 +90,7 @@ def test_labels_that_do_not_touch_stay_where_they_are() -> None:
     assert spread([0.5, 0.1, 0.9], 0.05) == pytest.approx([0.5, 0.1, 0.9])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "message"),
     [
         ({"functions": "rlu"}, "no activation function 'rlu'"),

@@ -13,6 +13,7 @@ from cnnviz.images import Preprocessing
 from cnnviz.models import Model
 from cnnviz.views.augmentation import augmentation
 from tests.helpers.architectures import lasting_network, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 PLAIN = Preprocessing(None, (32, 32), (0.0,) * 3, (1.0,) * 3)
@@ -63,7 +64,7 @@ def test_the_network_and_the_generators_are_left_alone() -> None:
     assert torch.equal(torch.get_rng_state(), generator)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "message"),
     [
         ({"draws": 0}, "draws cannot be 0"),

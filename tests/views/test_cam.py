@@ -21,6 +21,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.results.text import number
 from cnnviz.views.cam import cam
 from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -276,7 +277,7 @@ def test_a_layer_that_the_target_does_not_depend_on_is_not_the_default() -> None
     assert cam(held, method="eigencam").layers == ("beside",)
 
 
-@pytest.mark.parametrize(("height", "width"), [(7, 5), (13, 13), (1, 3)])
+@each_case(("height", "width"), [(7, 5), (13, 13), (1, 3)])
 def test_stretching_equals_opencv_where_the_box_is_the_photo(height: int, width: int) -> None:
     values = np.random.default_rng(0).standard_normal((height, width)).astype(np.float32)
     found = stretch_over_box(values, PhotoBox(0, 0, 90, 70), 70, 90)

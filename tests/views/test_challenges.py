@@ -17,6 +17,7 @@ from cnnviz.images.transforms import Scene
 from cnnviz.models import Model
 from cnnviz.views.challenges import challenges
 from tests.helpers.architectures import lasting_network, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 PLAIN = Preprocessing(None, (32, 32), (0.0,) * 3, (1.0,) * 3)
@@ -168,7 +169,7 @@ def test_nothing_is_changed() -> None:
     assert torch.equal(x, kept)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "message"),
     [
         ({"steps": 1}, "steps cannot be 1"),

@@ -9,9 +9,10 @@ from scipy import signal
 from cnnviz.course.signals import LONGEST
 from cnnviz.errors import UsageError
 from cnnviz.views.convolve_signals import convolve_signals
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize("lengths", [(1, 1), (9, 4), (3, 8), (12, 12)])
+@each_case("lengths", [(1, 1), (9, 4), (3, 8), (12, 12)])
 def test_the_result_is_that_of_numpy_and_scipy(lengths: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     x, h = (rng.normal(size=length) for length in lengths)

@@ -28,6 +28,7 @@ from cnnviz.views.pictures.deconvnet import (
     reach_of,
 )
 from tests.helpers.architectures import build, lasting_network, small_input, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -232,7 +233,7 @@ def test_nothing_is_changed_and_all_is_data() -> None:
     json.dumps(found.to_json(), allow_nan=False)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "error", "message"),
     [
         ({"top": -1}, UsageError, "top cannot be -1"),

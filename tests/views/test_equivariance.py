@@ -17,6 +17,7 @@ from cnnviz.models import Model, load
 from cnnviz.results import drawing
 from cnnviz.views.equivariance import equivariance
 from tests.helpers.architectures import lasting_network, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -230,7 +231,7 @@ def test_nothing_is_changed() -> None:
     assert torch.equal(x, kept)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "error", "message"),
     [
         ({"shift": 0}, UsageError, "shift cannot be 0"),

@@ -22,6 +22,7 @@ from cnnviz.views.cam import cam
 from cnnviz.views.explanations import CHECKS, explanations
 from cnnviz.views.faithfulness import faithfulness
 from tests.helpers.architectures import lasting_network, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.quick_code import few_random_maps
 from tests.helpers.state import state
 
@@ -109,7 +110,7 @@ def test_guided_backpropagation_is_caught_and_grad_cam_passes() -> None:
     assert any("hardly changes when the weights are randomised" in said for said in found.verdicts)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("methods", "count", "message"),
     [
         (["gradcam", "magic"], 1, "no method 'magic'"),

@@ -29,6 +29,7 @@ from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.faithfulness import Faithfulness, faithfulness
 from tests.helpers.architectures import lasting_network, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 QUICK = {"steps": 2, "stages": 2, "random": 2}
@@ -276,7 +277,7 @@ def test_the_default_number_of_random_maps_makes_a_verdict_possible(images):
     assert "does worse than random maps" in judged(reversed_gain(found)).sentence
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "random", "passed", "said"),
     [
         (0.3, np.arange(19) / 100, True, "better than random maps: "),

@@ -19,6 +19,7 @@ from cnnviz.models import load
 from cnnviz.results.legibility import crowded
 from cnnviz.views import famous_networks as view
 from cnnviz.views.famous_networks import FamousNetworks, famous_networks
+from tests.helpers.each_case import each_case
 
 SMALL = "LeNet-5,AlexNet,GoogLeNet,MobileNet v1"
 
@@ -52,7 +53,7 @@ def test_depth_is_counted_as_the_papers_count_it(name: str, layers: int) -> None
     assert measure(name).depth == layers
 
 
-@pytest.mark.parametrize(
+@each_case(
     "name",
     [
         *("normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_"),

@@ -14,6 +14,7 @@ from cnnviz.models import Model, load
 from cnnviz.units.visualization import Direction
 from cnnviz.views.feature_visualization import feature_visualization
 from tests.helpers.architectures import tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 SIDE = 24
@@ -132,7 +133,7 @@ def test_a_caption_tells_of_budget_sizes_and_linear_layers(tmp_path: Path) -> No
     np.testing.assert_array_equal(found.pictures[0], again.pictures[0])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("options", "message"),
     [
         ({"steps": 0}, "steps cannot be 0"),

@@ -9,6 +9,7 @@ import torch
 
 import cnnviz
 from cnnviz.errors import UsageError
+from tests.helpers.each_case import each_case
 
 OF_CAPTURES = ("cam", "feature_maps", "localisation", "pooling", "predictions", "softmax")
 TENSORS = [torch.rand(4, 5), torch.rand(1, 3, 2, 8, 8), torch.zeros(1, 3, 8, 8, dtype=torch.int64)]
@@ -24,7 +25,7 @@ def test_the_views_of_captures_are_these() -> None:
     assert sorted(found) == list(OF_CAPTURES)
 
 
-@pytest.mark.parametrize("name", OF_CAPTURES)
+@each_case("name", OF_CAPTURES)
 def test_what_is_no_capture_is_a_sentence(name: str) -> None:
     view, model = getattr(cnnviz, name), cnnviz.load()
     for tensor in TENSORS:

@@ -13,6 +13,7 @@ import cnnviz
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.views.gradient_whiteness import autocorrelation, gradient_whiteness
 from tests.helpers.architectures import feed, lasting_network, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -148,9 +149,7 @@ def test_progress_counts_lines() -> None:
     assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"points": 2}, {"lines": 0}, {"seed": -1}, {"along": "photos"}]
-)
+@each_case("arguments", [{"points": 2}, {"lines": 0}, {"seed": -1}, {"along": "photos"}])
 def test_bad_arguments_are_sentences(arguments) -> None:
     with pytest.raises(UsageError, match=r"cannot be|no lines along"):
         gradient_whiteness(lasting_network(), **arguments)

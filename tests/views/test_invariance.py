@@ -16,6 +16,7 @@ from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.passes.targets import Contrast
 from cnnviz.views.invariance import KINDS, invariance
 from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -155,7 +156,7 @@ def test_progress_counts_passes_of_single_images() -> None:
     assert told == sorted(told)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "error", "message"),
     [
         ({"shift": 0.0}, UsageError, "shift cannot be 0"),

@@ -19,6 +19,7 @@ from cnnviz.results import drawing
 from cnnviz.views.loss_landscape import loss_landscape
 from cnnviz.views.pictures.loss_landscape import levels
 from tests.helpers.architectures import lasting_network, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 LABELS = [1, 0, 3]
@@ -252,7 +253,7 @@ def test_losses_that_are_not_finite_are_grey_and_counted() -> None:
     line.figure().draw_without_rendering()
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "message"),
     [
         ({"dimensions": 3}, "dimensions cannot be 3"),

@@ -8,6 +8,7 @@ import pytest
 import cnnviz
 from cnnviz.course.losses import table
 from cnnviz.errors import UsageError
+from tests.helpers.each_case import each_case
 
 
 def test_every_loss_is_there_with_the_slope_of_its_values() -> None:
@@ -61,7 +62,7 @@ def test_the_picture_draws_the_values_the_slopes_and_the_descents() -> None:
     np.testing.assert_array_equal([line.get_ydata() for line in lines], found.descents[3:])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "message"),
     [
         ({"functions": " ,"}, "No loss was named"),

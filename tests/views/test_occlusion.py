@@ -14,6 +14,7 @@ from cnnviz.models import as_model, load
 from cnnviz.passes.targets import Contrast
 from cnnviz.views.occlusion import SAMPLES, occlusion
 from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -175,7 +176,7 @@ def test_progress_counts_squares() -> None:
     assert told == sorted(told)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "message"),
     [
         ({"window": 0}, "window cannot be 0"),

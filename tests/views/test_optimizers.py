@@ -16,6 +16,7 @@ from cnnviz.course.surfaces import valley
 from cnnviz.errors import UsageError
 from cnnviz.views.optimizers import TRIED, OptimizerPaths
 from tests.helpers.architectures import tiny_network
+from tests.helpers.each_case import each_case
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_the_paths_grow_from_frame_to_frame(tmp_path) -> None:
         assert moving.n_frames == 2
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "message"),
     [
         ({"surface": "vally"}, r"no surface 'vally'.*Did you mean 'valley'"),

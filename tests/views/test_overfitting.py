@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import cnnviz
 from cnnviz.errors import UsageError
 from cnnviz.views.overfitting import Overfitting
+from tests.helpers.each_case import each_case
 
 TINY = {"scenes": 10, "epochs": 3, "seeds": 2, "validation": 10, "test": 20}
 
@@ -141,7 +142,7 @@ def test_progress_counts_the_trainings() -> None:
     assert seen[5][2] == "augmentation, seed 5"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "message"),
     [
         ({"scenes": 0}, "scenes cannot be 0"),

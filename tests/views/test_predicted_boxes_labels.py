@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
-import pytest
 
 from cnnviz.views.pictures.predicted_boxes import label_corners
+from tests.helpers.each_case import each_case
 
 LINE, LETTER = 0.17 * 400 / 5.0, 0.068 * 400 / 5.0
 
 
-@pytest.mark.parametrize("shift", [0.0, 1.0, 6.0])
+@each_case("shift", [0.0, 1.0, 6.0])
 def test_labels_of_boxes_that_lie_close_do_not_lie_on_one_another(shift: float) -> None:
     boxes = np.array([[200.0 + shift * k, 150.0 + shift * k, 330.0, 240.0] for k in range(6)])
     labels = [f"cake {k}.1%" for k in range(6)]

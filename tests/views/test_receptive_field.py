@@ -21,6 +21,7 @@ from cnnviz.results.legibility import crowded
 from cnnviz.views.pictures.receptive_field import heat_of
 from cnnviz.views.receptive_field import SAMPLES, receptive_field
 from tests.helpers.architectures import build, lasting_network, small_input, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -240,7 +241,7 @@ def test_nothing_is_changed_and_a_surrounding_no_grad_does_not_reach_in() -> Non
     assert found.energy.any()
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "error", "message"),
     [
         ({"draws": 0}, UsageError, "draws cannot be 0"),

@@ -12,6 +12,7 @@ from cnnviz.results import drawing
 from cnnviz.views.convolve import convolve
 from cnnviz.views.pictures.convolve_worked import cell_text
 from cnnviz.views.pictures.kernel_tiles import kernel_tile
+from tests.helpers.each_case import each_case
 
 
 def test_a_kernel_of_three_channels_is_a_picture_with_grey_as_zero() -> None:
@@ -32,7 +33,7 @@ def test_a_kernel_that_is_zero_everywhere_is_flat() -> None:
     assert flat.tolist() == np.full((2, 2, 3), drawing.FLAT, np.uint8).tolist()
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "said"),
     [
         (0.0, "0"),

@@ -16,6 +16,7 @@ from cnnviz.models.model import Model
 from cnnviz.views.pictures.probability_panels import signed
 from cnnviz.views.softmax import SigmoidLabels, Softmax
 from tests.helpers.detectors import NAMES, UNIT, Pyramid, photos
+from tests.helpers.each_case import each_case
 
 ROWS = [[1.0, 3.0, -2.0, 0.5, 2.5, -7.0], [-1.0, 0.0, 800.0, 799.0, 2.0, 3.0]]
 TEMPERATURES = (0.25, 1.0, 3.0)
@@ -185,7 +186,7 @@ def test_the_picture_draws_the_numbers() -> None:
     assert len(whole.figure().axes[2].patches) == 6
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "message"),
     [
         ({"k": 0}, "k cannot be 0"),

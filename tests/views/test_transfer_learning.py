@@ -25,6 +25,7 @@ from cnnviz.results.intervals import t_reach
 from cnnviz.testing import network_state, small_network
 from cnnviz.views import _transfer_run
 from cnnviz.views.transfer_learning import TransferLearning
+from tests.helpers.each_case import each_case
 
 TINY = {"samples": (2, 4), "seeds": 2, "epochs": 1, "test": 12}
 
@@ -350,7 +351,7 @@ def test_what_does_not_end_with_a_linear_layer_is_refused(module) -> None:
         cnnviz.transfer_learning(model(module), **TINY)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "message"),
     [
         ({"samples": ()}, "No number of samples"),

@@ -15,6 +15,7 @@ import torch
 import cnnviz
 from cnnviz.datasets.shapes import CLASSES, TEXTURES, Sample, Shapes
 from cnnviz.errors import UsageError
+from tests.helpers.each_case import each_case
 
 
 def same(one: Sample, other: Sample) -> bool:
@@ -139,7 +140,7 @@ def test_the_torch_dataset_has_the_same_pictures():
     assert len(list(torch.utils.data.DataLoader(dataset, batch_size=4))) == 2
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "message"),
     [
         ({"seed": -1}, "The seed of a shapes sample cannot be -1"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cnnviz.datasets.shapes import CHALLENGES, DIFFICULTIES, LIMITS, TEXTURES, Factors, Shapes
 from cnnviz.datasets.shapes.factors import NAMES, pick
 from cnnviz.errors import UsageError
+from tests.helpers.each_case import each_case
 
 
 def test_every_factor_belongs_to_one_challenge():
@@ -59,7 +60,7 @@ def test_about_half_of_the_samples_are_not_occluded_and_the_rest_fill_the_range(
     assert hidden.max() <= 0.2
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "value"),
     [
         ("rotation", "left"),
@@ -96,7 +97,7 @@ def test_an_unknown_name_gets_the_nearest():
         Shapes(0).sweep("hue_", [1.0])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("setting", "message"),
     [
         ((3.0, 1.0), "upside down"),

@@ -1,9 +1,9 @@
 """Scenes that other tests are given without being painted anew are the same ones."""
 
 import numpy as np
-import pytest
 
 from cnnviz.datasets.shapes import Factors, Shapes, dataset
+from tests.helpers.each_case import each_case
 from tests.helpers.painted_scenes import painted_once
 
 
@@ -23,7 +23,7 @@ def test_a_scene_painted_before_is_the_same_and_nobody_writes_into_it(monkeypatc
     assert (again.label, again.factors, again.index) == (anew.label, anew.factors, anew.index)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "other",
     [
         lambda: Shapes(seed=1).draw(2, Factors(), 5),

@@ -9,6 +9,7 @@ import pytest
 from cnnviz.datasets.shapes import CLASSES, TEXTURES, Factors, Shapes, draw
 from cnnviz.datasets.shapes.outlines import VIEWING_DISTANCE, homography, outline, project
 from cnnviz.errors import UsageError
+from tests.helpers.each_case import each_case
 
 PLAIN = Factors(scale=0.6)
 ASKEW = Factors(scale=0.6, rotation=13.0)  # no edge runs along a row of pixels
@@ -63,8 +64,8 @@ def test_the_hexagon_and_the_square_have_sharp_forms_at_form_minus_one():
     )
 
 
-@pytest.mark.parametrize("label", range(len(CLASSES)))
-@pytest.mark.parametrize("form", [-1.0, 0.0, 1.0])
+@each_case("label", range(len(CLASSES)))
+@each_case("form", [-1.0, 0.0, 1.0])
 def test_outlines_lie_in_the_unit_circle_and_fill_it_in_some_direction(label, form):
     points = np.concatenate(outline(label, form))
     reach = np.hypot(*points.T).max()

@@ -20,6 +20,7 @@ from cnnviz.evaluation.classifier.measures import (
     top_k_of,
 )
 from cnnviz.evaluation.classifier.ranking import curve, rank
+from tests.helpers.each_case import each_case
 
 
 def test_the_mean_of_one_share_has_its_own_interval():
@@ -94,7 +95,7 @@ def _variance(area: float, m: int, n: int) -> float:
     return area * (1 - area) * (1 + more) / (m * n)
 
 
-@pytest.mark.parametrize(("value", "m", "n"), [(0.8, 15, 40), (0.55, 6, 6), (0.999, 30, 200)])
+@each_case(("value", "m", "n"), [(0.8, 15, 40), (0.55, 6, 6), (0.999, 30, 200)])
 def test_the_ends_of_the_interval_of_an_area_are_as_far_as_their_own_errors_say(value, m, n):
     found = auc_of(value, m, n)
     for end in (found.low, found.high):
@@ -163,7 +164,7 @@ def test_f1_is_that_of_scikit_learn():
     assert f1_of(measured).value == pytest.approx(f1_score(labels, answers))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("given", "what"),
     [
         ("error-rate", "nothing to fail on"),

@@ -10,9 +10,10 @@ import pytest
 from cnnviz.evaluation.answers.measures import BINS, Calibration, ClassMeasures, Share
 from cnnviz.evaluation.answers.tally import Tally
 from cnnviz.models import OutputKind
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("count", "of", "low", "high"),
     # Newcombe (1998), table I, method 3: the score interval without continuity correction.
     [

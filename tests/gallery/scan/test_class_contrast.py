@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnnviz_gallery.scan import layer_result, quantised_sums
 from cnnviz_gallery.scan.class_contrast import ENOUGH, ClassContrast, class_contrast
 from cnnviz_gallery.scan.layer_result import LayerResult
+from tests.helpers.each_case import each_case
 
 UNIT = quantised_sums.unit_for(4.0)
 
@@ -85,7 +86,7 @@ def test_where_no_class_stands_out_one_in_twenty_is_named_at_most(images: int) -
     assert (found.selectivity > 0.0).all()
 
 
-@pytest.mark.parametrize("active", [0, 1, 3, 40])
+@each_case("active", [0, 1, 3, 40])
 def test_no_interval_of_a_mean_reaches_below_zero_where_few_images_excite_a_unit(
     active: int,
 ) -> None:
@@ -122,7 +123,7 @@ def test_a_class_with_few_images_counts_nowhere() -> None:
     assert found.images[5] == ENOUGH - 1
 
 
-@pytest.mark.parametrize("counts", [[9, 9, 9], [200, 9, 3], [0, 0], []])
+@each_case("counts", [[9, 9, 9], [200, 9, 3], [0, 0], []])
 def test_with_fewer_than_two_classes_nothing_is_claimed(counts: list[int]) -> None:
     groups = np.repeat(np.arange(len(counts)), counts)
     peaks = np.random.default_rng(5).random((len(groups), 3)) + groups[:, None]

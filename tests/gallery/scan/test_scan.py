@@ -33,6 +33,7 @@ from cnnviz_gallery.scan.scan import beside_the_image, scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from tests.helpers.architectures import tiny_network
 from tests.helpers.drive import drive
+from tests.helpers.each_case import each_case
 from tests.helpers.gallery.generated import Generated, content, network, new_network
 from tests.helpers.gallery.reference_scan import scan as reference_scan
 from tests.helpers.processes import needs_fork
@@ -450,8 +451,8 @@ def test_labels_that_are_no_class_end_no_scan(names) -> None:
     assert found.group_counts[:2].tolist() == [3, 2]
 
 
-@pytest.mark.parametrize("images", [1, 20, 33, 300, 500, 2048, 5000, 40_000, 1_281_167])
-@pytest.mark.parametrize("batch", [4, 32])
+@each_case("images", [1, 20, 33, 300, 500, 2048, 5000, 40_000, 1_281_167])
+@each_case("batch", [4, 32])
 def test_shards_are_sized_to_the_data(images: int, batch: int) -> None:
     size = shard_size(images, batch)
     shards = -(-images // size)

@@ -11,6 +11,7 @@ from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz_gallery.site.channel_sources import ChannelSources
 from cnnviz_gallery.site.connections import channel_connections
+from tests.helpers.each_case import each_case
 from tests.helpers.gallery.tiny import Tiny, tiny_model
 
 PREPROCESSING = Preprocessing(16, (16, 16), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -238,7 +239,7 @@ BETWEEN = {
 }
 
 
-@pytest.mark.parametrize("name", BETWEEN)
+@each_case("name", BETWEEN)
 def test_what_is_claimed_between_two_layers_is_what_a_change_reaches(name: str) -> None:
     between, plane = BETWEEN[name]
     torch.manual_seed(0)

@@ -14,6 +14,7 @@ from cnnviz.results.drawing import FLAT
 from cnnviz_gallery.scan.quantised_sums import BINS, bin_of, unit_for
 from cnnviz_gallery.site.histograms import HEIGHT, WIDTH, histogram
 from cnnviz_gallery.site.sprites import face, kernel_uri, read_sheet, sheet, tile, webp
+from tests.helpers.each_case import each_case
 
 
 def test_small_patches_grow_whole_and_wide_ones_keep_their_shape():
@@ -100,7 +101,7 @@ def test_a_histogram_of_one_value_and_of_what_lies_beyond_the_bins():
         assert bool(found.beyond) == beyond
 
 
-@pytest.mark.parametrize("octave", [-60, -20, 14, 60])
+@each_case("octave", [-60, -20, 14, 60])
 def test_a_histogram_of_a_layer_of_any_size_has_the_same_bars(octave):
     """Values below 2 ** -12 once all lay in one bar that ended far below them, likewise large."""
     values, size = np.array([0.3, 0.31, 0.5, -0.7, 0.9]), 2.0**octave

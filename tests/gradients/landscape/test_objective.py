@@ -13,6 +13,7 @@ from cnnviz.gradients.landscape import labelled_images
 from cnnviz.gradients.landscape.objective import loss_objective
 from cnnviz.models import Model
 from tests.helpers.architectures import tiny_network
+from tests.helpers.each_case import each_case
 
 WHOLE = slice(None)
 
@@ -162,9 +163,7 @@ def test_rows_of_labels_are_checked() -> None:
             loss_objective(declared, output, wrong, None)
 
 
-@pytest.mark.parametrize(
-    "labels", [torch.full((2, 3), 0.5), [[1, 0], [1]], [[1, 0], 1], np.ones((2, 3, 1))]
-)
+@each_case("labels", [torch.full((2, 3), 0.5), [[1, 0], [1]], [[1, 0], 1], np.ones((2, 3, 1))])
 def test_tables_of_labels_that_are_none(labels: object) -> None:
     images = torch.zeros(2, 3, 16, 16)
     with pytest.raises(TargetError, match="no table of ones and zeros"):

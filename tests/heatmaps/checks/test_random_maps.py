@@ -5,6 +5,7 @@ import pytest
 
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.random_maps import p_value, random_maps, ranks, shares_beaten
+from tests.helpers.each_case import each_case
 
 
 def blobs(seed=0, side=32):
@@ -39,7 +40,7 @@ def test_shuffled_values_would_not_be_as_smooth():
     assert neighbours(shuffled) < 0.1 < neighbours(own) - 0.5
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (6, 6), (7, 4)])
+@each_case("shape", [(1, 1), (1, 5), (6, 6), (7, 4)])
 def test_small_and_flat_maps_have_random_maps_too(shape):
     flat = np.full((1, *shape), 2.5, np.float32)
     assert (random_maps(flat, 2, seed=0) == 2.5).all()
@@ -60,7 +61,7 @@ def test_equal_values_are_ranked_in_random_order():
     assert ranks(np.array([3.0, 1.0, 2.0]), rng).tolist() == [2, 0, 1]
 
 
-@pytest.mark.parametrize(("images", "count"), [(1, 4), (3, 2), (2, 5)])
+@each_case(("images", "count"), [(1, 4), (3, 2), (2, 5)])
 def test_the_chance_is_the_share_of_all_ways_that_random_maps_could_fall(images, count):
     ways = list(itertools.product(range(count + 1), repeat=images))
     for beaten in ways:

@@ -10,6 +10,7 @@ import pytest
 
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.verdicts import AgainstRandomisation
+from tests.helpers.each_case import each_case
 
 CHECK = AgainstRandomisation()
 
@@ -26,7 +27,7 @@ def find(values: list[float], gradient: float = 0.2) -> Any:
     }.__getitem__
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("values", "passed"),
     [
         ([0.1, 0.12, 0.08, 0.1], True),

@@ -1,12 +1,12 @@
 """The intervals against masks that torch itself slides its windows over."""
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
 from cnnviz.heatmaps.occlusion.geometry import SlidingWindow, reached, span, united, whole
+from tests.helpers.each_case import each_case
 
 windows = st.builds(
     SlidingWindow,
@@ -70,16 +70,16 @@ def test_a_whole_map_is_full() -> None:
     assert not span([0], [6], 7).full
 
 
-@pytest.mark.parametrize(("cap", "wanted"), [(None, (2, 10)), (0.5, (3, 9)), (0.1, (4, 8))])
+@each_case(("cap", "wanted"), [(None, (2, 10)), (0.5, (3, 9)), (0.1, (4, 8))])
 def test_a_cap_keeps_the_middle_but_never_less_than_came_in(cap, wanted) -> None:
     found = reached(span([4], [8], 12), SlidingWindow(5, padding=2), 12, cap)
     assert (found.lows[0], found.highs[0]) == wanted
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), [
+@each_case(("kernel", "stride", "padding", "dilation"), [
     (3, 1, 1, 1), (3, 1, 0, 1), (5, 2, 2, 1), (3, 2, 1, 2), (2, 3, 0, 1), (7, 2, 3, 1),
 ])  # fmt: skip
-@pytest.mark.parametrize("length", [9, 10, 11, 12])
+@each_case("length", [9, 10, 11, 12])
 def test_a_window_reaches_past_the_end_as_far_as_its_last_place(
     kernel: int, stride: int, padding: int, dilation: int, length: int
 ) -> None:

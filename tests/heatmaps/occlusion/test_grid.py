@@ -1,14 +1,14 @@
 """Where squares lie, and what they hide."""
 
 import numpy as np
-import pytest
 import torch
 
 from cnnviz.heatmaps.occlusion import Grid
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize("size", [(16, 16, 4, 4), (17, 23, 5, 3), (9, 9, 9, 2), (8, 30, 8, 8)])
-@pytest.mark.parametrize("most", [2, 7, 64])
+@each_case("size", [(16, 16, 4, 4), (17, 23, 5, 3), (9, 9, 9, 2), (8, 30, 8, 8)])
+@each_case("most", [2, 7, 64])
 def test_groups_hold_every_square_once(size, most: int) -> None:
     grid = Grid(*size)
     groups = list(grid.groups(most))

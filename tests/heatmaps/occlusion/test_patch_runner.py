@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import torch
 
 from cnnviz.heatmaps.occlusion.patch_runner import _writes_to_first_only
+from tests.helpers.each_case import each_case
 
 OPERATIONS = {
     "in place": (torch.ops.aten.add_.Tensor, True),
@@ -16,7 +16,7 @@ OPERATIONS = {
 }
 
 
-@pytest.mark.parametrize("kind", OPERATIONS)
+@each_case("kind", OPERATIONS)
 def test_an_operation_that_writes_to_its_first_argument_is_known(kind: str) -> None:
     operation: Any
     operation, first_only = OPERATIONS[kind]

@@ -18,6 +18,7 @@ from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model
 from cnnviz.models.outputs import scores_of
 from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input
+from tests.helpers.each_case import each_case
 from tests.helpers.random_networks import Randomly
 
 
@@ -206,7 +207,7 @@ def test_whatever_happens_inside_the_scores_are_the_dense_ones(function) -> None
     torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("function", "name"),
     [
         (lambda x: x.flip(3), "flip"),
@@ -235,7 +236,7 @@ class _Named:
     kept: tuple[int, ...] = ()
 
 
-@pytest.mark.parametrize(
+@each_case(
     "packed",
     [
         lambda x: {"out": x, "aux": [x]},

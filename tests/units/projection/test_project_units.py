@@ -25,6 +25,7 @@ from tests.helpers.architectures import (
     small_input,
     tiny_network,
 )
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 
@@ -360,7 +361,7 @@ def test_progress_counts_picks() -> None:
     assert told == sorted(told)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("pick", "layer", "error", "message"),
     [
         (UnitPosition(3, 0), "1", UsageError, "no image 3: there are 2"),

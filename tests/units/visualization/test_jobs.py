@@ -26,6 +26,7 @@ from cnnviz.units.visualization import (
     read_span,
 )
 from tests.helpers.architectures import ARCHITECTURES, OF_OTHER_BLOCKS, lasting_network, shallow
+from tests.helpers.each_case import each_case
 
 COPIED = ("lenet5", "densenet121", "mobilenet_v2")
 RECIPE = AscentSettings("fourier", 4, 0, (0, 0))
@@ -43,7 +44,7 @@ def job(units: str, folder: Path | None = None, **options) -> Job:
     return Job(model, groups, store, **options)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("written", "seconds"), [("10m", 600), ("90s", 90), ("1.5h", 5400), (12, 12), ("12", 12)]
 )
 def test_times_are_read(written, seconds: float) -> None:
@@ -51,7 +52,7 @@ def test_times_are_read(written, seconds: float) -> None:
     assert read_span(None) is None
 
 
-@pytest.mark.parametrize("written", ["", "soon", "10 years", "-3", "0", "1.2.3s"])
+@each_case("written", ["", "soon", "10 years", "-3", "0", "1.2.3s"])
 def test_what_is_no_time_is_a_sentence(written) -> None:
     with pytest.raises(UsageError, match="is no time"):
         read_span(written)

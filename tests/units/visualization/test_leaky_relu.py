@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.units.visualization.leaky_relu import LEAK, leaky_backward
+from tests.helpers.each_case import each_case
 
 Rectify = Callable[[torch.Tensor], torch.Tensor]
 FORMS: dict[str, Rectify] = {
@@ -36,7 +37,7 @@ def through(rectify: Rectify, given: torch.Tensor) -> tuple[torch.Tensor, torch.
     return output.detach(), found
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_case("form", FORMS)
 def test_values_are_those_of_a_rectifier_and_the_rest_is_the_leak(form: str) -> None:
     given = values(2, 3, 4, 4)
     output, slope = through(FORMS[form], given)
@@ -52,7 +53,7 @@ def test_values_are_those_of_a_rectifier_and_the_rest_is_the_leak(form: str) -> 
             assert slope[image, channel].flatten().tolist() == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("rectify", [F.relu6, nn.ReLU6(), lambda x: F.hardtanh(x, 0.0, 6.0)])
+@each_case("rectify", [F.relu6, nn.ReLU6(), lambda x: F.hardtanh(x, 0.0, 6.0)])
 def test_a_rectifier_with_a_ceiling_leaks_at_both_ends(rectify: Rectify) -> None:
     given = torch.tensor([[-1.0, 3.0, 9.0]])
     output, slope = through(rectify, given)
@@ -75,7 +76,7 @@ def test_a_map_of_one_value_leaks_alike_everywhere() -> None:
     torch.testing.assert_close(slope, torch.full((1, 1, 3, 3), LEAK))
 
 
-@pytest.mark.parametrize("other", [torch.tanh, F.leaky_relu, lambda x: F.hardtanh(x, -1.0, 1.0)])
+@each_case("other", [torch.tanh, F.leaky_relu, lambda x: F.hardtanh(x, -1.0, 1.0)])
 def test_other_functions_keep_their_own_derivative(other: Rectify) -> None:
     given = values(1, 2, 3, 3)
     leaf = given.clone().requires_grad_()

@@ -13,13 +13,14 @@ from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz.units.visualization import Direction, Objective, read_objectives
 from tests.helpers.architectures import lasting_network
+from tests.helpers.each_case import each_case
 
 
 def model(module: nn.Module | None = None) -> Model:
     return Model(module or lasting_network(), categories=["ant", "bee", "cat", "dog"])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("written", "names"),
     [
         ("3:2", ["3:2"]),
@@ -42,7 +43,7 @@ def test_goals_are_read(written, names) -> None:
     assert [objective.name for objective in read_objectives(model(), written)] == names
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("written", "error", "message"),
     [
         ("", UsageError, "No unit was named"),

@@ -15,15 +15,16 @@ from cnnviz.units.visualization.parametrisations import (
     parametrisation,
     radii,
 )
+from tests.helpers.each_case import each_case
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("channels", [1, 3, 4, 7])
-@pytest.mark.parametrize("size", [(32, 32), (24, 33)])
-@pytest.mark.parametrize("method", METHODS)
+@each_case("channels", [1, 3, 4, 7])
+@each_case("size", [(32, 32), (24, 33)])
+@each_case("method", METHODS)
 def test_pictures_have_their_size_and_stay_between_0_and_1(method, size, channels: int) -> None:
     canvas = parametrisation(method, channels, *size)
     values = torch.stack([canvas.noise(seeded(0)), 1e3 * canvas.noise(seeded(1))])

@@ -18,12 +18,13 @@ from cnnviz.units.visualization.parametrisations import Waves, radii
 from cnnviz.units.visualization.transforms import DRAWS, ArrayTransforms
 from cnnviz.units.visualization.value_range import before_preprocessing, between_0_and_1, given
 from tests.helpers.array_networks import seeded, volume_classifier
+from tests.helpers.each_case import each_case
 
 SIZES = [(40,), (7,), (4, 6, 8), (3, 5, 7)]
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kind", [ArrayWaves, Places])
+@each_case("size", SIZES)
+@each_case("kind", [ArrayWaves, Places])
 def test_what_is_written_reads_back(kind: type, size: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(0)
     canvas = kind(2, size)
