@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 import cv2
@@ -57,6 +57,8 @@ _TITLE_LETTERS = 9.5
 """How many letters of a title fit into an inch; a few more do where they are narrow."""
 _PLAIN_LETTERS = 115.0
 """The same of plain letters of one point."""
+_BESIDE_PANEL = 0.6
+"""Inches beside a panel that is as wide as its figure, with the numbers of its axis."""
 _HEADING_LINE = 0.19
 """Inches of a line of a title."""
 
@@ -310,6 +312,12 @@ def wrapped(text: str, inches: float, points: float = SMALL_SIZE) -> str:
     """Return a text in lines that take so many inches at letters of a size."""
     letters = int(inches * _PLAIN_LETTERS / points)
     return "\n".join(textwrap.wrap(text, max(20, letters), break_on_hyphens=False))
+
+
+def say_below(axes: Axes, words: str, loc: Literal["left", "center"] = "left") -> None:
+    """Write small words below a panel as wide as its figure, in as many lines as it takes."""
+    drawn = wrapped(words, width_of(axes.figure) - _BESIDE_PANEL)
+    axes.set_xlabel(drawn, fontsize=SMALL_SIZE, color=QUIET, loc=loc)
 
 
 def ask_for_height(figure: Canvas, inches: float) -> None:

@@ -165,8 +165,7 @@ class FilterGrid(TableResult):
         figure = drawing.canvas(across, down + 2.2, into)
         picture, norms = figure.subplots(2, 1, height_ratios=[down, 1.3])
         drawing.show(picture, grid.pixels)
-        size, ink = drawing.SMALL_SIZE, drawing.QUIET
-        picture.set_xlabel(self._key(), fontsize=size, color=ink, loc="left")
+        drawing.say_below(picture, self._key())
         drawing.heading(figure, f"{self.provenance.model}, {self.summary()}")
         if alone:
             mosaics.label_tiles(picture, grid, [self.label(channel) for channel in self.shown])
@@ -250,11 +249,11 @@ class FilterGrid(TableResult):
             axes.axvspan(first, len(ordered) - 0.5, color=drawing.WARM, alpha=0.35, linewidth=0)
         axes.set_xlim(-0.5, len(ordered) - 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel(
+        drawing.say_below(
+            axes,
             "filters, from the largest norm to the smallest; "
             f"dead, below {DEAD_BELOW:g} of the median: {f'{dead}, shaded' if dead else 'none'}",
-            fontsize=drawing.SMALL_SIZE,
-            color=drawing.QUIET,
+            "center",
         )
         axes.set_ylabel("L2 norm", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
         drawing.plain_axes(axes)

@@ -80,6 +80,10 @@ def box(model: Any) -> Any:
     return cnnviz.localisation(cnnviz.capture(model, photo()))
 
 
+def kernels(model: Any) -> Any:
+    return cnnviz.filters(model)
+
+
 def overfitting(model: Any) -> Any:
     return cnnviz.overfitting(scenes=20, epochs=2, seeds=2, validation=20, test=20)
 
@@ -90,7 +94,7 @@ def transfer(model: Any) -> Any:
 
 FOUND = (
     flow, several_flows, projections, large_projections, faithfulness, patches, hierarchy,
-    two_networks, features_of_two, unmatched_features, fields, box, overfitting, transfer,
+    two_networks, features_of_two, unmatched_features, fields, box, kernels, overfitting, transfer,
 )  # fmt: skip
 
 

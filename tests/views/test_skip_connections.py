@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 import cnnviz
@@ -166,6 +167,9 @@ def test_the_picture_draws_the_norms_and_rings_the_skips_that_change_shape(train
     np.testing.assert_allclose(heights, 100.0 * found.skip_share)
     np.testing.assert_allclose(cosines.lines[-1].get_ydata(), found.cosines.mean(1))
     assert "Rings: the skip changes the shape" in found.caption()
+    column = found.figure(figure=Figure((4.0, 4.0)))  # where a legend would lie on the curves
+    assert column.axes[0].get_legend() is None
+    assert {text.get_text() for text in column.legends[0].get_texts()} == told
 
 
 def test_a_surrounding_inference_mode_does_not_reach_in(trained) -> None:

@@ -70,7 +70,7 @@ def draw(found: FilterGrid, into: drawing.Canvas | None) -> drawing.Canvas:
         figure, picture, norms = _panels(found, min(14.0, max(1.4, down)), into)
         drawing.show(picture, grid.pixels)
         _label_rows(picture, found, grid)
-    picture.set_xlabel(how(found), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+    drawing.say_below(picture, how(found))
     found.draw_norms(norms)
     drawing.heading(figure, f"{found.provenance.model}, {found.summary()}")
     return figure

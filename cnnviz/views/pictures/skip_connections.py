@@ -94,12 +94,17 @@ def _norms(axes: Axes, found: SkipConnections) -> None:
         low, high = axes.get_ylim()
         if high < 1e3 * low:
             drawing.log_numbers(axes.yaxis)
+    wide = drawing.width_of(axes.figure)
     axes.set_title(
-        "blocks G = x + F(x), so that dL/dx = dL/dG + dL/dG dF/dx", loc="left",
-        fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
+        drawing.wrapped("blocks G = x + F(x), so that dL/dx = dL/dG + dL/dG dF/dx", wide - 0.6),
+        loc="left", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
     )  # fmt: skip
     axes.set_ylabel("gradient norm", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
-    axes.legend(frameon=False, fontsize=drawing.SMALL_SIZE, loc="best", ncols=2)
+    small: dict[str, Any] = {"frameon": False, "fontsize": drawing.SMALL_SIZE}
+    if wide < drawing.NARROW:  # In a column it would lie on the curves.
+        axes.figure.legend(loc="outside lower left", **small)
+    else:
+        axes.legend(loc="best", ncols=2, **small)
 
 
 def _shares(axes: Axes, found: SkipConnections) -> None:
