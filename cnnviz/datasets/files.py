@@ -14,6 +14,7 @@ from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
 from cnnviz.images.batch import name_and_path
+from cnnviz.images.given_tensors import check_values_are_there
 from cnnviz.images.paths import distinct_names, expand
 from cnnviz.results.files import DUST
 from cnnviz.results.given_files import given_sha256, open_given
@@ -282,7 +283,8 @@ def file_sha256(path: Path) -> str:
 
 
 def checked_tensor(tensor: Any, name: str) -> Any:
-    """Return a float tensor [C, H, W] as it is; raise `ImageError` for any other."""
+    """Return a float tensor [C, H, W] as it is; raise a `CnnvizError` for any other."""
+    check_values_are_there(tensor)
     if not tensor.is_floating_point() or tensor.ndim != 3:
         raise PhotoError(
             name,

@@ -18,6 +18,7 @@ from cnnviz.datasets.shards import SUFFIX, Shards, shards_of
 from cnnviz.datasets.shipped import ShapesSamples
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images import Photo
+from cnnviz.images.given_tensors import check_values_are_there
 from cnnviz.images.paths import expand, is_file_named_as_folder
 from cnnviz.results.given_files import no_file
 from cnnviz.results.text import kind_of
@@ -83,6 +84,8 @@ def _opened(data: Any) -> Dataset:
     if isinstance(data, (Photo, bytes)) or hasattr(data, "getexif"):
         return ImageList([data])
     if hasattr(data, "ndim"):  # arrays and tensors
+        if hasattr(data, "is_nested"):
+            check_values_are_there(data)
         return ImageList(list(data) if data.ndim == 4 else [data])
     if is_dataset(data):
         return _object(data)

@@ -19,6 +19,7 @@ from cnnviz.images.array_reading import (
     read_array,
     refuse_picture,
 )
+from cnnviz.images.given_tensors import check_values_are_there
 from cnnviz.images.paths import distinct_names, file_name
 from cnnviz.images.photo import Photo, PhotoError
 from cnnviz.results.text import plural
@@ -79,6 +80,8 @@ def _items(images: Any, preprocessing: ArrayPreprocessing) -> list[Any]:
     import torch
 
     axes = preprocessing.axes
+    if isinstance(images, torch.Tensor):
+        check_values_are_there(images)
     if isinstance(images, torch.Tensor | np.ndarray):
         single = is_picture(images) or _is_frames(images, preprocessing)
         return list(images) if images.ndim == axes + 2 and not single else [images]

@@ -12,6 +12,7 @@ import numpy as np
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images.array_batch import Prepared, prepare_arrays
 from cnnviz.images.array_preprocessing import ArrayPreprocessing
+from cnnviz.images.given_tensors import check_values_are_there
 from cnnviz.images.paths import distinct_names, file_name, writable
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.photo_box import PhotoBox
@@ -134,6 +135,8 @@ def _items(images: Unprepared) -> list[Any]:
     given: list[Any] = [images] if single or not _is_collection(images) else list(images)
     items: list[Any] = []
     for item in given:
+        if isinstance(item, torch.Tensor):
+            check_values_are_there(item)
         stacked = isinstance(item, torch.Tensor | np.ndarray) and item.ndim == 4
         items.extend(item if stacked else [item])
     if not items:

@@ -263,3 +263,29 @@ def test_a_whole_number_beside_an_image() -> None:
     inputs = {"x": cnnviz.IMAGE, "label": torch.tensor([3])}
     model = cnnviz.Model(Labelled(), inputs=inputs)
     assert cnnviz.capture(model, X, layers="c").logits.shape == (2, 4)
+
+
+@pytest.mark.filterwarnings("ignore:.*(nested tensors is in prototype|CSR tensor support)")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (lambda images: images.to_sparse(), "is sparse"),
+        (lambda images: images[0, 0].to_sparse_csr(), "is sparse"),
+        (lambda images: torch.nested.nested_tensor(list(images)), "is nested"),
+        (lambda images: images.to("meta"), "on the meta device"),
+        (lambda images: images.to(torch.float8_e4m3fn), "float8_e4m3fn"),
+    ],
+    ids=["sparse", "rows", "nested", "meta", "8 bits"],
+)
+def test_tensors_without_a_value_for_each_place_are_refused(given, told) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(72, 2))
+    signals = nn.Sequential(nn.Conv1d(3, 2, 3), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    images = given(torch.rand(2, 3, 8, 8))
+    for refuse in (
+        lambda: cnnviz.capture(network, images, layers=()),
+        lambda: cnnviz.capture(network, [images], layers=()),
+        lambda: cnnviz.capture(signals, images, layers=()),
+        lambda: cnnviz.top_activations(network, images, "0"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            refuse()
