@@ -155,7 +155,8 @@ def plain_axes(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(FAINT)
-    axes.tick_params(colors=QUIET, labelsize=SMALL_SIZE)
+    # The ticks between powers of ten have labels as well, where there are few powers.
+    axes.tick_params(which="both", colors=QUIET, labelsize=SMALL_SIZE)
 
 
 def log_numbers(axis: Axis) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 1e200
 """The largest number on an axis: matplotlib computes its margins and ticks beyond it."""
+_WIDE = 1e4
+"""From this ratio of the largest loss to the least on, powers of ten are labels enough."""
 
 
 def draw_losses(axes: Axes, run: TrainingRun) -> None:
@@ -40,6 +42,8 @@ def draw_losses(axes: Axes, run: TrainingRun) -> None:
     axes.plot(steps, losses, color=drawing.ACCENT, linewidth=1.1, **dots(len(steps)))
     if losses.min() > 1.0 / _LARGEST and losses.max() > 30.0 * losses.min():
         axes.set_yscale("log")
+        if losses.max() < _WIDE * losses.min():
+            drawing.log_numbers(axes.yaxis)
     for step in run.loss_steps[~known][:1]:
         axes.axvline(step, color=drawing.WARM, linewidth=1.0, linestyle=":")
         axes.annotate(

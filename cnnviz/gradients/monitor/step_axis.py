@@ -74,5 +74,6 @@ def step_axis(axes: Axes) -> None:
     """Let an axis count steps."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    # Of a run of one step there is one tick, and none between steps.
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     axes.set_xlabel("step", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)

@@ -100,6 +100,17 @@ def test_losses_over_decades_have_a_logarithmic_axis(record) -> None:
     assert figure.axes[0].get_yscale() == "log"
 
 
+def test_an_axis_of_losses_has_small_labels_and_whole_steps(record) -> None:
+    """Below 100 stood "6 x 10^1" in large black letters, and a run of one step had -0.45."""
+    (axes,) = draw_loss(run_of([record(0, 2.0), record(1, 80.0)])).axes
+    labels = axes.yaxis.get_ticklabels(which="both")
+    sizes = {label.get_text(): label.get_size() for label in labels}
+    assert {"2", "5", "10", "20", "50"} <= set(sizes)
+    assert set(sizes.values()) == {drawing.SMALL_SIZE}
+    (axes,) = draw_loss(run_of([record(0, 2.0)])).axes
+    assert [tick for tick in axes.get_xticks() if abs(tick) <= 0.5] == [0.0]
+
+
 def test_a_gradient_that_does_not_arrive_is_marked(record) -> None:
     records = [record(step, gradient=(1.0 if step < 3 else 0.0, 1.0, 1.0)) for step in range(6)]
     axes = draw_decades(run_of(records)).axes[0]
