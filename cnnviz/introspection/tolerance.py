@@ -23,6 +23,9 @@ _TOLD = {
         'allow; torch.set_float32_matmul_precision("highest") forbids it.'
     ),
 }
+MOST_ROUNDING, COARSE_SHARE = 1.0 / 16.0, 1e-3
+"""What a photo changes of a score has to be sixteen times the rounding of the score to be followed;
+a larger share of rounding than the second is seen in the numbers of tables."""
 _TF32 = (8, 0)
 """The first generation of GPUs that computes in it."""
 

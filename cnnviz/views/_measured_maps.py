@@ -13,12 +13,11 @@ from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.similarity import rank_correlation
 from cnnviz.heatmaps.heatmap import Heatmap, evidence
 from cnnviz.images import Batch
+from cnnviz.introspection.tolerance import COARSE_SHARE
 from cnnviz.passes.independence import independence
 from cnnviz.results.text import number, plural
 from cnnviz.views._explainers import explainer
 
-_COARSE = 1e-3
-"""A rounding of the answers that would be seen in the numbers of tables."""
 _SAME = 0.99
 """The rank correlation from which on two maps count as made by the same settings."""
 
@@ -79,7 +78,7 @@ def coarse_scores(subject: ExplainedBatch) -> list[str]:
             f"Of {still} of {plural(count, noun)} the score is that of a blank one, to within "
             "rounding: what changes of it is measured in its own unit."
         )
-    if len(rounding) and rounding.max() > _COARSE:
+    if len(rounding) and rounding.max() > COARSE_SHARE:
         said.append(
             f"The {noun} changes little of a large score, so rounding reaches up to "
             f"{number(float(rounding.max()))} of that change: curves are no more exact than this."

@@ -15,7 +15,7 @@ from cnnviz.errors import UsageError
 from cnnviz.heatmaps.array_heatmaps import spectrograms_told
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import OCCLUSION, OCCLUSION_TITLE
-from cnnviz.heatmaps.occlusion import BlockGrid, BlockSweep, Grid, Sweep, block_grid
+from cnnviz.heatmaps.occlusion import BlockGrid, BlockSweep, Grid, Sweep, block_grid, roundings_told
 from cnnviz.heatmaps.settings import OcclusionSettings
 from cnnviz.images.baselines import BASELINES, Baseline, baseline_images
 from cnnviz.images.inputs import Images
@@ -180,7 +180,9 @@ def occlusion(
     drops, found = on_fast_copy(wrapped, inputs, hide, rows=len(inputs) * len(grid.positions))
     names = tuple(resolved.name for resolved in explained.resolved_targets)
     notes += _colours_told(held, baselines) if fill == "mean" else []
-    notes += overlaps_told(explained.resolved_targets, [one.name for one in held.batch.photos])
+    photos = [one.name for one in held.batch.photos]
+    notes += roundings_told(explained.values, drops, photos)
+    notes += overlaps_told(explained.resolved_targets, photos)
     return Occlusion(
         provenance=replace(
             held.provenance,
@@ -217,10 +219,8 @@ def _settings(grid: Laid, fill: Baseline, approximate: float | None) -> Occlusio
 
 def _check_approximate(approximate: float | None, model: Model) -> None:
     if approximate is not None and model.space != IMAGE:
-        raise UsageError(
-            f"What a hidden part of a {model.space.noun} changes is not approximated.",
-            "Leave approximate out.",
-        )
+        what = f"What a hidden part of a {model.space.noun} changes is not approximated."
+        raise UsageError(what, "Leave approximate out.")
 
 
 def _computed_on(whole: str, hidden: str) -> str:

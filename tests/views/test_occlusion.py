@@ -72,6 +72,27 @@ def test_drops_are_those_of_single_squares() -> None:
     assert set(found.arrays()) == {"map input", "drops"}
 
 
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(1.0, ""), (1e-3, "of which rounding makes up to"), (1e-7, "may be its rounding")],
+)
+def test_drops_that_may_be_the_rounding_of_a_large_score_are_told(share: float, said: str) -> None:
+    module, x = tiny_network(), images(side=20)
+    found = occlusion(module, x, 8, 6, "black", lambda output: 1.0 + share * output[:, 2])
+    exact, values = tiny_network().double(), x.double()
+    hidden = values.clone()
+    hidden[:, :, 6:14, 12:20] = baseline_images(
+        as_model(module).preprocessing, x, "black"
+    ).double()[:, :, 6:14, 12:20]
+    with torch.no_grad():
+        lost = share * float((exact(values) - exact(hidden))[0, 2])
+    rounding = float(np.finfo(np.float32).eps)
+    assert abs(float(found.drops[0, 1, 2]) - lost) < 2.0 * rounding
+    told = [note for note in found.notes if "rounding" in note]
+    assert bool(told) == bool(said)
+    assert all(said in note for note in told)
+
+
 def test_each_image_is_explained_by_its_own_likeliest_class() -> None:
     module, x = lasting_network(), images(3)
     together = occlusion(module, x, 8, 8)

@@ -18,6 +18,7 @@ from cnnviz.heatmaps.stretching import stretch
 from cnnviz.images import Batch
 from cnnviz.images.baselines import baseline_images
 from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.tolerance import MOST_ROUNDING
 from cnnviz.models import Model
 from cnnviz.models.member_choice import choose_member
 from cnnviz.passes.batch_size import rows_in_cache
@@ -43,9 +44,6 @@ Asked = Sequence[Any] | Callable[[Any], torch.Tensor] | None
 Explain = Callable[[Model, Batch, Any], Maps]
 """Makes the maps of a batch: ``explain(model, batch, classes)``, with the class of each image, or a
 target where something else is explained."""
-
-_MOST_ROUNDING = 1.0 / 16.0
-"""What the photo changes of a score has to be sixteen times its rounding to be followed."""
 
 
 def as_drawn(explain: Explain, *, relu: bool) -> Explain:
@@ -219,7 +217,7 @@ class ExplainedBatch:
     @property
     def moved(self) -> NDArray[np.bool_]:
         """Whether the photo changes the score by more than rounding, [N]."""
-        return self.rounding < _MOST_ROUNDING
+        return self.rounding < MOST_ROUNDING
 
     @cached_property
     def _scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

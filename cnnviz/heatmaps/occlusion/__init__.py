@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from cnnviz.heatmaps.occlusion.blocks import BlockGrid, BlockSweep, block_grid
 from cnnviz.heatmaps.occlusion.grid import Grid, Position
+from cnnviz.heatmaps.occlusion.score_rounding import roundings_told
 from cnnviz.heatmaps.occlusion.sweep import Sweep
 
-__all__ = ["BlockGrid", "BlockSweep", "Grid", "Position", "Sweep", "block_grid"]
+__all__ = ["BlockGrid", "BlockSweep", "Grid", "Position", "Sweep", "block_grid", "roundings_told"]
