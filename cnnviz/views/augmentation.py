@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _THUMBNAIL = 128
-_GAP, _LABEL = 6, 44
+_GAP, _LABEL, _LINE = 6, 44, 14
+"""Pixels between tiles, of two lines below them, and of one more."""
 _WIDE, _HIGH, _HEAD = 1.5, 3.2, 0.55
 """Inches of a column, of a row, and above them."""
+_LETTERS = 17
+"""Letters of a line below a tile at most: with more, lines run into those beside them."""
 _MOST_ACROSS = 9
 
 
@@ -145,8 +148,8 @@ class Augmentation(Result):
             f"Under each the {self.unit} of {self.target!r}; the network names no classes."
             if self.stayed is None
             else f"Under each the {self.unit} of {self.target!r}{self._followed()}; where the "
-            "network answers another class, that stands above it, in orange if it is not the "
-            "answer to the photo as it is."
+            "network answers another class, that stands above it after an arrow, in orange if it "
+            "is not the answer to the photo as it is."
         )
         return (
             f"{self.image} as it is, and {plural(len(self.seeds), 'draw')} of {self.transform}, "
@@ -154,9 +157,14 @@ class Augmentation(Result):
             f"resized and cropped after the transform. {named}{looked}{told}"
         )
 
+    @property
+    def _asked(self) -> bool:
+        """Whether another class is followed than the answer, which takes one more line to say."""
+        return self.target_class != self.original_class
+
     def _followed(self) -> str:
         """Say what the class that is followed is: nobody has told what is right."""
-        if self.target_class != self.original_class:
+        if self._asked:
             return ", as was asked for"
         return ", the network's answer to the photo as it is"
 
@@ -183,7 +191,7 @@ class Augmentation(Result):
         """Draw the sheet into an Axes."""
         columns, rows = self._grid()
         height, width = self.sheet.shape[2:4]
-        across, down = width + _GAP, 2 * height + _GAP // 2 + _LABEL
+        across, down = width + _GAP, 2 * height + _GAP // 2 + _LABEL + _LINE * self._asked
         picture = np.full((rows * down, columns * across - _GAP, 3), 255, np.uint8)
         for place, pair in enumerate(self.sheet):
             left, top = place % columns * across, place // columns * down
@@ -201,14 +209,13 @@ class Augmentation(Result):
         """Return the answer to a draw, where it is not what is followed, and that one's share."""
         value = self.original if place == 0 else float(self.answers[place - 1])
         said = percent(value) if self.unit == "probability" else number(value)
-        lines = [f"{shortened(self.target, 12)} {said}"]
+        lines = [f"{shortened(self.target, _LETTERS - 1 - len(said))} {said}"]
         answered = self.original_class if place == 0 else int(self.classes[place - 1])
         if answered not in (NO_CLASS, self.target_class):
             name = self.original_name if place == 0 else self.class_names[place - 1]
-            lines.insert(0, f"answer: {shortened(name, 14)}")
+            lines.insert(0, f"→ {shortened(name, _LETTERS - 2)}")
         if place == 0:
-            begin = f"as it is: {shortened(self.original_name, 12)}" if lines[1:] else "as it is"
-            return f"{begin}\n{lines[-1]}", drawing.INK
+            return "\n".join(["as it is", *lines]), drawing.INK
         other = answered != self.original_class
         return "\n".join(lines), drawing.WARM if other else drawing.QUIET
 

@@ -183,6 +183,21 @@ def test_the_picture_says_the_order_of_sides_and_what_each_histogram_is_of(
     assert not pixels(whole, photo).cropped
 
 
+def test_numbers_in_cells_are_large_enough_or_those_of_the_middle_are(model: Model) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (36, 52, 3)).astype(np.uint8)
+    found = pixels(model, noise, side=16)
+    board = found.figure().axes[0]
+    cells = [text for text in board.texts if text.get_ha() == "center"]
+    assert min(text.get_fontsize() for text in cells) >= 7.0
+    # 11 of 16 cells fit, and 6 of them with a minus, two digits and a point.
+    assert len(cells) == 3 * (11 * 11 + 6 * 6)
+    words = [text.get_text() for text in board.texts]
+    assert "red, in numbers: middle 11 x 11" in words
+    assert "red, prepared: middle 6 x 6" in words
+    middle = found.patch[0][2:13, 2:13].ravel()
+    assert [int(text.get_text()) for text in cells[:121]] == middle.tolist()
+
+
 @pytest.mark.parametrize("spike", [None, 0, 255])
 def test_no_histogram_runs_through_its_legend(model: Model, spike: int | None) -> None:
     grid = np.random.default_rng(1).integers(0, 256, (36, 52, 3)).astype(np.uint8)

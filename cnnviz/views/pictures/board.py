@@ -29,6 +29,8 @@ _LARGEST = 18.0
 """Points of the numbers in cells at most."""
 _ROOMY, _TIGHT, _SMALL = 0.78, 0.88, 8.0
 """The share of a cell that its longest number takes, and that of numbers up to so many points."""
+_HIGHEST = 0.42
+"""The size of numbers as a share of the height of a cell at most."""
 _CELL = 72.0
 _LETTER = 0.62
 """Width of a digit over its size."""
@@ -157,12 +159,10 @@ class Board:
             self._lines(place, rows, columns)
         texts: list[Text] = []
         if words is not None:
-            # A minus is wider than a digit.
-            longest = max(2.0, least, *(len(word) + _MINUS * word.count("−") for word in words))
-            wide = side * _CELL / (_LETTER * longest)
+            wide = side * _CELL / (_LETTER * max(least, _longest(words)))
             # Numbers side by side read as one; small ones need what room there is.
             fitted = max(_ROOMY * wide, min(_TIGHT * wide, _SMALL))
-            size = min(_LARGEST, 0.42 * side * _CELL, fitted)
+            size = min(_LARGEST, _HIGHEST * side * _CELL, fitted)
             fitting = words if size >= _LEGIBLE else ()
             for cell, (word, colour) in enumerate(zip(fitting, _inks(pixels), strict=False)):
                 row, column = divmod(cell, columns)
@@ -232,6 +232,17 @@ class Board:
         ]
         drawn = LineCollection(segments, colors=drawing.FAINT, linewidths=0.5, zorder=2)
         self.axes.add_collection(drawn, autolim=False)
+
+
+def _longest(words: Sequence[str]) -> float:
+    """Return the letters of the longest word, of which a minus is wider than a digit."""
+    return max(2.0, *(len(word) + _MINUS * word.count("−") for word in words))
+
+
+def cells_with_numbers(inches: float, words: Sequence[str], points: float) -> int:
+    """Return how many cells side by side leave room for words of so many points."""
+    share = min(_HIGHEST, _TIGHT / (_LETTER * _longest(words)))
+    return max(1, int(share * inches * _CELL / points))
 
 
 def boards_scale(figure: drawing.Canvas, width: float, height: float) -> float:

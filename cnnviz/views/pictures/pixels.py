@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.text import with_spread
-from cnnviz.views.pictures.board import Board, Box, boards_scale, written
+from cnnviz.views.pictures.board import Board, Box, boards_scale, cells_with_numbers, written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,8 @@ _LEAST = 0.72
 """The least height of the first row over its width, beside which a plot can be read."""
 _MOST = 4
 """Channels of a network's input at most that are drawn; it says so where there are more."""
+_READ = 7.0
+"""Points of the numbers in cells at least: with more cells, those in the middle are drawn."""
 _LINE = 0.09
 """The height of a line of a histogram's legend, as a share of that of the panel."""
 _FULL = {"red": (255, 92, 80), "green": (98, 222, 98), "blue": (98, 146, 255)}
@@ -94,16 +96,21 @@ def _before(board: Board, found: Pixels) -> None:
         _title(board, _tile(found, 0, place + 1), name, colour)
         small = drawing.fit(_in_colour(channel, name), 640)
         _framed(board, board.picture(small, _tile(found, 0, place + 1)), found, side)
-        _title(board, _tile(found, 1, place + 1), f"{name}, in numbers", colour)
-        cells = _in_colour(found.patch[place], name)
-        board.matrix(
-            cells, _tile(found, 1, place + 1), written(found.patch[place], lambda v: f"{v:.0f}")
-        )
+        cells = middle(found.patch, _whole)
+        _title(board, _tile(found, 1, place + 1), f"{name}, in numbers{_which(cells)}", colour)
+        values = found.patch[place][cells]
+        board.matrix(_in_colour(values, name), _tile(found, 1, place + 1), written(values, _whole))
 
 
 def _framed(board: Board, place: Box, found: Pixels, side: int) -> None:
     row, column = found.patch_at
-    board.frame(_seen(place.part((row, row + side), (column, column + side), found.size)))
+    _mark(board, place.part((row, row + side), (column, column + side), found.size))
+
+
+def _mark(board: Board, box: Box) -> None:
+    """Frame a box so that it is seen on any colour, that of the frame as well."""
+    board.frame(_seen(box), "white", 3.4)
+    board.frame(_seen(box))
 
 
 def _seen(box: Box) -> Box:
@@ -119,18 +126,44 @@ def _after(board: Board, found: Pixels, drawn: int) -> None:
     height, width = found.prepared_size
     _title(board, _tile(found, 2, 0), f"prepared: {height} px high, {width} wide")
     place = board.picture(drawing.fit(found.seen, 640), _tile(found, 2, 0))
-    board.frame(_seen(place.part((row, row + side), (column, column + side), found.prepared_size)))
+    _mark(board, place.part((row, row + side), (column, column + side), found.prepared_size))
     low, high = found.scale
     signed = drawing.Scale.signed(np.array([low, high]))
     scale = signed if low < 0.0 < high else drawing.Scale(low, high, "gray")
+    cells = middle(found.prepared_patch[:drawn], _two_digits)
     for at, name in enumerate(found.prepared_channels[:drawn]):
         more = len(found.prepared_channels) - drawn
-        last = f" (and {more} more)" if more and at == drawn - 1 else ""
+        last = f" (and {more} more)" if more and at == drawn - 1 else _which(cells)
         _title(
             board, _tile(found, 2, at + 1), f"{name}, prepared{last}", _LINES.get(name, drawing.INK)
         )
-        values = found.prepared_patch[at]
+        values = found.prepared_patch[at][cells]
         board.matrix(scale.paint(values), _tile(found, 2, at + 1), written(values, _two_digits))
+
+
+def middle(patch: NDArray[Any], form: Callable[[float], str]) -> tuple[slice, slice]:
+    """Return the rows and columns of a patch [C, side, side] whose numbers are large enough.
+
+    All of them, where so many numbers are left out altogether.
+    """
+    side = patch.shape[1]
+    words = [word for channel in patch for word in written(channel, form) or ()]
+    most = cells_with_numbers(_TILE, words, _READ) if words else side
+    start = max(0, side - most) // 2
+    part = slice(start, start + min(side, most)) if most < side else slice(None)
+    return part, part
+
+
+def _which(cells: tuple[slice, slice]) -> str:
+    """Say which cells are drawn, where not all are."""
+    if cells[0] == slice(None):
+        return ""
+    count = cells[0].stop - cells[0].start
+    return f": middle {count} x {count}"
+
+
+def _whole(value: float) -> str:
+    return f"{value:.0f}"
 
 
 def _two_digits(value: float) -> str:
