@@ -36,7 +36,7 @@ def _channel_words(found: Convolution) -> str:
         return ", over each channel alone"
     if found.photo is None:
         return ""
-    made = " (0.299 red + 0.587 green + 0.114 blue)" if found.channels == ("grey",) else ""
+    made = " (0.299 red + 0.587 green + 0.114 blue, rounded)" if found.channels == ("grey",) else ""
     return f", over its {found.channels[0]} values{made}"
 
 

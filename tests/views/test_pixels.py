@@ -188,14 +188,14 @@ def test_numbers_in_cells_are_large_enough_or_those_of_the_middle_are(model: Mod
     found = pixels(model, noise, side=16)
     board = found.figure().axes[0]
     cells = [text for text in board.texts if text.get_ha() == "center"]
-    assert min(text.get_fontsize() for text in cells) >= 7.0
-    # 11 of 16 cells fit, and 6 of them with a minus, two digits and a point.
-    assert len(cells) == 3 * (11 * 11 + 6 * 6)
+    assert min(text.get_fontsize() for text in cells) >= 8.0
+    # 9 of 16 cells fit, and 5 of them with a minus, two digits and a point.
+    assert len(cells) == 3 * (9 * 9 + 5 * 5)
     words = [text.get_text() for text in board.texts]
-    assert "red, in numbers: middle 11 x 11" in words
-    assert "red, prepared: middle 6 x 6" in words
-    middle = found.patch[0][2:13, 2:13].ravel()
-    assert [int(text.get_text()) for text in cells[:121]] == middle.tolist()
+    assert "red, in numbers: middle 9 x 9" in words
+    assert "red, prepared: middle 5 x 5" in words
+    middle = found.patch[0][3:12, 3:12].ravel()
+    assert [int(text.get_text()) for text in cells[:81]] == middle.tolist()
 
 
 @pytest.mark.parametrize("spike", [None, 0, 255])

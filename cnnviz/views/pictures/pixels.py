@@ -25,7 +25,7 @@ _LEAST = 0.72
 """The least height of the first row over its width, beside which a plot can be read."""
 _MOST = 4
 """Channels of a network's input at most that are drawn; it says so where there are more."""
-_READ = 7.0
+_READ = 8.0
 """Points of the numbers in cells at least: with more cells, those in the middle are drawn."""
 _LINE = 0.09
 """The height of a line of a histogram's legend, as a share of that of the panel."""
