@@ -17,7 +17,7 @@ DOCS = Path(__file__).resolve().parent
 HEAD = """# Benchmarks
 
 How long cnnviz takes, compared with other packages that do the same, and with the least that the
-machine takes: a forward pass of [the fast copy](fast-copy.md) of the network. The ways in a table
+machine takes: a forward pass of [the fast copy](fast-copy.md) of the network. The rows of a table
 were timed in turn in one process, and a ratio is the median of the ratios of the rounds. Processor
 time counts all threads; goals are judged by it.
 
