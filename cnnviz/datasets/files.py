@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask
+from cnnviz.datasets.mask_files import mask_in
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
 from cnnviz.images.batch import name_and_path
@@ -243,12 +244,12 @@ def read_mask(path: Path) -> Mask | None:
     Raises
     ------
     ImageError
-        If it cannot be read, or is not as large as the image.
+        If it cannot be read, holds several labels, or is not as large as the image.
     """
     beside = _mask_of(path)
     if beside is None:
         return None
-    mask: Mask = read_photo(beside).pixels.max(2) > 127
+    mask: Mask = mask_in(beside)
     _check_size(beside, path, mask.shape[::-1])
     return mask
 

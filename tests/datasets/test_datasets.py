@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from cnnviz.datasets import SAMPLES, Dataset, Part, open_dataset
+from cnnviz.datasets.mask_files import mask_in
 from cnnviz.datasets.shapes import CLASSES, Shapes
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo, read_photo
@@ -395,3 +396,47 @@ def test_a_real_torchvision_folder_is_the_same_as_ours(folder) -> None:
     for place, index in enumerate(kept):
         np.testing.assert_array_equal(shown(ours, place), shown(theirs, index))
         assert ours.label(place) == theirs.label(index)
+
+
+def _indexed(values: np.ndarray) -> Image.Image:
+    image = Image.fromarray(values, "P")
+    image.putpalette([0, 0, 0, 64, 0, 0, 0, 64, 0])
+    return image
+
+
+MASK = np.zeros((6, 8), np.uint8)
+MASK[2:4] = 1
+MASKS = {
+    "white": Image.fromarray(MASK * 255),
+    "ones": Image.fromarray(MASK),
+    "bits": Image.fromarray(MASK.astype(bool)),
+    "a dark palette": _indexed(MASK),
+    "16 bits of ones": Image.fromarray(MASK.astype(np.uint16)),
+    "16 bits": Image.fromarray(MASK.astype(np.uint16) * 65535),
+    "a colour": Image.fromarray(np.stack([MASK * 64, MASK * 0, MASK * 0], 2)),
+    "soft": Image.fromarray(MASK * 200 + np.roll(MASK, 1, 0) * 55),
+    "with transparency": Image.fromarray(np.stack([MASK * 255] * 3 + [MASK * 0 + 255], 2)),
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_a_mask_is_read_however_it_is_stored(kind: str, tmp_path: Path) -> None:
+    """Those of 0 and 1, and of dark colours of a palette, were read as empty, without a word."""
+    MASKS[kind].save(tmp_path / "mask.png")
+    want = MASK > 0
+    if kind == "soft":
+        want = np.asarray(MASKS[kind]) > 127
+    assert np.array_equal(mask_in(tmp_path / "mask.png"), want)
+
+
+@pytest.mark.parametrize("labels", [Image.fromarray, _indexed], ids=["grey", "palette"])
+def test_a_mask_of_several_labels_is_refused_and_an_empty_one_is_empty(labels, tmp_path) -> None:
+    labels(MASK + np.roll(MASK, 1, 0)).save(tmp_path / "mask.png")
+    with pytest.raises(ImageError, match=r"mask\.png holds 2 labels beside zero"):
+        mask_in(tmp_path / "mask.png")
+    clear = Image.fromarray(np.stack([MASK * 0 + 255] * 3 + [MASK * 255], 2))
+    clear.save(tmp_path / "mask.png")
+    with pytest.raises(ImageError, match="transparent in part"):
+        mask_in(tmp_path / "mask.png")
+    labels(MASK * 0).save(tmp_path / "mask.png")
+    assert not mask_in(tmp_path / "mask.png").any()
