@@ -17,6 +17,7 @@ from cnnviz.passes import scan
 from cnnviz_gallery.scan import quantised_sums
 from cnnviz_gallery.scan.one_size import check_one_size
 from cnnviz_gallery.scan.scan_result import Grouping
+from cnnviz_gallery.scan.sent_back import check_sent_back
 
 Shape = tuple[int, int, int]
 
@@ -88,12 +89,13 @@ def plan_scan(model: Model, data: Dataset, names: Sequence[str]) -> ScanPlan:
     UsageError
         If images come out in different sizes.
     LayerError
-        If a layer has no channels.
+        If a layer has no channels, or its units cannot be sent back to the pixels.
     ImageError
         If no image can be read.
     """
     check_one_size(model, data)
     first = scan.first_batch(data, model, range(len(data)))
+    check_sent_back(model, first.tensor[:1], names)
     layers: list[CountedLayer] = []
     outputs: list[torch.Tensor | None] = []
 

@@ -183,6 +183,20 @@ def test_layers_of_another_input_are_passed_over_unless_they_are_named() -> None
         scan(model, Generated(4), "depth", settings=FEW)
 
 
+def test_a_layer_that_sends_nothing_back_is_refused_before_the_scan() -> None:
+    class Detached(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self[2](self[1](self[0](x).detach()).mean((2, 3)))
+
+    model = as_model(Detached(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3), nn.Linear(2, 3)))
+    data = open_dataset("shapes", 2)
+    assert [layer.layer for layer in scan(model, data, ["0"]).layers] == ["0"]
+    before = state(model.module)
+    with pytest.raises(LayerError, match="'1' does not depend on the image in a differentiable"):
+        scan(model, data, progress=lambda *_: pytest.fail("nothing is scanned"))
+    assert state(model.module) == before
+
+
 class Odd(nn.Module):
     """One channel is never a number, one not in images that are bright, and one is infinite."""
 
