@@ -108,6 +108,36 @@ def _token(x: torch.Tensor) -> torch.Tensor:
     return torch.cat([x.new_ones(*x.shape[:2], 1), x], 2)
 
 
+@pytest.mark.parametrize(
+    ("cut", "bottom"),
+    [
+        (lambda x: x[:, :, :56], 56 / 64),
+        (lambda x: F.pad(x, (0, 0, 0, -8)), 56 / 64),
+        # What windows leave, and a cut of which other channels see the rest, is no cut.
+        (lambda x: F.avg_pool2d(x, 1)[:, :2], 1.0),
+        (lambda x: torch.cat([x[:, :1, :56], x[:, 1:2, 8:]], 1), 1.0),
+    ],
+    ids=["slice", "padding", "channels", "both ends"],
+)
+def test_a_cut_at_the_end_of_less_than_a_position_of_the_map_is_told(
+    cut: Cut, bottom: float
+) -> None:
+    channels = cut(torch.zeros(1, 3, 64, 64)).shape[1]
+    torch.manual_seed(0)
+    coarse = nn.Conv2d(channels, 4, 16, stride=16)
+
+    class Coarse(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.head = coarse, nn.Linear(4, 2)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.head(F.relu(self.a(F.pad(cut(images), (0, 0, 0, 8)))).mean((2, 3)))
+
+    held = cnnviz.capture(Coarse().eval(), torch.rand(1, 3, 64, 64), layers=["a"])
+    assert held.layout("a").extent == ((0.0, bottom), (0.0, 1.0))
+
+
 Inside = tuple[slice, ...]
 ELSEWHERE: dict[str, tuple[Cut, tuple[int, ...], Inside, Inside]] = {
     # The size of the input, which part of the map lies over it, and over which part of it.

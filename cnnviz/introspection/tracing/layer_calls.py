@@ -46,7 +46,7 @@ class LayerCalls:
         self._sizes = sizes
         self.counted: set[int] = set()
         self._layouts: dict[int, MapLayout | None] = {}
-        self._parts: dict[tuple[int, int], MapLayout] = {}
+        self._parts: dict[tuple[int, int, bool], MapLayout] = {}
         self._map_fields: dict[tuple[int, int, int], ReceptiveField | None] = {}
         self._summaries: dict[tuple[int, int], ReceptiveField | None] = {}
 
@@ -96,7 +96,7 @@ class LayerCalls:
             return one_place(shape, self._space) or NoMap.NO_PLACES
         if row.canvas is not None:
             return layout.on_canvas(row.canvas)
-        return self._over_part(layout, mark.gateless)
+        return self._over_part(layout, mark.gateless, row.cut)
 
     def _receptive_field(self, mark: Mark, layout: MapLayout | NoMap) -> ReceptiveField | None:
         """Return the field of each position of a map, or of the output where it holds none."""
@@ -117,11 +117,11 @@ class LayerCalls:
             self._layouts[key] = map_layout(place.field, self._extent)
         return self._layouts[key]
 
-    def _over_part(self, layout: MapLayout, field: Field) -> MapLayout:
+    def _over_part(self, layout: MapLayout, field: Field, cut: bool) -> MapLayout:
         """Return a layout that tells which part of the input its map covers."""
-        key = (id(layout), id(field))
+        key = (id(layout), id(field), cut)
         if key not in self._parts:
-            self._parts[key] = replace(layout, told=seen_part(field, layout, self._extent))
+            self._parts[key] = replace(layout, told=seen_part(field, layout, self._extent, cut=cut))
         return self._parts[key]
 
     def _output_field(self, mark: Mark) -> ReceptiveField | None:

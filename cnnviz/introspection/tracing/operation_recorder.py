@@ -40,6 +40,7 @@ from cnnviz.introspection.tracing.operation import Operation, tensors
 from cnnviz.introspection.tracing.rules_layout import padded as with_padding
 from cnnviz.introspection.tracing.rules_layout import wrapped
 from cnnviz.introspection.tracing.rules_position import Place
+from cnnviz.introspection.tracing.seen_part import cuts_off
 from cnnviz.introspection.tracing.skip_arithmetic import skip_arithmetic
 from cnnviz.introspection.tracing.terms import terms
 from cnnviz.introspection.tracing.trace import LayerCall
@@ -95,6 +96,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         self._marks[image] = Depends(whole, whole, Place(whole))
         self._flow = DataFlow(image)
         self._canvas: Extent | None = None
+        self._cut = False
         self._regions = False
         self._visits: list[Visit] = []
         self._rows: list[Row] = []
@@ -170,6 +172,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         if marks is None:
             self.unknown[operation.name] = None
             marks = [UNKNOWN] * len(operation.outputs)
+        self._cut = self._cut or cuts_off(operation, before, marks)
         self._flow.follow(operation, self._note(operation, before, marks))
         self._note_kernel(operation)
         for tensor, mark in zip(operation.outputs, marks, strict=True):
@@ -309,6 +312,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
             uses,
             not leaf,
             canvas=self._canvas,
+            cut=self._cut,
             regions=self._regions,
             source=visit.source,
             nodes=tuple(visit.nodes) if leaf else (),

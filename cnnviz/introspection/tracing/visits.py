@@ -31,6 +31,8 @@ class Row:
     """Whether the output went into a convolution as its weights."""
     canvas: Extent | None = None
     """The canvas that the image had been put on by then."""
+    cut: bool = False
+    """Whether an end of the image had been cut off by then, as by a slice."""
     regions: bool = False
     """Whether regions had been cut out of maps by then."""
     source: Mark = FREE
