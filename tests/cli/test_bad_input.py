@@ -11,6 +11,7 @@ import pytest
 from cnnviz_cli import network_options
 from tests.helpers.bad_input import CASES, FAMILIES
 from tests.helpers.bad_input.case import Case, made, sentence, written_in
+from tests.helpers.each_case import each_case
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "bad-input.md"
 UPDATE = "Run: python docs/bad_input.py"
@@ -29,13 +30,23 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
     return folder
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_is_refused_in_a_sentence(
-    case: Case,
-    run: Callable[..., Any],
-    folder_of: Callable[[str], Path],
-    monkeypatch: pytest.MonkeyPatch,
+    family: str, run: Callable[..., Any], folder_of: Callable[[str], Path]
 ) -> None:
+    @each_case("case", [case for case in CASES if case.family == family], ids=str)
+    def every(case: Case) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            refused(case, run, folder_of(family), patch)
+
+    every()
+
+
+def refused(
+    case: Case, run: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run the command of a case in the folder with its files."""
+
     def began(*_: Any, **__: Any) -> Any:
         pytest.fail("a network was loaded")
 
@@ -43,7 +54,6 @@ def test_is_refused_in_a_sentence(
         monkeypatch.setattr(network_options, "load_model", began)
     for name, value in case.settings.items():
         monkeypatch.setenv(name, value)
-    folder = folder_of(case.family)
     monkeypatch.chdir(folder)
     before = written_in(folder)
     ended = run(*case.words)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.each_case import each_case
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -31,7 +33,7 @@ def help_pages():
     return {}
 
 
-@pytest.mark.parametrize("words", list(_commands()))
+@each_case("words", list(_commands()))
 def test_a_command_line_of_a_page_names_a_command_and_options_that_exist(words, run, help_pages):
     name = words[0]
     if name not in help_pages:

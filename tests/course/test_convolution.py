@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from cnnviz.course.convolution import Sliding, correlate, margins_of_same_size, turned
 from cnnviz.course.kernels import CLASSIC, named_kernel, own_kernel
 from cnnviz.errors import UsageError
+from tests.helpers.each_case import each_case
 
 MODES = {"zero": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
 
@@ -24,9 +25,9 @@ def values() -> NDArray[np.float64]:
     return np.random.default_rng(0).normal(size=(3, 17, 14))
 
 
-@pytest.mark.parametrize(("stride", "dilation"), list(product((1, 2, 3), (1, 2))))
-@pytest.mark.parametrize("padding", [*MODES, "none"])
-@pytest.mark.parametrize("shape", [(3, 3), (5, 2), (1, 4)])
+@each_case(("stride", "dilation"), list(product((1, 2, 3), (1, 2))))
+@each_case("padding", [*MODES, "none"])
+@each_case("shape", [(3, 3), (5, 2), (1, 4)])
 def test_slices_are_summed_as_conv2d_does(
     values: NDArray[np.float64], stride: int, dilation: int, padding: str, shape: tuple[int, int]
 ) -> None:
@@ -50,7 +51,7 @@ def test_slices_are_summed_as_conv2d_does(
         assert found.shape[1:] == (17, 14), "as large as the image"
 
 
-@pytest.mark.parametrize("name", CLASSIC)
+@each_case("name", CLASSIC)
 def test_a_classic_kernel_does_what_opencv_and_scipy_do(
     values: NDArray[np.float64], name: str
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cnnviz.datasets.annotated_boxes import AnnotatedBox, AnnotatedBoxes, read_boxes
 from cnnviz.errors import UsageError
 from cnnviz.images import PhotoBox
+from tests.helpers.each_case import each_case
 
 DOG, CAT = AnnotatedBox(PhotoBox(2, 3, 10, 20), "dog"), AnnotatedBox(PhotoBox(0, 0, 5, 5), "cat")
 VOC = """<annotation><filename>a.jpg</filename>
@@ -72,7 +73,7 @@ def test_an_image_is_found_by_its_path_or_by_its_file():
         found.of("a.jpg")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "text", "what"),
     [
         ("a.csv", "path,label\na.jpg,dog\n", "no columns of paths and boxes"),

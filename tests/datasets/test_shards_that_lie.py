@@ -47,7 +47,7 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
+@each_case("lie", LIES)
 def test_a_header_that_lies_ends_in_a_sentence(lie: str, tmp_path: Path) -> None:
     block, told = LIES[lie]
     path = tmp_path / "a.tar"
@@ -86,7 +86,7 @@ def test_what_a_sparse_member_holds_is_not_taken_for_an_image(tmp_path: Path) ->
         open_dataset(path)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "data", "label"),
     [
         ("a.cls", b"3", 3),

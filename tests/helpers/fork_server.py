@@ -126,9 +126,11 @@ def finish(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    gc.disable()  # All of it stays.
     for name in LOADED:
         importlib.import_module(name)
     gc.freeze()
+    gc.enable()
     with listen(socket.socket(fileno=int(sys.argv[1]))) as asked:
         wanted = serve(asked)
     if wanted is None:

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from cnnviz.images import read_photo
+from tests.helpers.each_case import each_case
 
 RAMP = np.linspace(0, 65535, 40 * 60).reshape(40, 60).astype(np.uint16)
 
 
-@pytest.mark.parametrize(("shift", "bits"), [(8, 8), (6, 10), (4, 12), (3, 16), (0, 16)])
-@pytest.mark.parametrize("suffix", ["png", "tif", "array"])
+@each_case(("shift", "bits"), [(8, 8), (6, 10), (4, 12), (3, 16), (0, 16)])
+@each_case("suffix", ["png", "tif", "array"])
 def test_white_is_where_the_bits_end(tmp_path: Path, shift: int, bits: int, suffix: str) -> None:
     values = RAMP >> shift
     source: object = values

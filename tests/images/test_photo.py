@@ -181,8 +181,8 @@ def test_other_colour_spaces_are_converted(mode: str) -> None:
     assert read.notes == (f"{mode} converted to RGB",)
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
-@pytest.mark.parametrize("orientation", range(1, 9))
+@each_case("suffix", ["jpg", "png", "webp", "tif"])
+@each_case("orientation", range(1, 9))
 def test_exif_orientation_is_undone(tmp_path: Path, suffix: str, orientation: int) -> None:
     upright = Image.fromarray(smooth())
     undo = {
@@ -292,8 +292,8 @@ def encoded(kind: str) -> bytes:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF"])
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@each_case("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF"])
+@each_case("share", [0.1, 0.5, 0.9])
 def test_truncated_files_are_refused_by_name(tmp_path: Path, kind: str, share: float) -> None:
     whole = encoded(kind)
     path = tmp_path / "cut.img"

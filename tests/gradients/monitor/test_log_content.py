@@ -17,6 +17,7 @@ from cnnviz.gradients.monitor.loss_curves import draw_losses
 from cnnviz.gradients.monitor.records import Event
 from cnnviz.gradients.monitor.run import TrainingRun, read_run, training_run
 from cnnviz.results import drawing
+from tests.helpers.each_case import each_case
 
 # The line, its key, the JSON that stands there, and after ``|`` what the error names. HUGE is a
 # number of 5,000 digits, DEEP an array of 100,000 arrays.
@@ -136,7 +137,7 @@ def written(path: Path, lines: list[dict[str, Any]], kind: str, key: str, text: 
     return path
 
 
-@pytest.mark.parametrize("case", CASES)
+@each_case("case", CASES)
 def test_what_is_not_of_the_schema_is_refused_with_its_place(case, lines, tmp_path) -> None:
     given, named = case.rsplit(" | ", 1)
     kind, key, text = given.split(" ", 2)
