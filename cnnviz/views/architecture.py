@@ -179,8 +179,8 @@ class Architecture(TableResult):
             "The bars give, for each "
             "part, its parameters, its multiply-accumulate operations (MACs; twice as many "
             f"FLOPs), and the receptive field of its last layer: how much of the {noun} one "
-            "position depends on, padding included except where there is but one; the dashed line is "
-            f"the {noun}.{gates}"
+            "position depends on, padding included except where there is but one; the dashed line "
+            f"is the {noun}.{gates}"
         )
 
     def _depth_told(self) -> str:
