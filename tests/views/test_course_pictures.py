@@ -216,18 +216,21 @@ def test_an_augmentation_says_once_what_is_answered() -> None:
     assert labels[0].splitlines() == ["as it is", labels[0].splitlines()[1]]
     for label, index in zip(labels[1:], own.classes, strict=True):
         assert label.count(f"{own.target} ") == 1
-        assert ("answer: " in label) == (index != own.target_class)
+        assert label.startswith("→ ") == (index != own.target_class)
     other = (own.original_class + 1) % 4
     asked = cnnviz.augmentation(model, photo(), other, draws=2)
     label = asked.figure().axes[0].texts[0].get_text()
-    assert label.splitlines()[0] == f"as it is: {own.original_name}"
-    assert label.splitlines()[1].startswith(f"{asked.target} ")
+    assert label.splitlines()[:2] == ["as it is", f"→ {own.original_name}"]
+    assert label.splitlines()[2].startswith(f"{asked.target} ")
     assert "as was asked for" in asked.caption()
     assert "the network's answer to the photo as it is" in own.caption()
     turned = replace(own, classes=np.full_like(own.classes, other), class_names=("z",) * 4)
     assert [text.get_text().splitlines()[0] for text in turned.figure().axes[0].texts][1:] == [
-        "answer: z"
+        "→ z"
     ] * 4
+    # Long names are shortened, so that labels stand apart on a slide.
+    long = replace(turned, class_names=("a class of a long name",) * 4, target="another " * 4)
+    assert not crowded(long.draw(new_figure(6.2, 3.5)))
 
 
 def test_kernels_and_fields_take_the_rows_that_fill_a_canvas() -> None:
