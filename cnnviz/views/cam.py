@@ -286,6 +286,10 @@ def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:
         if not named_layers(capture.model.module):
             raise no_map(capture.model)
         check_calls_layers(capture.model.module)
+        if not capture.mapped():
+            # The reason of the first that is refused holds for those after it as well.
+            for call in capture.activations.calls:
+                capture.layout(capture.activations.name_of(call))
         raise LayerError(
             "This capture holds no layer with what a map needs: places of the image and a "
             "gradient.",

@@ -413,3 +413,20 @@ def test_a_map_that_asks_for_no_class_is_no_evidence_for_one() -> None:
     assert "Bright is a strong response, whatever the class" in found
     assert "evidence for the target" not in found
     assert "Bright is evidence for the target" in cam(held).caption()
+
+
+def test_of_captured_layers_that_hold_no_map_the_reason_is_told() -> None:
+    class Sampled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            upright = torch.eye(2, 3).expand(len(images), -1, -1)
+            grid = nn.functional.affine_grid(upright, [len(images), 3, 8, 8], align_corners=False)
+            smaller = nn.functional.grid_sample(images, grid, align_corners=False)
+            return self.head(self.a(smaller).mean((2, 3)))
+
+    held = capture(Sampled().eval(), torch.rand(1, 3, 16, 16), layers=["a", "head"])
+    with pytest.raises(LayerError, match=r"'a' gives .*an operation whose positions are not known"):
+        cam(held)
