@@ -300,3 +300,19 @@ def test_weights_that_keep_gradients_from_passing_are_not_taken_for_a_wrong_size
     with pytest.raises(ModelError) as refused:
         cnnviz.attribute(network, image, "saliency")
     assert refused.value.remedy.startswith("Without gradients it runs")
+
+
+class Marked(torch.Tensor):
+    """A class of tensors of somebody's own."""
+
+
+def test_what_is_behind_a_tensor_of_another_class_is_not_said_to_lack_the_image() -> None:
+    class Marks(Base):
+        def prepare(self) -> None:
+            self.next = nn.Conv2d(4, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.next(self.conv(x).as_subclass(Marked)).relu().mean((2, 3)))
+
+    with pytest.raises(CnnvizError, match="positions are not known"):
+        cnnviz.deconvnet(Marks(), IMAGES, "next")

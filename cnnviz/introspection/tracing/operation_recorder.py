@@ -155,7 +155,9 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
             self._marks[padded] = Depends(exact, gateless, place)
 
     def _mark(self, tensor: torch.Tensor) -> Mark:
-        found: Mark = self._marks.get(tensor, ALIEN)
+        found: Mark | None = self._marks.get(tensor)
+        if found is None:
+            return UNKNOWN if _is_wrapped(tensor) else ALIEN
         return found
 
     def _follow(self, operation: Operation) -> None:
@@ -355,3 +357,12 @@ def _own_parameters(module: nn.Module) -> dict[int, int]:
 
 _CUTTING = ("roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
 _CONVOLUTIONS = ("convolution", "_convolution")
+
+
+def _is_wrapped(tensor: torch.Tensor) -> bool:
+    """Whether a tensor stands for another that was followed, and nothing tells for which.
+
+    Those of a class of somebody's own, and what torch.func hands to a function.
+    """
+    plain = type(tensor) in (torch.Tensor, nn.Parameter)
+    return not plain or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
