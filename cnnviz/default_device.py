@@ -18,7 +18,7 @@ _CHOSEN: ContextVar[Any] = ContextVar("the default device of the caller", defaul
 def made_on_the_processor() -> Iterator[None]:
     """Run the body as if no default device were set."""
     torch = sys.modules.get("torch")
-    chosen = None if torch is None else torch.get_default_device()
+    chosen = None if torch is None else _default_device(torch)
     if torch is None or chosen is None or chosen.type == "cpu":
         yield
         return
@@ -28,6 +28,14 @@ def made_on_the_processor() -> Iterator[None]:
             yield
     finally:
         _CHOSEN.reset(before)
+
+
+def _default_device(torch: Any) -> Any:
+    try:
+        return torch.get_default_device()
+    except AttributeError:
+        # torch 2.6 asks what it has forgotten, once the device was set and set back to None.
+        return None
 
 
 def made_as_the_caller_has_set() -> AbstractContextManager[Any]:

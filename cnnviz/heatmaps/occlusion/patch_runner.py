@@ -13,6 +13,7 @@ from cnnviz.heatmaps.occlusion.call import RULES, Call, Rule
 from cnnviz.heatmaps.occlusion.geometry import ChangedSpan, SlidingWindow, reached, whole
 from cnnviz.heatmaps.occlusion.partial import AliasGroup, PartialTensor, mapped, partials
 from cnnviz.heatmaps.occlusion.patches import Patches, set_into, whole_maps
+from cnnviz.introspection.operator_kinds import is_pointwise
 
 FULL_SHARE = 0.9
 """Patches that would cover more than this share of a map give way to whole maps: above it, cutting
@@ -141,7 +142,7 @@ class PatchRunner:
 def _find_rule(func: Any) -> Rule | None:
     name = func.overloadpacket.__name__ if func.namespace == "aten" else str(func)
     found = RULES.get(name)
-    return rules.pointwise if found is None and torch.Tag.pointwise in func.tags else found
+    return rules.pointwise if found is None and is_pointwise(func) else found
 
 
 def _flat(value: Any) -> list[Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from cnnviz.introspection.operator_kinds import is_pointwise
+
 
 @dataclass(frozen=True, eq=False)
 class Operation:
@@ -69,7 +71,7 @@ class Operation:
     @property
     def pointwise(self) -> bool:
         """Whether every element of the output depends on the same element of the inputs."""
-        return torch.Tag.pointwise in self.func.tags
+        return is_pointwise(self.func)
 
     def __getitem__(self, name: str) -> Any:
         return self.values.get(name)
