@@ -115,7 +115,7 @@ def test_a_result_draws_into_a_part_of_a_figure_and_leaves_the_rest_alone(trial:
     alone, drawn = half_drawn(), rendered(figure)
     assert np.array_equal(drawn[:, 480:], alone[:, 480:])
     assert not np.array_equal(drawn[:, :480], alone[:, :480])
-    assert (drawn[:, 470:480] == 255).mean() > 0.8, "little but the edge is at the other half"
+    assert (drawn[:, 476:480] == 255).mean() > 0.95, "little but the edge is at the other half"
 
 
 def test_every_text_of_a_picture_can_be_read(trial: Trial) -> None:

@@ -212,15 +212,19 @@ class FeatureMaps(TableResult):
             return array_feature_maps.draw(self, into)
         if self._on_sheet:
             return draw_feature_maps(self, into)
-        shared = shared_width(self, into, _KEY, labelled=len(self.shown) <= _MOST_LABELLED)
-        grid = self._grid(shared.columns if shared else None)
+        grid = self._grid()
         height, width = grid.pixels.shape[:2]
         across = 8.4
         beside = 1.7 * self.photo.shape[0] / self.photo.shape[1] + _KEY
         grown = min(16.0, across * height / width)
         # A narrow photo is drawn smaller, as a whole, rather than the figure longer.
         down = max(min(beside, _TALLEST), grown)
-        figure = drawing.canvas(across + 2.0, down + 0.5, into)
+        own = across + 2.0, down + 0.5
+        figure = drawing.canvas(*own, into)
+        labelled = len(self.shown) <= _MOST_LABELLED
+        shared = shared_width(self, into, own, _KEY, labelled=labelled)
+        if shared is not None:
+            grid = self._grid(shared.columns)
         widths = shared.ratios if shared else (1.7, across)
         photo, maps = figure.subplots(1, 2, width_ratios=widths)
         drawing.show(photo, upwards(self.photo, self.axis_names), smooth=True)
@@ -228,7 +232,7 @@ class FeatureMaps(TableResult):
         photo.set_xlabel(self._key(), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
         drawing.show(maps, grid.pixels)
         maps.set_anchor("NW")
-        if len(self.shown) <= _MOST_LABELLED:
+        if labelled:
             labels = [self.label(channel) for channel in self.shown]
             mosaics.label_tiles(maps, grid, labels, 7.5 if grid.columns <= 8 else 6.5)
         drawing.heading(figure, self.summary())

@@ -126,21 +126,24 @@ def test_channels_and_size_are_found(name: str) -> None:
     assert cnnviz.capture(model, torch.rand(1, *model.input_shape), layers=()).logits.shape[0] == 1
 
 
+_RUN: list[nn.Module] = []
+"""Not in a closure, which is put back with what a network holds."""
+
+
 def test_a_network_is_not_run_to_find_its_input() -> None:
     """A copy is: no count, buffer, attribute, mode or random state of the network changes."""
-    runs = []
 
     def counted(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
         net.kept = x.sum()
-        runs.append(net)
+        _RUN.append(net)
         return _pooled(net.bn(net.c(x)) + torch.rand(1))
 
     network = _Net(counted, c=nn.Conv2d(3, 4, 3), bn=nn.BatchNorm2d(4)).train()
     before = copy.deepcopy(network.state_dict())
     state = torch.random.get_rng_state()
     assert cnnviz.Model(network).channels == 3
-    assert runs
-    assert all(run is not network for run in runs)
+    assert _RUN
+    assert all(run is not network for run in _RUN)
     assert not hasattr(network, "kept")
     assert network.training
     assert network.bn.training

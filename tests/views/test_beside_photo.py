@@ -26,6 +26,8 @@ def test_tiles_fit_their_room_and_fill_most_of_it_with_the_photo(count) -> None:
     assert count * side * (side + label) + found.photo * (found.photo + 1.0) > 0.6 * room[0] * 5.1
 
 
-def test_a_column_of_a_paper_is_no_room() -> None:
-    assert room_in(drawing.new_figure(3.3, 2.0), 0.5) is None
-    assert room_in(drawing.new_figure(16.0, 9.0), 0.5) == pytest.approx((16.0, 8.5))
+def test_a_column_of_a_paper_is_no_room_nor_is_the_size_of_the_picture_itself() -> None:
+    own = (10.4, 6.0)
+    assert room_in(drawing.new_figure(3.3, 2.0), 0.5, own) is None
+    assert room_in(drawing.new_figure(*own), 0.5, own) is None
+    assert room_in(drawing.new_figure(16.0, 9.0), 0.5, own) == pytest.approx((16.0, 8.5))

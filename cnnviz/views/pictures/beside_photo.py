@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from cnnviz.results import drawing
@@ -10,6 +11,8 @@ _AS_LARGE = 0.8
 """How large tiles are at least where a larger photo fills more of the room, as a share."""
 _MOST = 0.4
 """The share of the width that the photo takes at most: what is shown are the tiles."""
+_ALIKE = 0.01
+"""The share by which a figure differs from the size of a picture of its own, where it does."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,21 @@ class BesidePhoto:
         return self.photo, self.tiles + self.spare
 
 
-def room_in(figure: drawing.Canvas, title: float) -> tuple[float, float] | None:
+def room_in(
+    figure: drawing.Canvas, title: float, own: tuple[float, float]
+) -> tuple[float, float] | None:
     """Return the inches below a title that a picture may fill; None where its height is its own.
 
-    A column of a paper has a width alone: a picture is as high there as it needs to be.
+    A column of a paper has a width alone: a picture is as high there as it needs to be. One that is
+    as large as the `own` size of the picture, in inches, gets the same picture.
     """
     if drawing.is_narrow(figure):
         return None
     wide = drawing.width_of(figure)
-    return wide, max(wide * float(figure.bbox.height / figure.bbox.width) - title, 0.1)
+    high = wide * float(figure.bbox.height / figure.bbox.width)
+    if all(math.isclose(*sides, rel_tol=_ALIKE) for sides in zip((wide, high), own, strict=True)):
+        return None
+    return wide, max(high - title, 0.1)
 
 
 def beside_photo(

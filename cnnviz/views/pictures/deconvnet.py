@@ -58,12 +58,13 @@ def draw(found: Projections, into: drawing.Canvas | None = None) -> drawing.Canv
     across, grid = _grid(found)
     if into is not None and drawing.too_narrow(into, across + _PHOTO * alone):
         return _in_a_column(found, into)
-    room = room_in(into, _TITLE) if into is not None and alone else None
-    if into is not None and room is not None:
-        return _filling(found, into, room)
     least = _PHOTO * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
     down = min(24.0, max(least, across * grid.pixels.shape[0] / grid.pixels.shape[1]))
-    figure = drawing.canvas(across + _PHOTO * alone, down + _TITLE, into)
+    own = across + _PHOTO * alone, down + _TITLE
+    room = room_in(into, _TITLE, own) if into is not None and alone else None
+    if into is not None and room is not None:
+        return _filling(found, into, room)
+    figure = drawing.canvas(*own, into)
     axes = figure.subplots(1, 2, width_ratios=[_PHOTO, across]) if alone else [figure.subplots()]
     if alone:
         _places(axes[0], found, _photo_inches(figure, found, across))

@@ -20,13 +20,19 @@ _TITLE, _PHOTO = 0.5, 1.7
 
 
 def shared_width(
-    found: FeatureMaps, into: drawing.Canvas | None, key: float, *, labelled: bool
+    found: FeatureMaps,
+    into: drawing.Canvas | None,
+    own: tuple[float, float],
+    key: float,
+    *,
+    labelled: bool,
 ) -> BesidePhoto | None:
     """Return how a photo and its maps share a figure whose height is given.
 
-    With so many inches of words below the photo, and maybe a label below each map.
+    With so many inches of words below the photo, and maybe a label below each map; `own` is the
+    size of the picture where none is given.
     """
-    room = None if into is None else room_in(into, _TITLE)
+    room = None if into is None else room_in(into, _TITLE, own)
     if room is None or not found.shown:
         return None
     height, width = found.maps.shape[1:]
