@@ -15,7 +15,7 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.evaluation.best_threshold import best_threshold
 from cnnviz.evaluation.data import EvaluationImage
 from cnnviz.evaluation.records import MapMeasurements, MeasureColumn
-from cnnviz.evaluation.resampling import ENOUGH_IMAGES, intervals
+from cnnviz.evaluation.resampling import MANY_IMAGES, intervals
 from cnnviz.heatmaps.checks.localisation import ENOUGH
 from cnnviz.heatmaps.checks.measure_ends import ends_of
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings
@@ -85,8 +85,9 @@ class Evaluation(TableResult):
     low, high : ndarray of float
         The 95% interval of the mean over the images, [M, K]: percentiles of the means of 2000
         resamples of the images (Efron 1979), the same resamples for all methods, expanded as few
-        images ask for (Hesterberg 2015); below ten images Student's t on a scale on which the
-        measure has no ends, NaN for one; of shares that of Wilson (1927).
+        images ask for (Hesterberg 2015); below forty images Student's t on a scale on which the
+        measure has no ends, below ten that of one without any, NaN for one; of shares that of
+        Wilson (1927).
     random_count : int
         How many random maps each map was compared with.
     settings : CheckSettings
@@ -209,13 +210,19 @@ class Evaluation(TableResult):
         }
         fewer = [f"{t} {n}" for t, n in counts.items() if 0 < n < len(self.images)]
         told = [f"Over as many images as have such a value: {', '.join(fewer)}."] if fewer else []
-        if any(0 < n < ENOUGH_IMAGES for n in counts.values()):
+        if any(0 < n < MANY_IMAGES for n in counts.values()):
             # In words: what a picture has in digits is a value of the result.
-            few = "Intervals over fewer than ten images are those of Student's t"
+            few = "Intervals over fewer than forty images are those of Student's t"
             told.append(
-                f"{few}, as if values were normally distributed, where a measure has ends on the "
-                "scale of its logit or logarithm; of one there is none"
-                + (", nor at a best threshold." if self.best_thresholds else ".")
+                f"{few} on the scale of the logit or logarithm where a measure has ends, and of "
+                "one without over fewer than ten; of one image there is none"
+                + (
+                    ", nor at a best threshold of fewer than ten. "
+                    if self.best_thresholds
+                    else ". "
+                )
+                + "Where a few images have far larger values than the others, they hold the mean "
+                "less often than they say."
             )
         return tuple(told)
 
