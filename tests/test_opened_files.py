@@ -37,6 +37,7 @@ ELSEWHERE = {
     "cli/cnnviz_cli/kept_help.py": PACKAGED,
     "cnnviz/course/slid_over.py": CHECKED,
     "cnnviz/datasets/files.py": CHECKED,
+    "cnnviz/datasets/mask_files.py": CHECKED,
     "cnnviz/datasets/shards.py": CHECKED,
     "cnnviz/gradients/monitor/log.py": "opened to be written",
     "cnnviz/images/array_reading.py": CHECKED,
