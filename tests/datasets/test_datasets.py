@@ -398,9 +398,9 @@ def test_a_real_torchvision_folder_is_the_same_as_ours(folder) -> None:
         assert ours.label(place) == theirs.label(index)
 
 
-def _indexed(values: np.ndarray) -> Image.Image:
+def _indexed(values: np.ndarray, *colours: int) -> Image.Image:
     image = Image.fromarray(values, "P")
-    image.putpalette([0, 0, 0, 64, 0, 0, 0, 64, 0])
+    image.putpalette(colours or [0, 0, 0, 64, 0, 0, 0, 64, 0])
     return image
 
 
@@ -411,6 +411,10 @@ MASKS = {
     "ones": Image.fromarray(MASK),
     "bits": Image.fromarray(MASK.astype(bool)),
     "a dark palette": _indexed(MASK),
+    "a palette with white first": _indexed(1 - MASK, 255, 255, 255, 0, 0, 0),
+    "a palette with red first": _indexed(1 - MASK, 128, 0, 0, 0, 0, 0),
+    "a palette that was chosen": Image.fromarray(np.stack([MASK * 255] * 3, 2)).quantize(2),
+    "a black palette": _indexed(MASK, 0, 0, 0, 0, 0, 0),
     "16 bits of ones": Image.fromarray(MASK.astype(np.uint16)),
     "16 bits": Image.fromarray(MASK.astype(np.uint16) * 65535),
     "a colour": Image.fromarray(np.stack([MASK * 64, MASK * 0, MASK * 0], 2)),
@@ -421,7 +425,10 @@ MASKS = {
 
 @pytest.mark.parametrize("kind", MASKS)
 def test_a_mask_is_read_however_it_is_stored(kind: str, tmp_path: Path) -> None:
-    """Those of 0 and 1, and of dark colours of a palette, were read as empty, without a word."""
+    """Those of 0 and 1, and of dark colours of a palette, were read as empty, without a word.
+
+    By their places in a palette others were read the wrong way round.
+    """
     MASKS[kind].save(tmp_path / "mask.png")
     want = MASK > 0
     if kind == "soft":
@@ -437,6 +444,10 @@ def test_a_mask_of_several_labels_is_refused_and_an_empty_one_is_empty(labels, t
     clear = Image.fromarray(np.stack([MASK * 0 + 255] * 3 + [MASK * 255], 2))
     clear.save(tmp_path / "mask.png")
     with pytest.raises(ImageError, match="transparent in part"):
+        mask_in(tmp_path / "mask.png")
+    steps = _indexed(MASK + np.roll(MASK, 1, 0), 0, 0, 0, 85, 85, 85, 255, 255, 255)
+    steps.save(tmp_path / "mask.png")
+    with pytest.raises(ImageError, match="holds 2 labels beside zero"):
         mask_in(tmp_path / "mask.png")
     labels(MASK * 0).save(tmp_path / "mask.png")
     assert not mask_in(tmp_path / "mask.png").any()
