@@ -28,15 +28,16 @@ DRAWN: dict[str, tuple[Draw, float, tuple[float, float]]] = {
 
 
 def main() -> None:
-    """Print a line for each distribution."""
+    """Print two lines for each distribution: of these intervals, and of resamples alone."""
     for name, (draw, mean, ends) in DRAWN.items():
-        shares = []
-        for count in COUNTS:
-            values = draw(np.random.default_rng(0), (TRIALS, count))
-            low, high = intervals(values[:, None], 0, measured=[ends])
-            shares.append(float(((low <= mean) & (mean <= high)).mean()))
-        told = ", ".join(f"{n}: {share:.1%}" for n, share in zip(COUNTS, shares, strict=True))
-        print(f"{name:20s} {told}")
+        for way, measured in (("as evaluations do", [ends]), ("resamples alone", [])):
+            shares = []
+            for count in COUNTS:
+                values = draw(np.random.default_rng(0), (TRIALS, count))
+                low, high = intervals(values[:, None], 0, measured=measured)
+                shares.append(float(((low <= mean) & (mean <= high)).mean()))
+            told = ", ".join(f"{n}: {share:.1%}" for n, share in zip(COUNTS, shares, strict=True))
+            print(f"{name:20s} {way:18s} {told}")
 
 
 if __name__ == "__main__":

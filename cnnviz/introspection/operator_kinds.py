@@ -1,4 +1,4 @@
-"""Which operators of ATen pool, are activation functions or pad: their names, parted by spaces."""
+"""Which operators of ATen pool, are activation functions, pad, or take each element by itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+# Names, parted by spaces.
 POOLS = (
     "max_pool2d_with_indices max_pool3d_with_indices avg_pool1d avg_pool2d avg_pool3d "
     "adaptive_avg_pool1d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_max_pool1d "

@@ -161,7 +161,8 @@ class SavedState:
         elif isinstance(value, nn.Module) or id(value) in self._others or id(value) in self._arrays:
             return
         elif isinstance(value, np.ndarray):
-            self._arrays[id(value)] = value, value.copy()
+            if value.flags.writeable:  # not a file that is only read, of whatever size
+                self._arrays[id(value)] = value, value.copy()
         else:
             self._others[id(value)] = value
             entries = self._entries(value)

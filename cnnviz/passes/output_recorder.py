@@ -68,4 +68,5 @@ class OutputRecorder:
 
 def _shares_memory(output: torch.Tensor, inputs: Sequence[Any]) -> bool:
     place = memory_of(output)
-    return any(isinstance(entry, torch.Tensor) and memory_of(entry) == place for entry in inputs)
+    tensors = (entry for entry in inputs if isinstance(entry, torch.Tensor))
+    return place != 0 and any(memory_of(entry) == place for entry in tensors)

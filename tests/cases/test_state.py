@@ -607,3 +607,11 @@ def test_a_digest_leaves_tensors_that_can_be_resized() -> None:
     assert len(cnnviz.Model(network).sha256) == 64
     network.bank.resize_(7)
     assert network.bank.shape == (7,)
+
+
+def test_an_array_that_can_only_be_read_is_not_copied() -> None:
+    """Such as data in a mapped file: its values would not fit into memory."""
+    network = nn.Linear(2, 2)
+    network.table = np.broadcast_to(np.float32(1.0), (10**7, 10**7))
+    SavedState(list(network.modules())).put_back()
+    assert network.table.shape == (10**7, 10**7)

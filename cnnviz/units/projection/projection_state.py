@@ -104,7 +104,8 @@ class ProjectionState:
             self._lose(place)
             return
         kept.zero_()
-        self.outside[place] = float(signal.abs().sum()) / total if total > 0.0 else 0.0
+        outside = float(signal.double().abs().sum())
+        self.outside[place] = outside / total if total > 0.0 else 0.0
 
     def _lose(self, place: int) -> None:
         """Note that what a pick sends back is not known: it has no scale, and no share of it."""
