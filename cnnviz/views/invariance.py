@@ -25,7 +25,7 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
-from cnnviz.results.text import layer_said, minus, whole_percent
+from cnnviz.results.text import fine_percent, layer_said, minus, whole_percent
 from cnnviz.views._invariance_walk import Walk, norm_of, scene_of
 from cnnviz.views.pictures.invariance import draw
 
@@ -144,7 +144,7 @@ class Invariance(Result):
             if not most.any()
             else f"Where the {noun} ends its mirror image goes on, at most "
             + ", ".join(
-                f"{share:.0%} of the {space.places} under {kind}"
+                f"{fine_percent(share)} of the {space.places} under {kind}"
                 for share, kind in zip(most, self.kinds, strict=True)
             )
             + "."

@@ -100,7 +100,10 @@ def test_the_caption_tells_ranges_and_what_is_mirrored() -> None:
     caption = invariance(lasting_network(), images(), shift=0.5, scale=3.0, steps=5).caption()
     assert "moved by −12 to 12 px" in caption
     assert "enlarged 1 to 3 times" in caption
-    assert "50% of the pixels under translation, 0% of the pixels under scale" in caption
+    assert "50.0% of the pixels under translation, 0% of the pixels under scale" in caption
+    found = invariance(lasting_network(), images(), shift=0.5, scale=3.0, steps=3)
+    few = dataclasses.replace(found, beyond=np.full_like(found.beyond, 0.001))
+    assert "at most 0.1% of the pixels under translation" in few.caption()
     scene = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
     from cnnviz.images import Preprocessing
     from cnnviz.models import Model
