@@ -21,7 +21,7 @@ from cnnviz.heatmaps.cam_methods import gradcam
 from cnnviz.heatmaps.map_places import over_input
 from cnnviz.images import Batch
 from cnnviz.images.baselines import Baseline, baseline_images
-from cnnviz.introspection.backward_rules import Rule, backward_rule
+from cnnviz.introspection.backward_rules import Rule, rule_coverage
 from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.forward import check_differentiable, forward
 from cnnviz.introspection.hooks import module_hooks
@@ -236,9 +236,9 @@ def _with_separate_activations(question: AttributionRequest) -> nn.Module:
     own = named_layers(module).items()
     layers = {name: layer for name, layer in own if kind_of_class(layer) == "activation"}
     calls: list[str] = []
-    counted = backward_rule("gradient")
-    with counted, module_hooks(layers, before=lambda name, *_: calls.append(name)):
-        question.model.forward(question.inputs[:1])
+    one = question.singles()[0]
+    with torch.enable_grad(), module_hooks(layers, before=lambda name, *_: calls.append(name)):
+        counted = rule_coverage(one.answer(one.image.clone().requires_grad_()))
     twice = next((name for name in calls if calls.count(name) > 1), None)
     if twice is not None:
         raise ModelError(
@@ -246,7 +246,7 @@ def _with_separate_activations(question: AttributionRequest) -> nn.Module:
             "than once.",
             "Use integrated gradients, which DeepLIFT approximates.",
         )
-    functions = counted.met + counted.others.total() - len(calls)
+    functions = counted.activations - len(calls)
     if functions > 0:
         raise ModelError(
             f"DeepLIFT cannot explain {question.model.name}: {functions} of its activations are "

@@ -6,49 +6,22 @@ reused rectifiers are all met, and nothing is registered anywhere.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch.nn import functional as F
 
+from cnnviz.introspection.activation_nodes import activations_before, notes_of, say
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import change_gradient
 from cnnviz.introspection.operations import as_written
-from cnnviz.introspection.rectifiers import note_signs, read_rectifier
+from cnnviz.introspection.rectifiers import changeable_rectifier, is_masked, note_signs
+from cnnviz.introspection.two_slopes import note, two_slopes
 
 Rule = Literal["gradient", "deconvnet", "guided"]
 
-_OTHERS: dict[Any, str] = {
-    F.leaky_relu: "leaky ReLU",
-    F.leaky_relu_: "leaky ReLU",
-    F.prelu: "PReLU",
-    torch.prelu: "PReLU",
-    F.rrelu: "RReLU",
-    F.elu: "ELU",
-    F.elu_: "ELU",
-    F.selu: "SELU",
-    torch.selu: "SELU",
-    F.celu: "CELU",
-    F.gelu: "GELU",
-    F.silu: "SiLU",
-    F.mish: "Mish",
-    F.softplus: "softplus",
-    F.hardswish: "hardswish",
-    F.hardsigmoid: "hardsigmoid",
-    F.hardtanh: "hardtanh",
-    F.hardtanh_: "hardtanh",
-    F.sigmoid: "sigmoid",
-    torch.sigmoid: "sigmoid",
-    torch.Tensor.sigmoid: "sigmoid",
-    torch.Tensor.sigmoid_: "sigmoid",
-    F.tanh: "tanh",
-    torch.tanh: "tanh",
-    torch.Tensor.tanh: "tanh",
-    torch.Tensor.tanh_: "tanh",
-}
+_BY_RULE = "cnnviz_rule"
 
 
 class _Deconvnet(torch.autograd.Function):
@@ -86,9 +59,16 @@ def _guide(output: torch.Tensor) -> torch.Tensor:
     Cheaper than a function of its own, which keeps a mask and, in place, copies. An in-place call
     on a view has no one output that every signal passes through.
     """
-    if output.requires_grad:
+    if output.grad_fn is not None:
         change_gradient(output, _positive)
+        notes_of(output.grad_fn)[_BY_RULE] = True
     return output
+
+
+def _follows(node: Any) -> bool:
+    """Whether a node of the graph is a rectifier that a rule was put to."""
+    by_function = isinstance(node, (_Deconvnet._backward_cls, _Guided._backward_cls))
+    return by_function or bool(notes_of(node).get(_BY_RULE))
 
 
 def _positive(gradient: torch.Tensor | None) -> torch.Tensor | None:
@@ -98,22 +78,26 @@ def _positive(gradient: torch.Tensor | None) -> torch.Tensor | None:
 
 @dataclass(frozen=True)
 class RuleCoverage:
-    """Which of the activations of a pass followed a rule. As text it is a sentence's worth.
+    """Which of the activations on the way back followed a rule. As text it is a sentence's worth.
 
     Attributes
     ----------
     met : int
-        How many calls of rectifiers did.
+        How many rectifiers did.
     others : tuple of (str, int)
-        How many calls there were of each other activation, which did not.
+        How many there were of each other activation, which did not.
+    own : tuple of (str, int)
+        How many calls there were of functions whose derivative the network brings itself. What
+        they do inside follows no rule.
     """
 
     met: int
     others: tuple[tuple[str, int], ...] = ()
+    own: tuple[tuple[str, int], ...] = ()
 
     @property
     def activations(self) -> int:
-        """How many calls of activations there were."""
+        """How many activations there were."""
         return self.met + self._other
 
     @property
@@ -125,28 +109,24 @@ class RuleCoverage:
         said = f"The rule was applied at {self.met} of {self.activations} activation functions"
         if self._other:
             said += f", and the other {self._other} are of another kind ({kinds})"
-        return said if self.met else f"{said}, so that it changed nothing"
+        if self.own:
+            own = ", ".join(f"{count} {name}" for name, count in self.own)
+            said += f", and not inside functions with a derivative of their own ({own})"
+        return said if self.met else f"{said}, so that it changed nothing: plain gradients"
 
 
 class backward_rule(FunctionMode):  # noqa: N801
     """Let every rectifier called inside the context send gradients back by another rule.
 
     Values do not change; only what `torch.autograd` does with them. The rule holds for ReLU and
-    ReLU6 in every form, also where they are written with clamp, maximum, where or a mask. Any other
-    activation keeps its own derivative, for which neither paper has a rule, and is counted in
-    `others`.
+    ReLU6 in every form, also where they are written with clamp, maximum, where, a mask, or a sum
+    with the absolute value. Any other activation keeps its own derivative, for which neither paper
+    has a rule, and is counted as one of the others.
 
     Parameters
     ----------
     rule : {"gradient", "deconvnet", "guided"}
-        "gradient" leaves everything as it is, and counts.
-
-    Attributes
-    ----------
-    met : int
-        How many calls of rectifiers followed the rule.
-    others : Counter of str
-        How many calls there were of each other activation.
+        "gradient" leaves everything as it is.
 
     Examples
     --------
@@ -154,35 +134,58 @@ class backward_rule(FunctionMode):  # noqa: N801
     >>> images = torch.ones(1, 1, 5, 5, requires_grad=True)
     >>> with backward_rule("guided") as rule:
     ...     score = network(images)[:, 1].sum()
-    >>> (saliency,) = torch.autograd.grad(score, images)
-    >>> print(rule.coverage())
+    >>> print(rule_coverage(score))
     The rule was applied at 1 of 1 activation functions
+    >>> (saliency,) = torch.autograd.grad(score, images)
     """
 
     def __init__(self, rule: Rule) -> None:
         super().__init__()
         self.rule = rule
-        self.met = 0
-        self.others: Counter[str] = Counter()
-
-    def coverage(self) -> RuleCoverage:
-        """Return how many of the activations followed the rule so far, and which did not."""
-        return RuleCoverage(self.met, tuple(sorted(self.others.items())))
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Take the calls of rectifiers; pass every other call on."""
-        call = read_rectifier(func, args, named)
-        if call is None:
-            known, _ = as_written(func, named)
-            if known in _OTHERS:
-                self.others[_OTHERS[known]] += 1
-            found = func(*args, **named)
-            note_signs(known, args, found)
-            return found
-        self.met += 1
         if self.rule == "gradient":
             return func(*args, **named)
+        call = changeable_rectifier(func, args, named)
+        if call is None:
+            return self._other(func, args, named)
         if self.rule == "guided" and call.strict and call.output_is_whole:
             return _guide(func(*args, **named))
-        function = _Deconvnet if self.rule == "deconvnet" else _Guided
-        return call.through(function)
+        return call.through(self._function)
+
+    @property
+    def _function(self) -> type[torch.autograd.Function]:
+        return _Deconvnet if self.rule == "deconvnet" else _Guided
+
+    def _other(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Make a call that is no rectifier by itself, though it may be the last step of one."""
+        known, given = as_written(func, named)
+        slopes = two_slopes(known, args, given)
+        found = func(*args, **named)
+        note_signs(known, args, found)
+        written = found if found is not None else args[0]
+        if isinstance(written, torch.Tensor) and is_masked(args, written):
+            say(written, "mask of its own values")
+        if slopes is None or not isinstance(found, torch.Tensor) or not slopes.tells_of(found):
+            return found
+        if not slopes.rectifies:
+            note(found, slopes)
+            return found
+        rectified = slopes.through(lambda values: self._function.apply(values, None), found)
+        if not args or found is not args[0]:
+            return rectified
+        # What made it in other steps is on no way back any more.
+        return (found if found._is_view() else found.detach_()).copy_(rectified)
+
+
+def rule_coverage(outputs: torch.Tensor) -> RuleCoverage:
+    """Return how many of the activations before a tensor follow a rule, and which do not.
+
+    Parameters
+    ----------
+    outputs : torch.Tensor
+        What was computed inside of `backward_rule`, and where the gradient starts.
+    """
+    met, others, own = activations_before(outputs, _follows)
+    return RuleCoverage(met, tuple(sorted(others.items())), tuple(sorted(own.items())))

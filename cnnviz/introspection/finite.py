@@ -9,6 +9,10 @@ from cnnviz.errors import NotFiniteError
 _REMEDY = (
     "gradient_flow, or cnnviz gradient-flow, names the first layer that gives a NaN or an infinity."
 )
+_UNMASKED = (
+    "Choose what the network does not mask: the layer before the mask, one after the softmax or "
+    "the pooling that takes it out again, or another class."
+)
 
 
 def finite(values: torch.Tensor, what: str) -> torch.Tensor:
@@ -30,10 +34,20 @@ def finite(values: torch.Tensor, what: str) -> torch.Tensor:
     if values.is_floating_point() and not bool(values.detach().sum().isfinite()):
         lost = int((~values.detach().isfinite()).sum())
         if lost:
-            raise NotFiniteError(
-                f"{what} are not finite: {lost} of {values.numel()} are NaN or infinite.", _REMEDY
-            )
+            raise _not_finite(what, values.detach(), lost)
     return values
+
+
+def _not_finite(what: str, values: torch.Tensor, lost: int) -> NotFiniteError:
+    shares = f"{lost} of {values.numel()}"
+    if int(values.isneginf().sum()) == lost:
+        # No fault: so networks rule out places and classes, and what follows has numbers again.
+        return NotFiniteError(
+            f"{what} are not finite: {shares} are minus infinity, by which networks mask what is "
+            "not to count.",
+            _UNMASKED,
+        )
+    return NotFiniteError(f"{what} are not finite: {shares} are NaN or infinite.", _REMEDY)
 
 
 def check_rankable(values: torch.Tensor, what: str = "The class scores") -> torch.Tensor:

@@ -97,9 +97,12 @@ def as_written(func: Any, named: Mapping[str, Any]) -> tuple[Any, Mapping[str, A
     named : mapping
         The arguments given by name; what an operator calls ``self`` is ``input`` to a function.
     """
-    if not isinstance(func, torch._ops.OpOverload) or func.namespace != "aten":
+    packet = func.overloadpacket if isinstance(func, torch._ops.OpOverload) else func
+    if not isinstance(packet, torch._ops.OpOverloadPacket):
         return func, named
-    name = func.overloadpacket.__name__
+    if not packet._qualified_op_name.startswith("aten::"):
+        return func, named
+    name = packet.__name__
     places = (torch, F, torch.Tensor)
     function = next((getattr(place, name) for place in places if hasattr(place, name)), func)
     return function, {"input" if key == "self" else key: value for key, value in named.items()}

@@ -66,6 +66,19 @@ def read_rectifier(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> 
         return None
 
 
+def changeable_rectifier(
+    func: Any, args: Sequence[Any], named: Mapping[str, Any]
+) -> Rectifier | None:
+    """Return what `read_rectifier` does, or None where no other derivative reaches autograd.
+
+    Inside torch.func a function that brings its own is refused, and a hook is never called.
+    """
+    found = read_rectifier(func, args, named)
+    if found is None or torch._C._functorch.is_functorch_wrapped_tensor(found.values):
+        return None
+    return found
+
+
 def _relu(input: torch.Tensor, inplace: bool = False) -> Rectifier:
     return Rectifier(input, None, inplace, strict=True)
 
@@ -106,6 +119,25 @@ def _leaky_relu(
     input: torch.Tensor, negative_slope: float = 0.01, inplace: bool = False
 ) -> Rectifier | None:
     return Rectifier(input, None, inplace) if negative_slope == 0.0 else None
+
+
+def _prelu(input: torch.Tensor, weight: torch.Tensor) -> Rectifier | None:
+    # A slope for each channel, which may be learned: none of them lets anything through.
+    return Rectifier(input) if not bool(weight.detach().any()) else None
+
+
+def _elu(input: torch.Tensor, alpha: float = 1.0, inplace: bool = False) -> Rectifier | None:
+    return Rectifier(input, None, inplace) if alpha == 0.0 else None
+
+
+def _rrelu(
+    input: torch.Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Rectifier | None:
+    return Rectifier(input, None, inplace) if lower == 0.0 == upper else None
 
 
 def _clamp(input: torch.Tensor, min: Any = None, max: Any = None) -> Rectifier | None:
@@ -217,25 +249,39 @@ def _is_mask(mask: Any, values: torch.Tensor) -> bool:
 
 
 _OF_SIGNS = "_cnnviz_of_signs"
+_OF_VALUES = "_cnnviz_of_values"
 _COMPARES = frozenset(
     f"{before}{name}{before}"
     for before in ("", "__")
     for name in ["gt", "ge", "lt", "le", "greater", "greater_equal", "less", "less_equal"]
 )
 _CASTS = frozenset(["to", "type", "type_as", "float", "double", "half", "bfloat16"])
+_JOINS_MASKS = frozenset(
+    ["invert", "bitwise_not", "logical_not", "rsub", "sub", "mul", "and", "or"]
+) | {"bitwise_and", "bitwise_or", "logical_and", "logical_or"}
 
 
 def note_signs(func: Any, args: Sequence[Any], result: Any) -> None:
     """Mark what a call returns as a mask of signs, where it compares with zero or casts one.
 
-    Of values that are nowhere below zero only that tells a rectifier from another mask.
+    Of values that are nowhere below zero only that tells a rectifier from another mask. A mask
+    that comes of comparing what the gradient goes through is marked as one of values.
     """
     if not args or not isinstance(result, torch.Tensor):
         return
     name = getattr(func, "__name__", "")
-    compares = name in _COMPARES and len(args) == 2 and _is_zero(args[1])
-    if compares or (name in _CASTS and getattr(args[0], _OF_SIGNS, False)):
+    compares = name in _COMPARES and len(args) == 2
+    if (compares and _is_zero(args[1])) or (name in _CASTS and getattr(args[0], _OF_SIGNS, False)):
         setattr(result, _OF_SIGNS, True)
+    compares = compares and any(getattr(one, "requires_grad", False) for one in args)
+    made = (name in _CASTS or name.strip("_") in _JOINS_MASKS) and not result.requires_grad
+    if compares or (made and any(getattr(one, _OF_VALUES, False) for one in args)):
+        setattr(result, _OF_VALUES, True)
+
+
+def is_masked(args: Sequence[Any], result: torch.Tensor) -> bool:
+    """Whether a call puts a mask of the network's own values to values."""
+    return result.requires_grad and any(getattr(one, _OF_VALUES, False) for one in args)
 
 
 def _same(mask: torch.Tensor, wanted: torch.Tensor) -> bool:
@@ -262,6 +308,9 @@ _FORMS: Sequence[tuple[_Reader, Sequence[Any], str]] = (
     (_threshold_in_place, (torch, F), "threshold_"),
     (_leaky_relu, (F,), "leaky_relu"),
     (_in_place(_leaky_relu), (F,), "leaky_relu_"),
+    (_prelu, _ANYWHERE, "prelu"),
+    (_elu, (F,), "elu"),
+    (_rrelu, (torch, F), "rrelu"),
     (_clamp, _ANYWHERE, "clamp clip clamp_min"),
     (_in_place(_clamp), _ANYWHERE, "clamp_ clip_ clamp_min_"),
     (_maximum, _ANYWHERE, "maximum fmax max"),

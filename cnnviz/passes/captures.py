@@ -16,7 +16,7 @@ from cnnviz.errors import TargetError, UsageError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.introspection import layers as layer_names
-from cnnviz.introspection.backward_rules import Rule, backward_rule
+from cnnviz.introspection.backward_rules import Rule, backward_rule, rule_coverage
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import Layers
@@ -201,7 +201,8 @@ class _Passes:
         with ExitStack() as scope:
             scope.enter_context(isolated(computing.module, grad=bool(self.gradients)))
             other = self.rule != "gradient"
-            followed = scope.enter_context(backward_rule(self.rule)) if other else None
+            if other:
+                scope.enter_context(backward_rule(self.rule))
             inputs = batch.tensor.clone().requires_grad_(self.gradients is True)
             last = order.last(self.chosen) if order is not None and not self.logits else None
             ends = () if last is None else (last,)
@@ -209,12 +210,13 @@ class _Passes:
             given = inputs.clone()
             output = run_to(computing.forward, given, listened, ends, after=recorder.record)
             check_sound(computing, [output, *recorder.outputs.values()])
-            scores = None
+            scores, coverage = None, ""
             if self.gradients:
                 choose_member(model, output, batch.tensor)
                 scores = score(model, output, self.target, len(inputs), batch)
                 check_linear(computing, scores.values)
                 leaf = inputs if self.gradients is True else None
+                coverage = str(rule_coverage(scores.values)) if other else ""
                 recorder.differentiate(scores.values, leaf)
         returned = output if self.logits else None
         found = _finish(model, batch, self.chosen, recorder, returned, scores)
@@ -227,7 +229,7 @@ class _Passes:
         return replace(
             found,
             rule=self.rule,
-            coverage=str(followed.coverage()) if followed is not None else "",
+            coverage=coverage,
             computed_on=computed_on(
                 computing, batch.tensor, keeps=self.chosen, gradients_through=self.through
             ),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from cnnviz.errors import LayerError
-from cnnviz.introspection.backward_rules import Rule, RuleCoverage, backward_rule
+from cnnviz.introspection.backward_rules import Rule, RuleCoverage, backward_rule, rule_coverage
 from cnnviz.introspection.finite import check_rankable
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
@@ -119,15 +119,15 @@ class PartialForward:
         with ExitStack() as scope:
             scope.enter_context(isolated(self.model.module, grad=rule is not None))
             leaf = inputs.detach().clone().requires_grad_(rule is not None)
-            followed = None
-            if rule is not None and rule != "gradient":
-                followed = scope.enter_context(backward_rule(rule))
+            followed = rule is not None and rule != "gradient"
+            if rule is not None and followed:
+                scope.enter_context(backward_rule(rule))
             # An in-place first layer may not write to a leaf.
             run_to(self.model.forward, leaf.clone(), layer, [self.key], after=take)
             if self.key not in held:
                 raise not_called([self.layer])
             maps = self.maps(held[self.key], len(inputs))
-        return maps, leaf, followed.coverage() if followed is not None else None
+        return maps, leaf, rule_coverage(maps) if followed else None
 
     def peaks(self, inputs: torch.Tensor, at_once: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return each channel's largest value in each image, with its position.

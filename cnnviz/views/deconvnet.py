@@ -185,7 +185,7 @@ class Projections(Result):
         if self.coverage is not None:
             told.append(
                 f"{self.coverage}."
-                if self.coverage.activations
+                if self.coverage.activations or self.coverage.own
                 else "No rectifier lies below this layer, so that the rules do not differ."
             )
         return " ".join(told) + upwards_told(self.axis_names)

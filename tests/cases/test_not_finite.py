@@ -134,6 +134,14 @@ def ending(part: nn.Module) -> nn.Module:
     return nn.Sequential(OrderedDict(layers)).eval()
 
 
+def test_a_mask_is_no_fault_of_the_network_and_the_error_says_what_to_choose() -> None:
+    held = cnnviz.capture(ending(Masking()), IMAGES, layers=["part"])
+    for view in (cnnviz.cam, cnnviz.feature_maps):
+        with pytest.raises(NotFiniteError, match="are minus infinity, by which") as told:
+            view(held, "part")
+        assert told.value.remedy.startswith("Choose what the network does not mask: the layer")
+
+
 def test_minus_infinity_masks_positions_and_the_others_are_sent_back() -> None:
     network = ending(Masking())
     found = cnnviz.deconvnet(network, IMAGES, "part", rule="gradient")

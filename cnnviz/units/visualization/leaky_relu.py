@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from cnnviz.introspection.function_calls import FunctionMode
-from cnnviz.introspection.rectifiers import read_rectifier
+from cnnviz.introspection.rectifiers import changeable_rectifier
 
 LEAK = 0.1
 """The share of the gradient that passes a rectifier at most, where it would otherwise stop."""
@@ -56,5 +56,5 @@ class leaky_backward(FunctionMode):  # noqa: N801
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Take the calls of rectifiers; pass every other call on."""
-        call = read_rectifier(func, args, named)
+        call = changeable_rectifier(func, args, named)
         return func(*args, **named) if call is None else call.through(_Leaky)

@@ -1,0 +1,126 @@
+"""Which activation functions a gradient goes through, read from the graph that autograd keeps."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch.autograd.function import BackwardCFunction
+from torch.autograd.graph import Node
+
+_NAMES = {
+    "Abs": "absolute value",
+    "Celu": "CELU",
+    "Clamp": "clamp",
+    "ClampMax": "clamp",
+    "ClampMin": "clamp",
+    "Elu": "ELU",
+    "Gelu": "GELU",
+    "Glu": "GLU",
+    "Hardshrink": "hardshrink",
+    "Hardsigmoid": "hardsigmoid",
+    "Hardswish": "hardswish",
+    "Hardtanh": "hardtanh",
+    "LeakyRelu": "leaky ReLU",
+    "LogSigmoid": "log sigmoid",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Fmax": "maximum",
+    "Fmin": "minimum",
+    "Mish": "Mish",
+    "PreluKernel": "PReLU",
+    "Relu": "ReLU out of reach",
+    "RreluWithNoise": "RReLU",
+    "Sigmoid": "sigmoid",
+    "Sign": "sign",
+    "Silu": "SiLU",
+    "Softplus": "softplus",
+    "Softshrink": "softshrink",
+    "Tanh": "tanh",
+    "Threshold": "threshold",
+}
+"""What the graph calls them, and what they are called in text.
+
+A ReLU that keeps its own derivative was called where no call is seen: in TorchScript or torch.func.
+"""
+_SELU = "SELU"
+_SAID = "cnnviz_activation"
+_ASIDE = "cnnviz_aside"
+
+
+def notes_of(node: Any) -> dict[str, Any]:
+    """Return what can be noted at a node of the graph, for as long as the graph is there."""
+    found: dict[str, Any] = node.metadata
+    return found
+
+
+def say(output: torch.Tensor, name: str) -> None:
+    """Note in the graph that a call, which the graph calls something else, is an activation."""
+    if output.grad_fn is not None:
+        notes_of(output.grad_fn)[_SAID] = name
+
+
+def set_aside(output: torch.Tensor) -> None:
+    """Note in the graph that a function with its own derivative is none of the network's."""
+    if output.grad_fn is not None:
+        notes_of(output.grad_fn)[_ASIDE] = True
+
+
+def activations_before(
+    outputs: torch.Tensor, follows: Callable[[Node], bool]
+) -> tuple[int, Counter[str], Counter[str]]:
+    """Count the activations that the gradient of a tensor goes through.
+
+    Parameters
+    ----------
+    outputs : torch.Tensor
+        Where the gradient starts.
+    follows : callable
+        Whether a node of the graph follows the rule that is asked about.
+
+    Returns
+    -------
+    met : int
+        How many follow the rule.
+    others : Counter of str
+        How many do not, by their name.
+    own : Counter of str
+        Functions whose derivative the network brings itself, by their name.
+    """
+    met, others, own = 0, Counter[str](), Counter[str]()
+    for node in _nodes(outputs):
+        if follows(node):
+            met += 1
+        elif isinstance(node, BackwardCFunction):
+            if _ASIDE in notes_of(node):
+                continue
+            own[type(node).__name__.removesuffix("Backward")] += 1
+        elif name := _name(node):
+            others[name] += 1
+    return met, others, own
+
+
+def _name(node: Any) -> str | None:
+    said: str | None = notes_of(node).get(_SAID)
+    if said is not None:
+        return said
+    kind = re.sub(r"Backward\d*$", "", node.name())
+    if kind == "Elu" and node._saved_scale != 1:
+        return _SELU
+    return _NAMES.get(kind)
+
+
+def _nodes(outputs: torch.Tensor) -> Iterator[Node]:
+    found = outputs.grad_fn
+    left = [found] if found is not None else []
+    seen = set(left)
+    while left:
+        node = left.pop()
+        yield node
+        for below, _ in node.next_functions:
+            if below is not None and below not in seen:
+                seen.add(below)
+                left.append(below)
