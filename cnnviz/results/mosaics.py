@@ -61,7 +61,7 @@ def mosaic(
     columns : int, optional
         How many stand in a row; by default as many as make the picture about twice as wide as high.
     wide : float, optional
-        How many times as wide as high the picture is to be instead, labels included.
+        How many times as wide as high the room is that they are to fill instead, labels included.
     side : int
         The least length of a tile's longer side: smaller tiles grow by a whole factor, pixel by
         pixel, so that nothing is smoothed that the network did not smooth.
@@ -80,7 +80,9 @@ def mosaic(
     # Beside narrow tiles room is left for their labels.
     room = max(width, side if labels and columns is None else 0)
     step_y, step_x = height + gap + labels + header, room + gap
-    columns = columns or columns_for(count, step_y / step_x, wide)
+    if wide is not None:
+        columns = columns_in(wide, count, step_y / step_x)
+    columns = columns or columns_for(count, step_y / step_x)
     rows = -(-count // columns)
     canvas = np.full((rows * step_y - gap, columns * step_x - gap, 3), 255, np.uint8)
     places = np.arange(count)
@@ -122,6 +124,25 @@ def columns_for(count: int, ratio: float = 1.0, wide: float | None = None) -> in
         return empty / columns + abs(math.log(columns / wanted))
 
     return min(range(1, count + 1), key=cost)
+
+
+def columns_in(wide: float, count: int, ratio: float) -> int:
+    """Return in how many columns tiles are largest in a room so many times as wide as high.
+
+    Parameters
+    ----------
+    wide : float
+        The width of the room over its height.
+    count : int
+        How many tiles.
+    ratio : float
+        The height of a tile over its width.
+    """
+
+    def side(columns: int) -> float:
+        return min(wide / columns, 1.0 / (-(-count // columns) * ratio))
+
+    return max(range(1, count + 1), key=side)
 
 
 def label_tiles(axes: Axes, grid: Mosaic, labels: Sequence[str], size: float = 6.5) -> None:

@@ -35,8 +35,10 @@ DEAD_BELOW = 1e-3
 
 _MOST_ALONG = 64
 """How many filters that read a signal itself are drawn where nothing else is asked."""
-_KERNELS_HIGH = 0.72
-"""The share of the height that is left for the kernels, beside the heading and the norms."""
+_NORMS, _WORDS = 1.3, 0.9
+"""Inches of the norms beside the kernels, and of all words above and below both."""
+_LEAST_KERNELS = 0.5
+"""The share of the height of a figure that the kernels have at least."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -158,12 +160,14 @@ class FilterGrid(TableResult):
         if self.space != IMAGE:
             return array_filters.draw(self, into)
         alone = self.as_colour or self.kernels.shape[1] == 1
-        grid = self._tile_grid(_room_shape(into)) if alone else self._channel_grid()
+        room = None if into is None else _room(into)
+        grid = self._tile_grid(room and room[0] / room[1]) if alone else self._channel_grid()
         height, width = grid.pixels.shape[:2]
         across = 10.0
         down = min(14.0, max(1.4, across * height / width))
-        figure = drawing.canvas(across, down + 2.2, into)
-        picture, norms = figure.subplots(2, 1, height_ratios=[down, 1.3])
+        figure = drawing.canvas(across, down + _NORMS + _WORDS, into)
+        high = down if room is None else room[1]
+        picture, norms = figure.subplots(2, 1, height_ratios=[high, _NORMS])
         drawing.show(picture, grid.pixels)
         drawing.say_below(picture, self._key())
         drawing.heading(figure, f"{self.provenance.model}, {self.summary()}")
@@ -259,9 +263,11 @@ class FilterGrid(TableResult):
         drawing.plain_axes(axes)
 
 
-def _room_shape(into: drawing.Canvas | None) -> float | None:
-    """Return the width of the room for the kernels over its height, where a size was asked for."""
-    return None if into is None else float(into.bbox.width / into.bbox.height) / _KERNELS_HIGH
+def _room(into: drawing.Canvas) -> tuple[float, float]:
+    """Return the inches that a figure of a given size leaves for the kernels."""
+    wide = drawing.width_of(into)
+    high = wide * float(into.bbox.height / into.bbox.width)
+    return wide, max(high - _NORMS - _WORDS, _LEAST_KERNELS * high)
 
 
 @bounded

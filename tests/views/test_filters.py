@@ -162,3 +162,11 @@ def test_a_weight_made_at_each_call_is_that_of_the_checkpoint(normalise) -> None
     with torch.no_grad():
         network(torch.zeros(1, 3, 3, 3))
     np.testing.assert_array_equal(found.kernels, network[0].weight.detach().numpy())
+
+
+@pytest.mark.parametrize("count", [16, 96, 200])
+def test_kernels_of_the_image_fill_a_slide(count: int) -> None:
+    found = filters(nn.Sequential(nn.Conv2d(3, count, 3)))
+    figure = found.figure(figure=drawing.new_figure(10.0, 5.625))
+    figure.draw_without_rendering()
+    assert figure.axes[0].bbox.width > 0.9 * figure.bbox.width

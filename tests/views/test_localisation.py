@@ -171,15 +171,19 @@ def test_an_object_outside_what_the_network_saw_is_told():
     assert "outside the part" not in inside.caption()
 
 
-def test_one_wide_photo_fills_a_slide_in_two_rows() -> None:
+@pytest.mark.parametrize(("marks", "least"), [(None, 0.4), ([TRUE], 0.3)])
+def test_a_wide_photo_fills_a_slide_above_its_map(marks, least: float) -> None:
     wide = np.zeros((SIDE, 3 * SIDE, 3), np.uint8)
     wide[2:6, 8:14, 0] = 255
-    found = cnnviz.localisation(cnnviz.capture(colour_model(), [wide], layers=["same"]))
-    figure = found.figure(figure=drawing.new_figure(12.0, 6.75))
-    shown = [axes for axes in figure.axes if axes.axison]
-    assert [axes.get_subplotspec().is_first_row() for axes in shown] == [True, True, False]
-    figure.draw_without_rendering()
-    assert shown[0].bbox.width > 0.4 * figure.bbox.width
+    found = cnnviz.localisation(
+        cnnviz.capture(colour_model(), [wide], layers=["same"]), boxes=marks
+    )
+    figure = found.figure(figure=drawing.new_figure(10.0, 5.625))
+    assert crowded(figure) == ""
+    photo, *small = [axes.bbox for axes in figure.axes if axes.get_aspect() != "auto"]
+    assert photo.width > 0.7 * figure.bbox.width
+    share = sum(panel.width * panel.height for panel in (photo, *small))
+    assert share > least * figure.bbox.width * figure.bbox.height
 
 
 @pytest.mark.parametrize(("marks", "least"), [(None, 0.5), ([TRUE], 0.4)])

@@ -10,20 +10,15 @@ from cnnviz.heatmaps.map_boxes import pieces_above
 from cnnviz.heatmaps.photo_heatmaps import outline
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import layer_said, plural, shortened
+from cnnviz.views.pictures.localisation_layout import BAR, HEAD, LABELS, TITLES, arranged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
 
     from cnnviz.images import PhotoBox
     from cnnviz.views.localisation import ObjectLocalisation
 
 _ACROSS = 3.1
-_TITLES, _HEAD, _BAR, _LABELS = 0.4, 0.16, 0.9, 0.62
-"""Inches above a photo, above all, of the colour bar, and of the labels of an axis."""
-_LEAST_SMALL = 1.2
-"""Inches of a small panel beside a large one at least: its colour bar is as high."""
 _LETTERS = 44
 _LONGEST = 640
 """The longer side of a photo in pixels, as it is drawn."""
@@ -42,71 +37,31 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     least, most = _RATIOS
     ends = (least if curves else _FLATTEST, most)
     ratios = [float(np.clip(height / width, *ends)) for height, width, _ in shapes]
-    tall = sum(_ACROSS * ratio + _TITLES for ratio in ratios) + _HEAD
-    figure = drawing.canvas(_ACROSS * columns + _BAR, tall, into)
+    tall = sum(_ACROSS * ratio + TITLES for ratio in ratios) + HEAD
+    figure = drawing.canvas(_ACROSS * columns + BAR, tall, into)
     if count == 1 and into is not None:
-        panels, high, beside = _one_in(figure, ratios[0], curves)
+        ratio = shapes[0][0] / shapes[0][1]
+        found_room = arranged(figure, ratio, curve=curves)
+        panels, high, free = [found_room.panels(figure)], found_room.small, found_room.free
     else:
-        beside = False
+        free = False
         panels = list(figure.subplots(count, columns, squeeze=False, height_ratios=ratios))
-        high = (drawing.width_of(figure) - _BAR) / columns * ratios[0]
+        high = (drawing.width_of(figure) - BAR) / columns * ratios[0]
+        # A wide photo is not as high as its row, and the bar is as high as the photo.
+        high *= min(1.0, shapes[0][0] / shapes[0][1] / ratios[0])
     for image, row in enumerate(panels):
         _boxes(row[0], found, image)
         _map(row[1], found, image)
         _pieces(row[2], found, image)
         if curves:
             _curve(row[3], found, image)
-            if not beside:
-                shape = (_ACROSS * ratios[image] - _LABELS) / (_ACROSS - _LABELS)
+            if not free:
+                shape = (_ACROSS * ratios[image] - LABELS) / (_ACROSS - LABELS)
                 # As high as the photo, with what stands below the axis.
                 row[3].set_box_aspect(max(0.3, shape))
-    # A wide photo is not as high as its row, and the bar is as high as the photo.
-    high *= min(1.0, shapes[0][0] / shapes[0][1] / ratios[0])
     colour_bars.colour_bar(panels[0][1], *found.heatmap.key(), inches=high)
     drawing.heading(figure, found.summary())
     return figure
-
-
-def _one_in(
-    figure: drawing.Canvas, ratio: float, curve: bool
-) -> tuple[list[Sequence[Axes]], float, bool]:
-    """Return the panels of one photo as they fill most of a canvas, and how high its map is.
-
-    Also whether the photo stands large beside the others, which leaves the curve all the rest.
-    """
-    wide = drawing.width_of(figure)
-    tall = max(wide * float(figure.bbox.height / figure.bbox.width) - _HEAD - _TITLES, 0.1)
-    wide -= _BAR
-    half = max((tall - _TITLES - _LABELS) / 2.0, 0.1)
-    columns = 4 if curve else 3
-    in_row = min(tall, wide / columns * ratio)
-    in_square = min(half, wide / 2.0 * ratio)
-    # The photo is large at the left, and its map, the pieces and the curve are beside it.
-    beside = columns - 2
-    fits = min(1.0, wide * ratio / (tall + beside * half))
-    large, small = fits * tall, fits * half
-    if small > _LEAST_SMALL and large**2 + 2.0 * small**2 > 3.0 * max(in_row, in_square) ** 2:
-        return [_large_and(figure, beside, (large / ratio, small / ratio), wide)], small, True
-    if in_square > in_row:
-        panels = figure.subplots(2, 2).flatten()
-        if not curve:
-            panels[3].set_axis_off()
-        return [panels], in_square, False
-    return [figure.subplots(1, columns)], in_row, False
-
-
-def _large_and(
-    figure: drawing.Canvas, beside: int, sides: tuple[float, float], wide: float
-) -> list[Axes]:
-    """Return a large panel, and small ones in two rows beside it; room that is left is right."""
-    large, small = sides
-    rows = [["map"], ["pieces"]] if beside == 1 else [["map", "pieces"], ["curve", "curve"]]
-    spare = max(wide - large - beside * small, 0.01)
-    panels = figure.subplot_mosaic(
-        [["box", *row, "."] for row in rows],
-        width_ratios=[large, *[small] * beside, spare],
-    )
-    return [panels[name] for name in ("box", "map", "pieces", "curve") if name in panels]
 
 
 def _frame(axes: Axes, found: ObjectLocalisation, image: int, pixels: drawing.Pixels) -> None:

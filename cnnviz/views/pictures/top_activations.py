@@ -117,21 +117,12 @@ def _page(
     """
     blocks = [block(found, row) for row in rows_of_page(found)]
     height, width = blocks[0].shape[:2]
-    columns = min(columns, len(blocks)) or _columns(len(blocks), height, width, ratio)
+    columns = min(columns, len(blocks)) or mosaics.columns_in(ratio, len(blocks), height / width)
     header = round(ABOVE / across * columns * width) if across else _HEADER
     grid = mosaics.mosaic(np.stack(blocks), columns=columns, side=1, gap=_BLOCK, header=header)
     across = min(_WIDEST, max(5.2, grid.pixels.shape[1] / 110.0))
     down = min(20.0, across * grid.pixels.shape[0] / grid.pixels.shape[1])
     return grid, (across, down)
-
-
-def _columns(count: int, height: int, width: int, ratio: float) -> int:
-    """Return in how many columns blocks are largest on a page so many times as wide as high."""
-
-    def side(columns: int) -> float:
-        return min(ratio / (columns * width), 1.0 / (-(-count // columns) * height))
-
-    return max(range(1, count + 1), key=side)
 
 
 def _panel(
