@@ -10,6 +10,8 @@ import signal
 import sys
 from typing import NoReturn
 
+from cnnviz_cli.kept_stdout import keep_stdout
+
 _INTERRUPTED = 130
 _NEW_OBJECTS = 10_000
 """After how many new objects Python looks for garbage; by itself after 700.
@@ -32,6 +34,7 @@ def main() -> NoReturn:
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:  # and not ignored, as it is behind nohup
         signal.signal(signal.SIGINT, _stop)
+    keep_stdout()
     if 0 < gc.get_threshold()[0] < _NEW_OBJECTS:
         gc.set_threshold(_NEW_OBJECTS)
     from cnnviz_cli.app import main as run

@@ -73,3 +73,30 @@ def test_what_is_imported_is_not_looked_through_for_garbage_all_the_time(monkeyp
     finally:
         gc.set_threshold(*before)
     assert seen == [10_000, 50_000, 0], "what somebody has set larger, or off, stays"
+
+
+KEPT = """
+import os, sys
+from cnnviz_cli.kept_stdout import keep_stdout
+keep_stdout()
+os.write(1, b"noise of C\\n")
+os.system("echo noise of a program")
+print("a result")
+"""
+
+
+@pytest.mark.parametrize("closed", [(), (2,), (0, 2)])
+def test_what_foreign_code_writes_to_the_descriptor_of_stdout_goes_to_stderr(
+    closed: tuple[int, ...],
+) -> None:
+    closing = "".join(f" {descriptor}>&-" for descriptor in closed)
+    ended = subprocess.run(
+        f'exec "{sys.executable}" -S -E -c "$CODE"{closing}',
+        shell=True,
+        env={**os.environ, "CODE": f"import sys; sys.path[:] = {sys.path!r}\n{KEPT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stdout == "a result\n"
+    assert ended.stderr == ("" if closed else "noise of C\nnoise of a program\n")
