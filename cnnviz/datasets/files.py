@@ -31,6 +31,7 @@ MASK = "-mask"
 SAMPLES = "samples.json"
 """What `cnnviz shapes` writes beside its pictures about each of them."""
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
+_PNG_METADATA = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 
 
 class FilesOnDisk(Dataset):
@@ -321,8 +322,25 @@ def size_in(file: IO[bytes]) -> tuple[int, int]:
 
     with catch_pillow_warnings(), Image.open(file) as image:
         width, height = image.size
-        turned = image.getexif().get(_ORIENTATION) in _TURNED
+        # Pillow decodes all of a PNG to look for EXIF data behind its pixels.
+        shortened = image.format == "PNG" and not _has_data_behind_pixels(file)
+        exif = Image.Image.getexif(image) if shortened else image.getexif()
+        turned = exif.get(_ORIENTATION) in _TURNED
     return (height, width) if turned else (width, height)
+
+
+def _has_data_behind_pixels(png: IO[bytes]) -> bool:
+    """Whether chunks that can tell how a PNG is turned follow those of its pixels."""
+    here = png.tell()
+    png.seek(8)
+    pixels = found = False
+    while not found and len(head := png.read(8)) == 8:
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        pixels = pixels or kind == b"IDAT"
+        found = pixels and kind in _PNG_METADATA
+        png.seek(length + 4, os.SEEK_CUR)
+    png.seek(here)
+    return found
 
 
 def _size_of(path: Path) -> tuple[int, int] | None:

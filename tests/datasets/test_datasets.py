@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,21 @@ def test_a_mask_fits_a_photo_that_is_turned_upright(tmp_path) -> None:
     mask = found.mask(0)
     assert mask is not None
     assert mask.shape == (8, 6)
+
+
+def test_the_size_of_a_png_is_told_without_its_pixels(tmp_path, monkeypatch) -> None:
+    """Unless something behind them may turn it, for which Pillow has to be asked."""
+    (tmp_path / "plain.png").write_bytes(png(0))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    held = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = b"eXIf" + held
+    behind = len(held).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    (tmp_path / "turned.png").write_bytes(png(0)[:-12] + behind + png(0)[-12:])
+    found = open_dataset(tmp_path)
+    assert found.size(1) == (8, 6)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", None)
+    assert found.size(0) == (6, 8)
 
 
 def test_a_link_that_leads_back_is_followed_once(folder) -> None:
