@@ -62,9 +62,11 @@ class ObjectLocalisation(TableResult):
     overlaps : ndarray of float64
         The intersection over union with the annotated box that is met best, [N]; NaN without one.
     pointing : ndarray of float64
-        1 where the largest value lies in an annotated box, 0 where not, [N]; NaN without one.
+        1 where the largest value lies on an annotated object, which is all of its box or the pixels
+        of its mask, 0 where not, [N]; where several places share it, the part of them that does, as
+        for a map without evidence. NaN without an annotation.
     energy : ndarray of float64
-        The share of the evidence inside the annotated boxes, [N]; NaN without one.
+        The share of the evidence on the annotated objects, [N]; NaN without one.
     thresholds : tuple of float
         Other thresholds, T of them.
     overlaps_at : ndarray of float64
@@ -130,7 +132,8 @@ class ObjectLocalisation(TableResult):
             drawn += (
                 " Dashed in orange is the annotated box. The object counts as found where both "
                 f"overlap by {ENOUGH:g} of their union or more (Russakovsky et al. 2015), and as "
-                "pointed at where the cross lies in the annotated box (Zhang et al. 2016). To the "
+                "pointed at where the cross lies on it (Zhang et al. 2016): in its box or, of a "
+                "mask, on its pixels. To the "
                 "right the overlap at other thresholds: which one is best differs from map to map "
                 "and method to method (Choe et al. 2020), and this photo alone is no reason to "
                 "choose it."
@@ -264,7 +267,7 @@ def localisation(
 
 def _located(heatmap: Heatmap, image: int, mark: Mark, threshold: float) -> Located:
     inside = pixels_of(mark, heatmap.photos[image].shape[:2])
-    values = heatmap.maps[0][image]
+    values = heatmap.shown()[image]
     return locate(values, heatmap.boxes[image], inside, mark, (threshold, *BOX_THRESHOLDS))
 
 

@@ -60,6 +60,18 @@ def test_the_box_lies_on_the_object_and_its_overlap_is_counted(seen):
     assert "px (left, top, right, bottom), overlap" in found.summary()
 
 
+def test_a_map_that_is_drawn_without_evidence_points_as_a_blind_guess_does() -> None:
+    """Also where the values against the class, which are not drawn, differ."""
+    against = cnnviz.capture(
+        colour_model(), photo(), layers=["same"], target=lambda scores: -scores[:, 0] - 1.0
+    )
+    found = cnnviz.localisation(against, boxes=[TRUE])
+    values = found.heatmap.maps[0]
+    assert values.max() <= 0.0
+    assert values.min() < values.max()
+    assert found.pointing[0] == pytest.approx(TRUE.width * TRUE.height / (2 * SIDE) ** 2)
+
+
 def test_a_mask_and_the_box_around_it_are_the_same(seen):
     mask = photo().any(2)
     by_mask = cnnviz.localisation(seen, boxes=[mask, mask])

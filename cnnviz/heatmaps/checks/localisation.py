@@ -43,7 +43,8 @@ class Localisation:
     Attributes
     ----------
     pointing : ndarray of float
-        1 where the largest value lies on the object, 0 where not, [N].
+        1 where the largest value lies on the object, 0 where not, [N]; where several places share
+        it, as all do in a flat map, the part of them that lies on the object.
     energy : ndarray of float
         The share of the evidence for the class that lies on the object, [N].
     overlap : ndarray of float
