@@ -321,11 +321,35 @@ def test_two_photos_stand_side_by_side_and_follow_each_other(browser, tmp_path) 
     page.go_back()
     assert page.evaluate("cnnviz.apps.map(({ state }) => state.layer)") == [2, 2]
     assert (page.inner_text("#verdict"), page.inner_text("#verdict-2")) == (first, second)
+    _the_address_holds_both(visit)
     boxes = [page.locator(f"#picture{k}").bounding_box() for k in ("", "-2")]
     assert boxes[0]["y"] == boxes[1]["y"]
     assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
     assert visit.complaints == []
     visit.leave()
+
+
+def _the_address_holds_both(visit) -> None:
+    """The second photo can be asked about what is the first one's answer, and its own."""
+    page = visit.page
+    states = (
+        "cnnviz.apps.map(({ state }) => JSON.stringify({ ...state, scales: [...state.scales] }))"
+    )
+    own = page.evaluate("cnnviz.apps.map(({ first }) => first.class)")
+    assert own[0] != own[1]
+    for patch in (
+        f"{{ class: {own[0]} }}",
+        f"{{ class: {own[1]}, against: {own[0]}, scales: new Map([[3, 0]]), step: [] }}",
+        f"{{ class: {own[0]}, against: null, layer: 0, channel: 2, at: [[0.5, 1]] }}",
+        f"{{ class: {own[0]}, layer: 2, at: [] }}",
+    ):
+        page.evaluate(f"cnnviz.apps[1].update({patch})")
+        before = page.evaluate(states)
+        page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
+        assert page.evaluate(states) == before
+        page.reload()
+        visit.wait_until("'cnnviz' in window")
+        assert page.evaluate(states) == before
 
 
 def test_two_networks_are_matched_by_names_of_classes(browser, tmp_path) -> None:
@@ -353,6 +377,15 @@ def test_two_networks_are_matched_by_names_of_classes(browser, tmp_path) -> None
     visit.page.evaluate("cnnviz.app.update({ class: 0, channel: 5 })")
     # This one knows no such class, and its channels are others.
     assert visit.page.evaluate("cnnviz.apps[1].state.class") == before
+    # A class that the first one does not know is in the address as well.
+    visit.page.evaluate("cnnviz.apps[1].update({ class: 7, channel: 1 })")
+    assert "class-2=7&channel-2=1" in visit.page.url
+    visit.page.reload()
+    visit.wait_until("'cnnviz' in window")
+    assert visit.page.evaluate("cnnviz.apps.map(({ state }) => state.class)") == [0, 7]
+    assert visit.page.evaluate("cnnviz.apps[1].state.channel") == 1
+    visit.page.evaluate("history.back()")
+    visit.wait_until(f"cnnviz.apps[1].state.class === {before}")
     said = f"no class “{model.category(0)}”: it is asked about star. "
     assert said in visit.page.inner_text("#told-2")
     assert "no class" not in visit.page.inner_text("#told")

@@ -1,5 +1,7 @@
 // Two photos or two networks side by side: what is chosen for one is chosen for the other.
 
+import { addressOf } from "./state.js";
+
 /** @typedef {any} App */
 
 const SAME = ["method", "signed", "opacity", "clip", "colours", "at", "by"];
@@ -10,8 +12,11 @@ const SAME = ["method", "signed", "opacity", "clip", "colours", "at", "by"];
  */
 export function link(apps) {
   const others = (/** @type {App} */ app) => apps.filter((one) => one !== app);
+  const [lead, ...rest] = apps;
   const linked = {
-    lead: apps[0],
+    // Of the others an address has what they do not follow the first in.
+    address: () => apps.map((to) => addressOf(to.state, followed(lead, to), to.suffix)).filter(Boolean).join("&"),
+    read: () => rest.forEach((to) => to.read(followed(lead, to))),
     follow: (/** @type {App} */ from, /** @type {any} */ patch) => others(from).forEach((to) => {
       Object.assign(to.state, translated(from, to, patch));
       to.draw();
@@ -20,7 +25,17 @@ export function link(apps) {
     point: (/** @type {App} */ from, /** @type {[number, number]|null} */ at) => others(from).forEach((to) => to.aim(at)),
   };
   for (const app of apps) app.linked = linked;
-  linked.follow(apps[0], differing(apps[0]));
+  linked.read();
+}
+
+/**
+ * Return the state in which a subject is where all was chosen for another.
+ * @param {App} from
+ * @param {App} to
+ * @returns {any}
+ */
+function followed(from, to) {
+  return from === to ? to.first : { ...to.first, ...translated(from, { ...to, state: to.first }, differing(from)) };
 }
 
 /**
@@ -28,7 +43,7 @@ export function link(apps) {
  * @param {App} app
  * @returns {any}
  */
-export function differing(app) {
+function differing(app) {
   const found = Object.entries(app.state).filter(([name, value]) => {
     if (value instanceof Map) return value.size > 0;
     return Array.isArray(value) ? value.length > 0 : value !== app.first[name];

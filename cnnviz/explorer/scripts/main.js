@@ -8,7 +8,7 @@ import { channel } from "./channel.js";
 import { controls } from "./controls.js";
 import { convolution, workedOut } from "./convolution.js";
 import { byId, says } from "../../pages/scripts/dom.js";
-import { differing, link } from "./linked.js";
+import { link } from "./linked.js";
 import { network } from "./network.js";
 import { bytesOf, filledIn, inflated, restored } from "../../pages/scripts/pack.js";
 import { drawMarks, picture } from "./picture.js";
@@ -44,8 +44,8 @@ export function begun(data, suffix) {
     colours: Object.keys(data.colours),
     convolutions: data.convolutions.length,
   };
-  app.read = () => {
-    app.state = stateOf(location.hash, app.first, limits);
+  app.read = (/** @type {any} */ base = app.first) => {
+    app.state = stateOf(location.hash, base, limits, suffix);
     app.byId("convolution").open = app.state.step !== null;
   };
   app.read();
@@ -72,7 +72,7 @@ export function begun(data, suffix) {
     if (patch.scales?.size === 0 && state.against !== null && state.class !== largest(data.probabilities.values, 1)[0]) patch = { class: app.first.class, against: null, ...patch };
     Object.assign(state, patch);
     app.linked?.follow(app, patch);
-    if (keep) remember(app.linked?.lead ?? app);
+    if (keep) remember(app.linked?.address() ?? addressOf(state, app.first));
     app.draw();
   };
   app.aim = (/** @type {[number, number]|null} */ at) => {
@@ -131,11 +131,11 @@ export function begun(data, suffix) {
 
 /**
  * Remember what is shown in the address.
- * @param {any} app
+ * @param {string} said
  */
-function remember(app) {
+function remember(said) {
   try {
-    history.pushState(null, "", `#${addressOf(app.state, app.first)}`);
+    history.pushState(null, "", `#${said}`);
   } catch {
     // In a frame of a notebook there is no address.
   }
@@ -158,8 +158,7 @@ export async function main() {
   apps.forEach((/** @type {any} */ app) => app.draw());
   addEventListener("popstate", () => {
     apps[0].read();
-    apps.slice(1).forEach((/** @type {any} */ app) => { app.state = { ...app.first, at: [], scales: new Map() }; });
-    apps[0].linked?.follow(apps[0], differing(apps[0]));
+    apps[0].linked?.read();
     apps.forEach((/** @type {any} */ app) => app.draw());
   });
   // For tests, and for whoever looks into the page.

@@ -20,58 +20,69 @@
  */
 
 /**
- * Write what differs from the beginning into an address.
+ * Write what differs from a base into an address.
  * @param {State} state
- * @param {State} first
+ * @param {State} base
+ * @param {string} suffix what the names of this photo end with, where there are several
  * @returns {string}
  */
-export function addressOf(state, first) {
+export function addressOf(state, base, suffix = "") {
   const said = new URLSearchParams();
-  for (const name of /** @type {const} */ (["class", "against", "layer", "method", "opacity", "clip", "colours", "channel", "conv", "by"])) {
-    if (state[name] !== first[name] && state[name] !== null) said.set(name, String(state[name]));
-  }
-  if (state.signed !== first.signed) said.set("signed", state.signed ? "1" : "0");
-  if (state.at.length) said.set("at", state.at.map(([x, y]) => `${round(x)},${round(y)}`).join(";"));
-  if (state.scales.size) said.set("scale", [...state.scales].map(([c, by]) => `${c}:${round(by)}`).join(";"));
-  if (state.step) said.set("step", state.step.join(","));
-  return said.toString().replaceAll("%2C", ",").replaceAll("%3B", ";").replaceAll("%3A", ":");
+  const usual = textsOf(base);
+  // What is none has a mark of its own, and is read as none again, like all that makes no sense.
+  for (const [name, value] of Object.entries(textsOf(state))) if (value !== usual[name]) said.set(name + suffix, value ?? "-");
+  return said.toString().replace(/%(2C|3B|3A)/g, decodeURIComponent);
+}
+
+/** @param {State} state @returns {any} */
+function textsOf({ signed, at, scales, step, ...plain }) {
+  return {
+    ...plain, signed: Number(signed), step: step?.join(),
+    at: at.map((place) => place.map(round)).join(";"),
+    scale: [...scales].map(([c, by]) => `${c}:${round(by)}`).join(";"),
+  };
 }
 
 /**
- * Read an address; what it does not say, or says wrongly, is as at the beginning.
+ * Read an address; what it does not say, or says wrongly, is as in a base.
  * @param {string} text
- * @param {State} first
+ * @param {State} base
  * @param {{classes: number, layers: {channels: number}[], methods: string[], colours: string[], convolutions: number}} limits
+ * @param {string} suffix what the names of this photo end with, where there are several
  * @returns {State}
  */
-export function stateOf(text, first, limits) {
-  const said = new URLSearchParams(text.replace(/^#/, ""));
-  const layer = whole(said.get("layer"), limits.layers.length) ?? first.layer;
-  const channels = limits.layers[layer].channels;
-  /** @param {string} name @param {string[]} known @param {string} usual */
-  const word = (name, known, usual) => (known.includes(said.get(name) ?? "") ? String(said.get(name)) : usual);
-  const asked = whole(said.get("class"), limits.classes) ?? first.class;
-  const against = whole(said.get("against"), limits.classes);
+export function stateOf(text, base, limits, suffix = "") {
+  const all = new URLSearchParams(text.replace(/^#/, ""));
+  const said = (/** @type {string} */ name) => all.get(name + suffix);
+  /** @param {"class"|"against"|"layer"|"channel"|"conv"} name @param {number} count */
+  const index = (name, count) => whole(said(name) ?? String(base[name]), count);
+  /** @param {"method"|"colours"|"by"} name @param {string[]} known @returns {string} */
+  const word = (name, known) => known.find((one) => one === said(name)) ?? base[name];
+  const layer = index("layer", limits.layers.length) ?? base.layer;
+  const { channels } = limits.layers[layer];
+  const asked = index("class", limits.classes) ?? base.class;
+  const against = index("against", limits.classes);
+  const at = said("at"), scale = said("scale"), step = said("step"), signed = said("signed");
   return {
     class: asked,
     against: against === asked ? null : against,
     layer,
-    method: word("method", limits.methods, first.method),
-    signed: said.has("signed") ? said.get("signed") === "1" : first.signed,
-    opacity: within(said.get("opacity"), 0, 1) ?? first.opacity,
-    clip: within(said.get("clip"), 0.5, 1) ?? first.clip,
-    colours: word("colours", limits.colours, first.colours),
-    at: pairs(said.get("at"), ",").map(([x, y]) => /** @type {[number, number]} */ ([clamped(x), clamped(y)])).slice(0, 4),
-    channel: whole(said.get("channel"), channels),
-    scales: new Map(pairs(said.get("scale"), ":").filter(([c, by]) => Number.isInteger(c) && c >= 0 && c < channels && by >= 0 && by <= 10 && by !== 1)),
-    conv: whole(said.get("conv"), limits.convolutions),
-    by: word("by", ["activation", "evidence"], first.by),
-    step: said.get("step") === "" ? [] : numbers(said.get("step"), 3),
+    method: word("method", limits.methods),
+    signed: signed ? signed === "1" : base.signed,
+    opacity: within(said("opacity"), 0, 1) ?? base.opacity,
+    clip: within(said("clip"), 0.5, 1) ?? base.clip,
+    colours: word("colours", limits.colours),
+    at: at === null ? base.at : pairs(at, ",").map(([x, y]) => /** @type {[number, number]} */ ([clamped(x), clamped(y)])).slice(0, 4),
+    channel: index("channel", channels),
+    scales: new Map((scale === null ? [...base.scales] : pairs(scale, ":")).filter(([c, by]) => Number.isInteger(c) && c >= 0 && c < channels && by >= 0 && by <= 10 && by !== 1)),
+    conv: index("conv", limits.convolutions),
+    by: word("by", ["activation", "evidence"]),
+    step: step === null ? base.step : step === "" ? [] : numbers(step, 3),
   };
 }
 
 /** @param {number} value */
-const round = (value) => Number(value.toFixed(4));
+const round = (value) => +value.toFixed(4);
 /** @param {number} value */
 const clamped = (value) => Math.min(1, Math.max(0, value));
 
@@ -82,7 +93,7 @@ function whole(text, count) {
 
 /** @param {string|null} text @param {number} low @param {number} high */
 function within(text, low, high) {
-  const value = text === null || text === "" ? NaN : Number(text);
+  const value = Number(text || NaN);
   return value >= low && value <= high ? value : null;
 }
 
@@ -96,6 +107,6 @@ function numbers(text, count) {
 function pairs(text, mark) {
   return (text ?? "")
     .split(";")
-    .map((one) => /** @type {[number, number]} */ (one.split(mark).map((part) => (part.trim() === "" ? NaN : Number(part)))))
+    .map((one) => /** @type {[number, number]} */ (one.split(mark).map((part) => Number(part.trim() || NaN))))
     .filter((one) => one.length === 2 && one.every(Number.isFinite));
 }
