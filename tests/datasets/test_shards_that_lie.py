@@ -76,7 +76,7 @@ def test_a_hole_of_gigabytes_is_not_read(tmp_path: Path) -> None:
 def test_what_a_sparse_member_holds_is_not_taken_for_an_image(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     pax = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
-    pax += b"35 GNU.sparse.realsize=8589934592\n"
+    pax += b"34 GNU.sparse.realsize=8589934592\n"
     data = b"1\n0\n512\n".ljust(512, b"\0") + b"x" * 512
     with path.open("wb") as stream:
         stream.write(header("p", octal(len(pax)), b"x") + pax.ljust(512, b"\0"))

@@ -153,6 +153,25 @@ def test_a_break_in_one_step_is_found_where_it_is() -> None:
     assert gradual[2].breaks_at is not None
 
 
+def test_a_break_at_the_very_first_layer_is_found() -> None:
+    def blunt(module: nn.Module, generator: torch.Generator) -> None:
+        nn.init.constant_(families.layers(module)[0].bias, 9.0)
+
+    verdict = read("mlp-9:tanh:xavier", blunt)[2]
+    assert (verdict.label, verdict.breaks_at, verdict.sudden) == ("vanished", 1, True)
+
+
+def test_where_a_gradient_begins_to_grow_is_named_before_it_explodes() -> None:
+    def grow(module: nn.Module, generator: torch.Generator) -> None:
+        for layer in families.layers(module)[1:-1]:
+            layer.weight.data *= 1.5
+
+    verdict = read("mlp-9:relu:kaiming", grow)[2]
+    assert verdict.label == "watch"
+    assert verdict.decades > 1.0
+    assert (verdict.breaks_at, verdict.sudden) == (2, False)
+
+
 def test_a_shallow_sigmoid_network_is_to_be_watched() -> None:
     verdict = read("mlp-3:sigmoid:xavier")[2]
     assert -1.0 < verdict.decades < 0.0

@@ -223,14 +223,26 @@ def test_a_rectifier_in_place_on_a_part_of_a_tensor(rule: Rule) -> None:
     assert torch.equal(found[20:], gradient[20:])
 
 
+CAPPED = {
+    "module": nn.ReLU6(),
+    "module in place": nn.ReLU6(inplace=True),
+    "function": F.relu6,
+    "hardtanh": lambda x: F.hardtanh(x, 0.0, 6.0),
+    "clamp": lambda x: x.clamp(0, 6),
+    "clamp with an underscore": lambda x: x.clamp_(0, 6),
+    "clamp by a tensor": lambda x: x.clamp(min=torch.zeros(()), max=torch.tensor(6.0)),
+    "clip": lambda x: torch.clip(x, min=0.0, max=6.0),
+}
+
+
 @each_case("rule", RULES[1:])
-@each_case("inplace", [False, True])
-def test_relu6_is_a_rectifier(rule: Rule, inplace: bool) -> None:
+@each_case("form", CAPPED)
+def test_relu6_in_any_form_is_a_rectifier(rule: Rule, form: str) -> None:
     values = 6 * torch.randn(60, generator=torch.Generator().manual_seed(0))
     gradient = torch.randn(60, generator=torch.Generator().manual_seed(1))
     start = values.clone().requires_grad_()
     with backward_rule(rule):
-        output = nn.ReLU6(inplace=inplace)(start * 1.0)
+        output = CAPPED[form](start * 1.0)
     (found,) = torch.autograd.grad(output, start, gradient)
     np.testing.assert_array_equal(found.numpy(), backward(rule, values, gradient, 6.0))
     assert torch.equal(output, values.clamp(0, 6))

@@ -18,7 +18,6 @@ from cnnviz.heatmaps.occlusion.patches import set_into
 from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.models import Model, as_model
 from cnnviz.passes.fast_model import computing, packs_weights
-from cnnviz.passes.independence import independence
 
 Score = Callable[[Any], torch.Tensor]
 
@@ -43,8 +42,7 @@ class Sweep:
     cap : float, optional
         The largest share of a map's side that a patch may cover; by default patches are exact.
     alone : bool, optional
-        Whether each image has to run by itself, see `cnnviz.passes.independence`, where it is
-        known.
+        Whether each image has to run by itself, see `cnnviz.passes.independence`.
 
     Attributes
     ----------
@@ -63,7 +61,7 @@ class Sweep:
         score: Score,
         cap: float | None = None,
         *,
-        alone: bool | None = None,
+        alone: bool = False,
     ) -> None:
         last = torch.channels_last
         self._model, self._grid, self._score = as_model(model), grid, score
@@ -71,7 +69,7 @@ class Sweep:
         self._baseline = baseline.contiguous(memory_format=last)
         self._passage = PatchRunner(cap, packs=packs_weights(self._model, image))
         self.whole_images: str | None = None
-        self._alone = independence(self._model, image).alone if alone is None else alone
+        self._alone = alone
         if self._alone:
             self.whole_images = "each has to run by itself"
 

@@ -90,6 +90,24 @@ def test_every_architecture_gives_the_dense_scores(name: str) -> None:
     assert sweep.dense_from == ("permute" if name == "convnext_tiny" else None)
 
 
+@each_case("constant", [(2, 2), (2, 1), (1, 2), (1, 1)])
+def test_a_constant_of_two_pixels_a_side_is_cut_as_a_larger_one(constant: tuple[int, int]) -> None:
+    class Learned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 4, 4, stride=4)
+            self.places = nn.Parameter(torch.empty(4, *constant))
+            self.last = nn.Linear(16, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last((self.first(x) + self.places).flatten(1))
+
+    module = seeded(Learned().double())
+    found, wanted, sweep = swept(module, image(8), Grid(8, 8, 4, 4))
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+    assert sweep.whole_images is None
+
+
 class _Pixels(TorchDispatchMode):
     """Adds up the outputs of convolutions."""
 
