@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as some
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -77,7 +77,15 @@ def check_sizes(found: LayerArithmetic, measured: tuple[int, ...], drawn: dict[s
     assert bool(found.left_over) == (not found.fits)
 
 
+ONE_ROW = {
+    **{"axes": 2, "kernel_size": (4, 1), "stride": (3, 1), "dilation": (2, 1)},
+    **{"padding": (1, 0), "size": (7, 7)},
+}
+"""Of the window 7 rows high, 5 lie in the image: it is 7 all the same, as where there are more."""
+
+
 @given(windows(), some.integers(1, 3), some.integers(1, 2), some.integers(1, 2), some.booleans())
+@example(ONE_ROW, 1, 1, 1, True)
 @settings(max_examples=60, deadline=None)
 def test_a_convolution(
     drawn: dict[str, Any], groups: int, read: int, made: int, bias: bool

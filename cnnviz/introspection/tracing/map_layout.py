@@ -325,7 +325,17 @@ def _gathered(field: Field) -> MapLayout | None:
         return None
     order = np.empty(len(standing), np.int64)
     order[number] = standing
+    usual = _usual_dims(field)
+    if tuple(field.shape[dim] for dim in usual) == tuple(size) and (np.diff(order) == 1).all():
+        # One row (or column): nothing changes along it, and it is a dimension of the map as well.
+        return MapLayout(field.shape, usual, tuple(size), None)
     return MapLayout(field.shape, dims, tuple(size), order)
+
+
+def _usual_dims(field: Field) -> tuple[int, ...]:
+    """Return the dimensions of rows and columns of [N, C, h, w]; none of a tensor of others."""
+    dims = space_of(len(field.spans)).dims
+    return dims if len(field.shape) == 2 + len(dims) else ()
 
 
 def _framed(field: Field) -> MapLayout | None:
