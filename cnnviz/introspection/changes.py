@@ -62,6 +62,9 @@ class Changes:
                 "Keep its layers and parameters, and compute with what is made of them: a new one "
                 "in each pass is none that a view could look at.",
             )
+        for failed in self.failed:
+            if isinstance(failed, ModelChangedError):
+                raise failed
         if self.failed:
             raise ModelChangedError(
                 f"A part of the network's state could not be put back: {self.failed[0]}",

@@ -48,23 +48,26 @@ def _copy_parts(module: _Module) -> _Module:
 def _copy(value: Any, memo: dict[int, Any]) -> Any:
     if id(value) in memo:
         return memo[id(value)]
-    copied: Any
+    try:
+        copied = _copied(value, memo)
+    except Exception:
+        copied = value
+    memo[id(value)] = copied
+    return copied
+
+
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
     if isinstance(value, torch.Tensor) and value.grad_fn is not None:
-        copied = value.detach().clone()
-    elif type(value) in (list, tuple):
-        copied = type(value)(_copy(entry, memo) for entry in value)
-    elif isinstance(value, dict):
+        return value.detach().clone()
+    if type(value) in (list, tuple):
+        return type(value)(_copy(entry, memo) for entry in value)
+    if isinstance(value, dict):
         copied = copy.copy(value)
         for key, entry in value.items():
             copied[key] = _copy(entry, memo)
-    else:
-        # A copy that fails half-way leaves half of it among those to be used again.
-        tried = dict(memo)
-        try:
-            copied = copy.deepcopy(value, tried)
-        except Exception:
-            copied = value
-        else:
-            memo.update(tried)
-    memo[id(value)] = copied
+        return copied
+    # A copy that fails half-way leaves half of it among those to be used again.
+    tried = dict(memo)
+    copied = copy.deepcopy(value, tried)
+    memo.update(tried)
     return copied

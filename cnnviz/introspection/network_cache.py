@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 from types import BuiltinFunctionType, CellType, FunctionType
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
@@ -25,6 +25,9 @@ _HEAP_TYPE = 1 << 9
 """The flag of Python that marks a class as not built in."""
 _NESTED = 8
 """How deep lists within lists are compared."""
+_MANY = 20_000
+"""How many entries are compared of all that a network holds: looking at a table takes longer than a
+pass."""
 _TORCHS_OWN = frozenset(vars(nn.Module()))
 """Attributes of every module: parts and tensors, which are looked at, and what no pass reads."""
 _PLAIN = (
@@ -141,7 +144,7 @@ def fingerprint(module: nn.Module, *, values: bool = True) -> Fingerprint | None
     look = _Look(values, frozenset(id(child) for _, child in named))
     try:
         told = tuple([(name, *_of_module(child, look)) for name, child in named])
-    except _IncomparableError:
+    except Exception:  # also of a list or object of theirs that raises when it is looked at
         return None
     return Fingerprint(told, look.watched)
 
@@ -156,6 +159,7 @@ class _Look:
     values: bool
     modules: frozenset[int]
     watched: list[ref[Any]] = field(default_factory=list)
+    further: Iterator[int] = field(default_factory=count)
 
     def same(self, value: Any) -> int:
         """Return what stands for an object that is equal to itself alone."""
@@ -208,13 +212,15 @@ def _frozen(value: Any, look: _Look, depth: int = 0) -> Any:
         return _of_tensor(value, look)
     if id(value) in look.modules:
         return look.same(value)
-    if depth > _NESTED:
+    if depth > _NESTED or next(look.further) > _MANY:
         raise _IncomparableError
     if isinstance(value, FunctionType | BuiltinFunctionType):
         held = [_in_cell(cell) for cell in getattr(value, "__closure__", None) or ()]
         return look.same(value), [_frozen(entry, look, depth + 1) for entry in held]
     if isinstance(value, partial):
         value = (value.func, value.args, value.keywords)
+    if isinstance(value, dict | list | tuple) and len(value) > _MANY:
+        raise _IncomparableError
     if isinstance(value, dict):
         value = list(value.items())
     if isinstance(value, set | frozenset):

@@ -23,6 +23,8 @@ LONG = 1000
 """Entries from which on a container is a table of data, whose entries hold no state."""
 _FAR = 12
 """How many steps from the network it is looked for generators."""
+_MOST = 6000
+"""At how many things it is looked for them."""
 _PLAIN = frozenset((bool, int, float, str, bytes, type(None), type, types.ModuleType))
 _LIBRARIES = (sys.stdlib_module_names | {"cnnviz", "numpy", "timm", "torch", "torchvision"}) - {
     "__main__",
@@ -46,16 +48,16 @@ def put_back_generator(found: Any) -> Callable[[], object] | None:
     callable or None
         None where it is no generator, or one that asks the system and has no state.
     """
-    if isinstance(found, torch.Generator):
+    if is_a(found, torch.Generator):
         return partial(found.set_state, found.get_state())
-    if isinstance(found, random.Random):
-        if isinstance(found, random.SystemRandom):
+    if is_a(found, random.Random):
+        if is_a(found, random.SystemRandom):
             return None
         return partial(found.setstate, found.getstate())
-    if isinstance(found, np.random.RandomState):
+    if is_a(found, np.random.RandomState):
         return partial(found.set_state, found.get_state())
-    bits = found.bit_generator if isinstance(found, np.random.Generator) else found
-    if isinstance(bits, np.random.BitGenerator):
+    bits = found.bit_generator if is_a(found, np.random.Generator) else found
+    if is_a(bits, np.random.BitGenerator):
         return partial(setattr, bits, "state", bits.state)
     return None
 
@@ -72,6 +74,7 @@ class OwnGenerators:
     def __init__(self) -> None:
         self.steps: list[Callable[[], object]] = []
         self._seen: dict[int, Any] = {}
+        self._waiting: deque[tuple[Any, int]] = deque()
 
     def follow_class(self, kind: type) -> None:
         """Look in the attributes and the code of a class and of those it is derived from."""
@@ -82,23 +85,51 @@ class OwnGenerators:
             for value in list(vars(each).values()):
                 self.follow(value)
 
-    def follow(self, value: Any, depth: int = 0) -> None:
-        """Look for generators in a value, and in what it leads to."""
+    def follow(self, value: Any) -> None:
+        """Have a value looked at, and what it leads to."""
+        self._wait(value, 0)
+
+    def look(self) -> None:
+        """Look at all that waits and what it leads to, the nearest first and so many at most."""
+        while self._waiting:
+            value, depth = self._waiting.popleft()
+            step = put_back_generator(value)
+            if step is not None:
+                self.steps.append(step)
+            elif not is_a(value, torch.Tensor, nn.Module, np.ndarray):
+                for entry in _entries(value):
+                    self._wait(entry, depth + 1)
+
+    def _wait(self, value: Any, depth: int) -> None:
         if type(value) in _PLAIN or id(value) in self._seen or depth > _FAR:
             return
+        if depth and len(self._seen) > _MOST:
+            return
         self._seen[id(value)] = value  # kept, for another may get the place of one that is gone
-        step = put_back_generator(value)
-        if step is not None:
-            self.steps.append(step)
-        elif not isinstance(value, (torch.Tensor, nn.Module, np.ndarray)):
-            for entry in _led_to(value):
-                self.follow(entry, depth + 1)
+        self._waiting.append((value, depth))
+
+
+def is_a(value: Any, *kinds: type) -> bool:
+    """Whether a value is of one of these classes, whatever it says of its class itself.
+
+    What stands for an object that is somewhere else, such as a request that is over, may raise when
+    it is asked.
+    """
+    return issubclass(type(value), kinds)
 
 
 def is_of_library(kind: Any) -> bool:
     """Whether a class or function is of Python, torch or another library that keeps no state."""
-    place = getattr(kind, "__module__", None)
-    return isinstance(place, str) and place.partition(".")[0] in _LIBRARIES
+    return package_of(kind) in _LIBRARIES
+
+
+def package_of(kind: Any) -> str:
+    """Return the first name of where a class or function is from; "" where it does not say."""
+    try:
+        place = kind.__module__
+    except Exception:  # of theirs, or nowhere
+        return ""
+    return place.partition(".")[0] if isinstance(place, str) else ""
 
 
 def attributes(value: Any) -> dict[str, Any] | None:
@@ -106,7 +137,7 @@ def attributes(value: Any) -> dict[str, Any] | None:
 
     A data set is none of the network's state, whoever holds it.
     """
-    if is_of_library(type(value)) or isinstance(value, (type, torch.utils.data.Dataset)):
+    if is_of_library(type(value)) or is_a(value, type, torch.utils.data.Dataset):
         return None
     try:
         found = object.__getattribute__(value, "__dict__")
@@ -115,22 +146,29 @@ def attributes(value: Any) -> dict[str, Any] | None:
     return found if type(found) is dict else None
 
 
+def _entries(value: Any) -> list[Any]:
+    try:
+        return list(_led_to(value))
+    except Exception:  # of theirs, which raises when it is looked into
+        return []
+
+
 def _led_to(value: Any) -> Iterable[Any]:
-    if isinstance(value, (list, tuple, set, frozenset, deque)):
+    if is_a(value, list, tuple, set, frozenset, deque):
         yield from tuple(value) if len(value) <= LONG else ()
-    elif isinstance(value, dict):
+    elif is_a(value, dict):
         yield from tuple(value.values()) if len(value) <= LONG else ()
-    elif isinstance(value, types.FunctionType):
+    elif is_a(value, types.FunctionType):
         yield from () if is_of_library(value) else _of_code(value)
-    elif isinstance(value, functools.partial):
+    elif is_a(value, functools.partial):
         yield from (value.func, value.args, value.keywords)
-    elif isinstance(value, (staticmethod, classmethod)):
+    elif is_a(value, staticmethod, classmethod):
         yield value.__func__
-    elif isinstance(value, property):
+    elif is_a(value, property):
         yield value.fget
-    elif isinstance(value, types.MethodType):
+    elif is_a(value, types.MethodType):
         yield from (value.__func__, value.__self__)
-    elif isinstance(value, types.BuiltinMethodType):
+    elif is_a(value, types.BuiltinMethodType):
         yield value.__self__
     if not is_of_library(type(value)):
         yield from (attributes(value) or {}).values()

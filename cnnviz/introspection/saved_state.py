@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import operator
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from types import FunctionType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from cnnviz.introspection.held_entries import (
-    KINDS,
-    copy_entries,
-    put_back,
-    put_back_dict,
-    same_entries,
-    values_of,
-)
-from cnnviz.introspection.own_generators import LONG, OwnGenerators, attributes, closure
+from cnnviz.introspection.held_entries import put_back_dict, same_entries
+from cnnviz.introspection.held_objects import LARGE, PLAIN, HeldObjects
 
 _CONTAINERS = frozenset((list, deque, set, dict, OrderedDict, defaultdict, Counter))
-_PLAIN = frozenset((bool, int, float, str, type(None)))
-"""What most attributes are, which neither change nor are tensors."""
-_NESTED = 8
-"""How deep containers within containers are looked into."""
 _HOOKS = frozenset(name for name in vars(nn.Module()) if "hooks" in name)
 """These come and go with contexts of their own."""
 
@@ -51,17 +38,16 @@ class SavedState:
 
     def __init__(self, modules: Sequence[nn.Module], *, values: bool = False) -> None:
         self._attributes: list[tuple[nn.Module, dict[str, Any]]] = []
-        self._containers: dict[int, tuple[Any, Any]] = {}
         self._empty: list[Any] = []
         self._tensors: dict[int, torch.Tensor] = {}
-        self._arrays: dict[int, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
-        self._generators = OwnGenerators()
-        self._others: dict[int, Any] = {}
+        self._buffers: set[int] = set()
+        self._held = HeldObjects(self._note_tensor)
         self._parameters: dict[int, nn.Parameter] = {}
         for kind in dict.fromkeys(map(type, modules)):
-            self._generators.follow_class(kind)
+            self._held.follow_class(kind)
         for module in modules:
             self._note_module(module)
+        self._held.look()
         self._flags = [(p, p.requires_grad, p.grad) for p in self.parameters]
         held = [*self._tensors.values(), *(self.parameters if values else ())]
         self._values = _Values(tensor for tensor in held if not is_lazy(tensor))
@@ -80,7 +66,7 @@ class SavedState:
         for module, held in self._attributes:
             for kind in ("_modules", "_parameters"):
                 now = vars(module)[kind]
-                _, copy = self._containers.get(id(held[kind]), (None, {}))
+                _, copy = self._held.containers.get(id(held[kind]), (None, {}))
                 if same_entries(now, copy):
                     continue
                 had = {name for name, entry in copy.items() if entry is not None}
@@ -103,8 +89,7 @@ class SavedState:
         yield from _carefully(self._attribute_steps())
         yield from _carefully(self._container_steps())
         yield from _carefully(self._flag_steps())
-        yield from _carefully(self._array_steps())
-        yield from self._generators.steps
+        yield from self._held.generators.steps
         yield from _carefully(self._values.steps())
 
     def _attribute_steps(self) -> Iterator[Callable[[], None]]:
@@ -113,17 +98,10 @@ class SavedState:
             if len(now) != len(held) or not all(map(operator.is_, now.values(), held.values())):
                 yield partial(put_back_dict, now, held)
 
-    def _container_steps(self) -> Iterator[Callable[[], None]]:
+    def _container_steps(self) -> Iterator[Callable[[], object]]:
         for container in filter(None, self._empty):
             yield container.clear
-        for container, copy in self._containers.values():
-            if not same_entries(container, copy):
-                yield partial(put_back, container, copy)
-
-    def _array_steps(self) -> Iterator[Callable[[], None]]:
-        for array, copy in self._arrays.values():
-            if array.shape != copy.shape or array.tobytes() != copy.tobytes():
-                yield partial(np.copyto, array, copy)
+        yield from self._held.steps()
 
     def _flag_steps(self) -> Iterator[Callable[[], None]]:
         for parameter, requires_grad, grad in self._flags:
@@ -142,58 +120,33 @@ class SavedState:
                 self._note_tensor(parameter)
             return
         self._attributes.append((module, dict(held)))
+        self._buffers.update(map(id, module._buffers.values()))
         for name, value in held.items():
             kind = type(value)
-            if kind in _PLAIN:
+            if kind in PLAIN:
                 continue
             if name in _HOOKS:
                 if value:  # which may draw random numbers
-                    self._generators.follow(value)
+                    self._held.generators.follow(value)
             elif kind in _CONTAINERS and not value:  # as most are
                 self._empty.append(value)
-            elif kind is not tuple or not _PLAIN.issuperset(map(type, value)):
-                self._note(value, 0)
-
-    def _note(self, value: Any, depth: int) -> None:
-        """Note what a value holds that a pass may change."""
-        if isinstance(value, torch.Tensor):
-            self._note_tensor(value)
-        elif isinstance(value, nn.Module) or id(value) in self._others or id(value) in self._arrays:
-            return
-        elif isinstance(value, np.ndarray):
-            if value.flags.writeable:  # not a file that is only read, of whatever size
-                self._arrays[id(value)] = value, value.copy()
-        else:
-            self._others[id(value)] = value
-            entries = self._entries(value)
-            if depth <= _NESTED and len(entries) <= LONG:
-                for entry in entries:
-                    if type(entry) not in _PLAIN:
-                        self._note(entry, depth + 1)
-
-    def _entries(self, value: Any) -> Collection[Any]:
-        """Return what a value holds, and keep a copy of it where that can be exchanged."""
-        if isinstance(value, KINDS):
-            copy = copy_entries(value)
-            self._containers[id(value)] = value, copy
-            return values_of(copy)
-        if isinstance(value, tuple):
-            return value
-        self._generators.follow(value)
-        if isinstance(value, FunctionType):
-            return list(closure(value))
-        held = attributes(value)
-        if held is None:
-            return ()
-        self._containers[id(held)] = held, dict(held)
-        return list(held.values())
+            elif kind is not tuple or not PLAIN.issuperset(map(type, value)):
+                self._held.note(value)
 
     def _note_tensor(self, tensor: Any) -> None:
         if isinstance(tensor, nn.Parameter):
             self._parameters[id(tensor)] = tensor
         elif isinstance(tensor, torch.Tensor) and tensor.grad_fn is None:
             # What was computed with a graph is a result that is kept, not a state.
-            self._tensors[id(tensor)] = tensor
+            if _is_large(tensor) and id(tensor) not in self._buffers:
+                self._held.note_large(tensor)
+            else:
+                self._tensors[id(tensor)] = tensor
+
+
+def _is_large(tensor: torch.Tensor) -> bool:
+    plain = tensor.layout is torch.strided and not (tensor.is_nested or tensor.is_quantized)
+    return plain and not tensor.is_meta and tensor.nbytes > LARGE
 
 
 def _is_learned(entry: nn.Module | nn.Parameter | None) -> bool:
@@ -210,7 +163,7 @@ def _require(tensor: torch.Tensor, flag: bool) -> None:
         tensor.requires_grad_(flag)
 
 
-def _carefully(steps: Iterator[Callable[[], None]]) -> Iterator[Callable[[], None]]:
+def _carefully(steps: Iterator[Callable[[], object]]) -> Iterator[Callable[[], object]]:
     """Go through steps; where it fails to find the next, such as for want of memory, tell as one.
 
     What comes after these steps is put back all the same.

@@ -78,8 +78,12 @@ def check_sizes(found: LayerArithmetic, measured: tuple[int, ...], drawn: dict[s
 
 
 ONE_ROW = {
-    **{"axes": 2, "kernel_size": (4, 1), "stride": (3, 1), "dilation": (2, 1)},
-    **{"padding": (1, 0), "size": (7, 7)},
+    "axes": 2,
+    "kernel_size": (4, 1),
+    "stride": (3, 1),
+    "dilation": (2, 1),
+    "padding": (1, 0),
+    "size": (7, 7),
 }
 """Of the window 7 rows high, 5 lie in the image: it is 7 all the same, as where there are more."""
 
