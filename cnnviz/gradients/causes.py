@@ -24,7 +24,8 @@ class Cause:
     ----------
     key : str
         "none", "unmeasured", "cut", "weights", "batch-norm", "confident",
-        "zero-weights", "dead", "saturation", "activation", "initialisation", "branches" or "depth".
+        "zero-weights", "dead", "saturation", "flat", "activation", "initialisation", "branches" or
+        "depth".
     sentence : str
         The cause and the evidence for it.
     """
@@ -77,7 +78,8 @@ def explain(
             "Batch norms have seen no data, or next to none, which in evaluation is another "
             "network.",
         )
-    return _of_units(found, verdict) or _of_structure(found, verdict)
+    blocked = _flat(found, verdict) if verdict.label == "blocked" else None
+    return _of_units(found, verdict) or blocked or _of_structure(found, verdict)
 
 
 def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
@@ -103,6 +105,17 @@ def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
             f"{_place(found, worst)} lie on its flat sides.",
         )
     return None
+
+
+def _flat(found: GradientProbe, verdict: GradientVerdict) -> Cause:
+    """Say where a gradient becomes exactly zero, which neither weights nor depth bring about."""
+    own = [one for one in found.points[verdict.first :] if not one.beside and one.arriving == 0.0]
+    after = (own[-1] if own else found.points[verdict.first]).label
+    return Cause(
+        "flat",
+        f"What comes after {layer_said(after)} changes by nothing if it changes a little: it is "
+        "rounded, compared, cut off or multiplied by zero there.",
+    )
 
 
 def _place(found: GradientProbe, unit: ActivationUnits) -> str:

@@ -98,7 +98,7 @@ def measure(
     verdict = judge(found)
     cause = explain(found, verdict, confident and verdict.side == "none")
     tried: tuple[Remedy, ...] = ()
-    if remedies and cause.key not in ("none", "confident", "unmeasured", "cut"):
+    if remedies and cause.key not in ("none", "confident", "unmeasured", "cut", "flat"):
         tried = try_remedies(
             model,
             inputs,

@@ -462,3 +462,26 @@ def test_weights_drawn_anew_match_the_activation_and_leave_the_network() -> None
     assert gains[1:3] == pytest.approx([math.sqrt(2)] * 2, rel=0.02)
     assert gains[-1] == pytest.approx(1.0, rel=0.1)
     assert probe(model, images(2, 32)).points[1].gain == pytest.approx(0.1414, rel=0.02)
+
+
+class _Stepped(nn.Module):
+    def __init__(self, step: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(12, 12), nn.Linear(12, 12)
+        self.three, self.head = nn.Linear(12, 12), nn.Linear(12, 5)
+        self.step = step
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.two(self.one(x.flatten(1)).relu())
+        return self.head(self.three(self.step(x).relu()).relu())
+
+
+@each_case("step", [torch.round, torch.sign, lambda x: 0.0 * x, lambda x: x.clamp(5, 6)])
+def test_what_is_constant_in_steps_is_no_fault_of_the_weights(
+    step: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    model = as_model(_Stepped(step).eval())
+    found = probe(model, images(2, 2))
+    cause = explain(found, judge(found))
+    assert (judge(found).label, cause.key) == ("blocked", "flat")
+    assert cause.sentence.startswith("What comes after two changes by nothing")
