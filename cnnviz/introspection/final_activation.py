@@ -54,6 +54,8 @@ _LAYOUTS = frozenset(
         *(torch.Tensor.view, torch.Tensor.contiguous, torch.Tensor.clone, torch.clone),
         *(torch.Tensor.float, torch.Tensor.double, torch.Tensor.half, torch.Tensor.bfloat16),
         *(torch.Tensor.to, torch.Tensor.type, torch.Tensor.cpu, torch.Tensor.__getitem__),
+        # What an exported program calls for an index.
+        *(torch.select, torch.ops.aten.slice.Tensor, torch.ops.aten.alias.default),
     )
 )
 # What may follow only to keep a probability off 0 and 1.

@@ -22,6 +22,9 @@ PADS = (
     "replication_pad2d replication_pad3d"
 )
 
+_UNTAGGED = frozenset({"_conj_physical", "ldexp", "leaky_relu"})
+"""Which torch 2.6 does not say it of: the only ones that later versions name besides."""
+
 
 @cache
 def is_pointwise(func: Any) -> bool:
@@ -29,10 +32,11 @@ def is_pointwise(func: Any) -> bool:
 
     torch 2.6 says so of `hardtanh` and not of `hardtanh_`, which writes in place: both do the same.
     """
-    if torch.Tag.pointwise in func.tags:
+    name = func.overloadpacket.__name__.removesuffix("_")
+    if torch.Tag.pointwise in func.tags or (func.namespace == "aten" and name in _UNTAGGED):
         return True
     if not func._schema.is_mutable:
         return False
-    other = getattr(torch.ops.aten, func.overloadpacket.__name__.removesuffix("_"), None)
+    other = getattr(torch.ops.aten, name, None)
     named = getattr(other, func._overloadname, None)
     return named is not None and torch.Tag.pointwise in named.tags

@@ -18,6 +18,7 @@ ENDS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "log_softmax": lambda scores: F.log_softmax(scores, 1),
     "sigmoid": torch.sigmoid,
     "sigmoid, laid out anew": lambda scores: torch.sigmoid(scores)[:, :, None].squeeze(2).clone(),
+    "sigmoid, one place of a map": lambda scores: torch.sigmoid(scores)[:, :, None][:, :, 0],
     "normalisation": lambda scores: F.normalize(scores, dim=1),
     "nothing": lambda scores: scores,
 }

@@ -147,6 +147,8 @@ def same(call: Call) -> Any:
 def rearrange(call: Call) -> Any:
     """Move, take or divide the dimensions between the batch and the last two."""
     rank, name = call.inputs[0].ndim, call.func.overloadpacket.__name__
+    if name == "slice" and _keeps_all(call):
+        return _same_memory(call, torch.ops.aten.alias)
     if name == "transpose":
         dims = [call.args[1], call.args[2]]
     else:
@@ -158,6 +160,14 @@ def rearrange(call: Call) -> Any:
     if not fits or call.kwargs:
         return NotImplemented
     return _same_memory(call, lambda maps: call.func(maps, *call.args[1:]))
+
+
+def _keeps_all(call: Call) -> bool:
+    """Whether a slice is a whole dimension; torch 2.6 cuts one for every colon in an index."""
+    length = call.inputs[0].shape[call.argument(1, 0)]
+    start, end, step = call.argument(2), call.argument(3), call.argument(4, 1)
+    whole = start in (None, 0) and (end is None or end >= length) and step == 1
+    return whole and not call.kwargs
 
 
 def _same_memory(call: Call, function: Callable[[torch.Tensor], Any]) -> Any:

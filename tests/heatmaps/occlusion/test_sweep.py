@@ -232,6 +232,10 @@ def test_whatever_happens_inside_the_scores_are_the_dense_ones(function) -> None
         (lambda x: x.cumsum(2), "cumsum"),
         (lambda x: x.view(torch.int64).view(torch.double), "view"),
         (torch.relu, None),
+        # What torch 2.6 makes of a colon in an index.
+        (lambda x: torch.ops.aten.slice(x, 0, 0, 2**63 - 1).relu(), None),
+        (lambda x: torch.ops.aten.slice(x, -1, 0, 99).relu(), None),
+        (lambda x: torch.ops.aten.slice(x, -1, 0, 99, 2).relu(), "slice"),
     ],
 )
 def test_the_first_operation_without_a_rule_is_named(function, name: str | None) -> None:
