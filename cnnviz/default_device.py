@@ -31,11 +31,9 @@ def made_on_the_processor() -> Iterator[None]:
 
 
 def _default_device(torch: Any) -> Any:
-    try:
-        return torch.get_default_device()
-    except AttributeError:
-        # torch 2.6 asks what it has forgotten, once the device was set and set back to None.
-        return None
+    # What is made is told; torch 2.6 answers `torch.get_default_device` without the blocks of
+    # ``with torch.device(...)``, or fails.
+    return torch.empty(0).device
 
 
 def made_as_the_caller_has_set() -> AbstractContextManager[Any]:

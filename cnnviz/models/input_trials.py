@@ -285,8 +285,11 @@ def _parameter(one: torch.Tensor, device: torch.device) -> torch.Tensor:
 def _buffer(one: torch.Tensor, device: torch.device) -> torch.Tensor:
     try:
         return one.detach().to(device, copy=True)
-    except NotImplementedError:
-        return one.detach()  # Some kinds cannot be copied, such as numbers of 4 bits.
+    except RuntimeError as error:
+        # Some kinds cannot be copied, such as numbers of 4 bits, of which torch 2.6 says no more.
+        if not isinstance(error, NotImplementedError) and not one.is_quantized:
+            raise
+        return one.detach()
 
 
 def _redirect(held: dict[str, Any], made: dict[int, nn.Module]) -> None:
