@@ -50,17 +50,15 @@ def load_program(path: Path) -> Model:
     Raises
     ------
     ModelError
-        The file is missing or damaged, or its program takes more than one image.
+        The file is missing or damaged, its program takes more than one image, or torch cannot tell
+        its layers apart.
     """
     if not path.is_file():
         raise ModelError(*no_file(path))
     program = _read(path)
     shape = _image_shape(program, path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module: nn.Module = torch.export.unflatten(program)
     model = Model(
-        module.eval(),
+        _with_layers(program, path).eval(),
         name=path.stem,
         preprocessing=_guess(shape),
         weights=f"exported to {path.name}",
@@ -83,6 +81,21 @@ def _read(path: Path) -> Any:
             "Save one with torch.export.save(torch.export.export(network, (image,)), path); the "
             "version of torch must be able to read it.",
         ) from error
+
+
+def _with_layers(program: Any, path: Path) -> nn.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module: nn.Module = torch.export.unflatten(program)
+    except Exception as error:  # torch raises what it meets
+        raise ModelError(
+            f"torch {torch.__version__} cannot tell the layers of {path.name} apart "
+            f"({first_line(error)}).",
+            "Export the network anew with strict=False, as torch 2.7 and later do unless told "
+            "otherwise.",
+        ) from error
+    return module
 
 
 def _one_by_one(network: nn.Module, images: torch.Tensor) -> Any:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 import cnnviz
 from cnnviz.errors import LayerError, UsageError
+from tests.helpers.exported import exported
 
 # What torch warns of as it exports is not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -44,7 +45,7 @@ class _Functions(nn.Module):
 
 def _program(network: nn.Module) -> torch.export.ExportedProgram:
     sizes = ({0: torch.export.Dim.DYNAMIC},)
-    return torch.export.export(network.eval(), (IMAGES,), dynamic_shapes=sizes)
+    return exported(network.eval(), (IMAGES,), dynamic_shapes=sizes)
 
 
 def _captured(network: nn.Module) -> cnnviz.Capture:

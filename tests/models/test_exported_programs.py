@@ -13,6 +13,7 @@ import cnnviz
 from cnnviz.errors import LayerError, ModelError
 from cnnviz.heatmaps.checks.randomisation import redraw
 from cnnviz.introspection.layers import kind, named_layers
+from tests.helpers.exported import exported
 
 # What torch warns of as it exports is not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -25,7 +26,7 @@ def network() -> nn.Module:
 
 
 def _export(network: nn.Module, path: Path, **options: object) -> Path:
-    program = torch.export.export(network, (torch.rand(1, 3, 16, 16),), **options)
+    program = exported(network, (torch.rand(1, 3, 16, 16),), **options)
     torch.export.save(program, path)
     return path
 
@@ -48,7 +49,7 @@ def test_a_program_is_a_network(network: nn.Module, tmp_path: Path) -> None:
 
 def test_any_number_of_images(network: nn.Module, tmp_path: Path) -> None:
     sizes = {0: torch.export.Dim.DYNAMIC}
-    program = torch.export.export(network, (torch.rand(2, 3, 16, 16),), dynamic_shapes=(sizes,))
+    program = exported(network, (torch.rand(2, 3, 16, 16),), dynamic_shapes=(sizes,))
     torch.export.save(program, tmp_path / "any.pt2")
     model = cnnviz.load(tmp_path / "any.pt2", device="cpu")
     assert model.notes == ()
@@ -65,13 +66,26 @@ def test_what_is_no_program_is_a_sentence(network: nn.Module, tmp_path: Path) ->
         cnnviz.load(_export(network, tmp_path / "mine.pt2"), "random")
 
 
+def test_layers_that_torch_cannot_tell_apart_are_a_sentence(
+    network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As torch 2.6 says of strict programs.
+    def fails(program: object) -> None:
+        raise RuntimeError("Child module '0' is not a descendant of parent module 'fn'.")
+
+    path = _export(network, tmp_path / "mine.pt2")
+    monkeypatch.setattr(torch.export, "unflatten", fails)
+    with pytest.raises(ModelError, match=r"layers of mine.pt2 apart \(Child.*strict=False"):
+        cnnviz.load(path)
+
+
 def test_two_inputs_are_refused(tmp_path: Path) -> None:
     class Two(nn.Module):
         def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             return x + y
 
     one = torch.rand(1, 3, 8, 8)
-    torch.export.save(torch.export.export(Two(), (one, one)), tmp_path / "two.pt2")
+    torch.export.save(exported(Two(), (one, one)), tmp_path / "two.pt2")
     with pytest.raises(ModelError, match=r"two.pt2 takes 2 inputs, not one image"):
         cnnviz.load(tmp_path / "two.pt2")
 
@@ -84,13 +98,17 @@ def test_no_code_in_a_program_runs(network: nn.Module, tmp_path: Path) -> None:
     good = _export(network, tmp_path / "mine.pt2")
     torch.save(Trap(), tmp_path / "trap")
     content = (tmp_path / "trap").read_bytes()
-    with zipfile.ZipFile(good) as old, zipfile.ZipFile(tmp_path / "evil.pt2", "w") as new:
-        for item in old.infolist():
-            sample = item.filename.endswith(("sample_inputs/model.pt", "sample_inputs.pt"))
-            new.writestr(item, content if sample else old.read(item))
-    with pytest.raises(ModelError):
-        cnnviz.load(tmp_path / "evil.pt2")
-    assert not (tmp_path / "ran").exists()
+    with zipfile.ZipFile(good) as old:
+        items = {item.filename: old.read(item) for item in old.infolist()}
+    pickled = [name for name in items if name.endswith(".pt")]
+    assert pickled
+    for trap in pickled:
+        with zipfile.ZipFile(tmp_path / "evil.pt2", "w") as new:
+            for name, held in items.items():
+                new.writestr(name, content if name == trap else held)
+        with pytest.raises(ModelError):
+            cnnviz.load(tmp_path / "evil.pt2")
+        assert not (tmp_path / "ran").exists()
 
 
 def test_the_module_of_a_program_is_taken_from_a_factory_as_in_python(
@@ -127,7 +145,7 @@ def test_the_gradient_of_a_program_is_that_of_its_network(tmp_path: Path) -> Non
     # Operators of ATen stand in a program for the functions that a network calls.
     network, images = Normed().eval(), torch.randn(3, 3, 8, 8)
     sizes = ({0: torch.export.Dim.DYNAMIC},)
-    program = torch.export.export(network, (images,), dynamic_shapes=sizes)
+    program = exported(network, (images,), dynamic_shapes=sizes)
     torch.export.save(program, tmp_path / "any.pt2")
     of_program = cnnviz.gradient_flow(cnnviz.load(tmp_path / "any.pt2", device="cpu"), images)
     wanted = cnnviz.gradient_flow(network, images)
@@ -183,7 +201,7 @@ class _Normed(nn.Module):
 def test_kinds_choose_the_same_layers_as_before(decomposed: bool) -> None:
     torch.manual_seed(0)
     module, image = _Normed().eval(), torch.rand(1, 3, 16, 16)
-    program = torch.export.export(module, (image,))
+    program = exported(module, (image,))
     program = program.run_decompositions() if decomposed else program
     unflat = torch.export.unflatten(program)
     kinds = {name: kind(layer) for name, layer in named_layers(unflat).items()}
@@ -202,7 +220,7 @@ def test_weights_of_a_program_are_redrawn_as_those_of_its_module() -> None:
     module, image = _Normed(), torch.rand(8, 3, 16, 16)
     module(image)
     module = module.eval()
-    unflat = torch.export.unflatten(torch.export.export(module, (image[:1],)))
+    unflat = torch.export.unflatten(exported(module, (image[:1],)))
     for network in (module, unflat):
         redraw(network, ["conv", "bn", "norm", "head"], seed=0)
     np.testing.assert_allclose(
@@ -211,7 +229,7 @@ def test_weights_of_a_program_are_redrawn_as_those_of_its_module() -> None:
 
 
 def test_the_flat_module_of_a_program_says_where_its_layers_are(network: nn.Module) -> None:
-    flat = torch.export.export(network, (torch.rand(1, 3, 16, 16),)).module()
+    flat = exported(network, (torch.rand(1, 3, 16, 16),)).module()
     for look in (
         lambda: cnnviz.capture(flat, torch.rand(1, 3, 16, 16)),
         lambda: cnnviz.filters(flat),
