@@ -230,8 +230,8 @@ def convolve(
     Examples
     --------
     >>> import cnnviz
-    >>> print(cnnviz.convolve(cnnviz.Shapes()[3].image, "sobel_x").summary())
-    image 0 with Sobel to the right: 96 x 96 values from −769 to 523
+    >>> print(cnnviz.convolve([[0, 0, 255, 255]] * 3, "sobel_x", padding="replicate").summary())
+    your matrix with Sobel to the right: 3 x 4 values from 0 to 1020
     """
     _check(padding, channels)
     chosen, learned, network = _kernel_of(kernel, model)

@@ -95,7 +95,7 @@ def entered(files: list[str]) -> Iterator[None]:
         code = frame.f_code
         # The bodies of modules and classes are no functions: they run when a file is imported.
         is_function = event == "call" and code.co_flags & inspect.CO_OPTIMIZED
-        if is_function and code.co_filename.startswith(str(ROOT)):
+        if is_function and Path(code.co_filename).is_relative_to(ROOT):
             path = Path(code.co_filename).relative_to(ROOT).as_posix()
             if files[-1:] != [path]:
                 files.append(path)
