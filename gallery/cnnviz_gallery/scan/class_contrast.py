@@ -39,7 +39,9 @@ class ClassContrast:
         The group with the greatest mean, [C]; -1 for a silent channel, and with fewer than two
         classes.
     selectivity, low, high : ndarray of float64
-        (m - o) / (m + o) (Morcos et al. 2018) and its interval, [C]; NaN where `top` is -1.
+        (m - o) / (m + o) (Morcos et al. 2018) and its interval, [C]; NaN where `top` is -1. The
+        interval is NaN, too, where no other class is ever above zero: o has no spread then, and
+        nothing tells how far above zero it may be.
     clear : ndarray of bool
         Whether the interval of m - o lies above zero, so that the class may be named, [C].
     """
@@ -120,6 +122,6 @@ def _beside_others(
         clear = m - o > reach * np.sqrt(total)
     silent = ~(m > 0.0)
     top = np.where(silent, -1, classes[place])
-    lost = np.where(silent, np.nan, 1.0)
     low, high = within(selectivity, half, -1.0, 1.0)
-    return top, selectivity * lost, low * lost, high * lost, clear & ~silent
+    lost, untold = (np.where(each, np.nan, 1.0) for each in (silent, silent | ~(o > 0.0)))
+    return top, selectivity * lost, low * untold, high * untold, clear & ~silent

@@ -64,11 +64,13 @@ def strip_size(layer: LayerResult) -> tuple[int, int]:
 def shown(subject: SiteContext, layer: LayerResult) -> list[int]:
     """Return the channels that stand for a layer: the most selective, by index.
 
-    Where too few images tell what is selective, they are the most active ones.
+    Those at which a class stands out come first: one that a single image excites has the greatest
+    selectivity there is. Where too few images tell what is selective, they are the most active.
     """
-    selective = np.nan_to_num(subject.contrasts[layer.layer].selectivity, nan=-1.0)
+    contrast = subject.contrasts[layer.layer]
+    selective = np.nan_to_num(contrast.selectivity, nan=-1.0)
     activity = np.nan_to_num(layer.activity, nan=-np.inf)
-    order = np.lexsort((np.arange(layer.channels), -activity, -selective))
+    order = np.lexsort((np.arange(layer.channels), -activity, -selective, ~contrast.clear))
     return sorted(int(channel) for channel in order[:STRIP])
 
 

@@ -141,8 +141,20 @@ def test_a_silent_channel_and_one_without_any_spread() -> None:
     assert found.top.tolist() == [-1, 1]
     assert np.isnan(found.selectivity[0])
     assert not found.clear[0]
-    assert (found.selectivity[1], found.low[1], found.high[1]) == (1.0, 1.0, 1.0)
+    assert found.selectivity[1] == 1.0
     assert found.clear[1]
+
+
+@each_case("active", [1, 3, 20])
+def test_where_one_class_alone_excites_a_unit_the_interval_is_not_known(active: int) -> None:
+    """However few its images are: from 1 to 1 would be surer than of any other unit."""
+    groups = np.repeat([0, 1, 2], 20)
+    peaks = np.full((60, 1), -1.0)
+    peaks[20 : 20 + active, 0] = np.linspace(1.0, 2.0, active)
+    found = contrasted(peaks, groups)
+    assert found.selectivity[0] == 1.0
+    assert np.isnan([found.low[0], found.high[0]]).all()
+    assert bool(found.clear[0]) == (active == 20)
 
 
 def test_a_channel_that_is_weak_in_the_first_image_alone_has_the_same_intervals() -> None:

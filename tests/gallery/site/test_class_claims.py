@@ -4,7 +4,9 @@ import html
 import re
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,8 +18,12 @@ from cnnviz.results.text import layer_said, share_between
 from cnnviz_gallery.scan.class_contrast import class_contrast
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
-from cnnviz_gallery.site import class_pages
+from cnnviz_gallery.site import class_pages, layer_pages
 from cnnviz_gallery.site.build import build
+
+if TYPE_CHECKING:
+    from cnnviz_gallery.scan.layer_result import LayerResult
+    from cnnviz_gallery.site.context import SiteContext
 
 
 def text_of(path):
@@ -38,6 +44,19 @@ def test_nothing_is_claimed_of_classes_with_three_images_each(tiny_scan, tiny_si
     assert "the patches of its most active channels" in text_of(folder / "index.html")
     found = re.search(r"Recall (\d) of 3 ", text_of(next((folder / "classes").glob("0-*.html"))))
     assert found, "a count, and no share of three"
+
+
+def test_a_unit_that_one_image_excites_does_not_stand_for_its_layer() -> None:
+    """Its selectivity is 1, the greatest there is, and no class stands out at it."""
+    channels = layer_pages.STRIP + 2
+    contrast = SimpleNamespace(
+        selectivity=np.array([1.0, 0.9, np.nan, *[0.5] * (channels - 3)]),
+        clear=np.array([False, True, False, *[True] * (channels - 3)]),
+    )
+    layer = SimpleNamespace(layer="conv", channels=channels, activity=np.ones(channels))
+    subject = SimpleNamespace(contrasts={"conv": contrast})
+    shown = layer_pages.shown(cast("SiteContext", subject), cast("LayerResult", layer))
+    assert shown == [1, *range(3, channels)]
 
 
 @pytest.fixture(scope="module")
