@@ -246,7 +246,7 @@ def _with_separate_activations(question: AttributionRequest) -> nn.Module:
             "than once.",
             "Use integrated gradients, which DeepLIFT approximates.",
         )
-    functions = counted.activations - len(calls)
+    functions = counted.activations + sum(count for _, count in counted.own) - len(calls)
     if functions > 0:
         raise ModelError(
             f"DeepLIFT cannot explain {question.model.name}: {functions} of its activations are "

@@ -49,6 +49,24 @@ class Functional(nn.Module):
         return F.relu(self.conv(x)).mean((2, 3))
 
 
+class _Rectify(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values):
+        ctx.save_for_backward(values)
+        return values.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * (ctx.saved_tensors[0] > 0)
+
+
+class OwnDerivative(Functional):
+    """A network whose only ReLU brings its derivative itself."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return _Rectify.apply(self.conv(x)).mean((2, 3))
+
+
 class Reused(Functional):
     """A network that calls one ReLU twice."""
 
@@ -165,9 +183,20 @@ def test_guided_gradcam_is_the_product_of_its_two_parts(images: torch.Tensor) ->
     np.testing.assert_allclose(found.maps[0], guided * fine, atol=1e-7)
 
 
+def test_a_function_with_its_own_derivative_is_not_said_to_follow_the_rule(
+    images: torch.Tensor,
+) -> None:
+    found = attribute(OwnDerivative(), images, "guided_backprop")
+    assert "derivative of their own (1 _Rectify), so that it changed nothing" in found.caption()
+
+
 @pytest.mark.parametrize(
     ("network", "message"),
-    [(Functional, "1 of its activations are functions"), (Reused, "'relu' is called more than")],
+    [
+        (Functional, "1 of its activations are functions"),
+        (OwnDerivative, "1 of its activations are functions"),
+        (Reused, "'relu' is called more than"),
+    ],
 )
 def test_deeplift_says_which_networks_it_cannot_explain(
     network: type[nn.Module], message: str, images: torch.Tensor
