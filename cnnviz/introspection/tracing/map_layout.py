@@ -24,7 +24,7 @@ class NoMap(enum.Enum):
 
     NO_TENSOR = "returns no tensor"
     NO_IMAGE = "does not depend on the image"
-    UNKNOWN = "comes from an operation whose positions are not known"
+    UNKNOWN = "comes from an operation whose positions are not known, such as sampling by a grid"
     REGIONS = "comes from crops of regions, which lie anywhere in it"
     PAIRS = "compares positions with one another, as attention does"
     KERNEL = "is used as the weights of a convolution"
