@@ -24,6 +24,7 @@ WIDTH, HEIGHT = 1920, 1080
 _MARGIN, _TOP = 60, 130
 _TITLE_SIZE, _CALL_SIZE = 50, 24
 _LONGEST_TITLE, _LONGEST_CALL = 66, 120
+_NEARLY = 1.01
 
 
 def write_slides(report: Report, drawings: Mapping[str, DrawnOnce], folder: Path) -> None:
@@ -63,8 +64,9 @@ def _slide_png(picture: Picture, pixels: NDArray[np.uint8]) -> Image.Image:
     slide = Image.new("RGB", (WIDTH, HEIGHT), "white")
     image = Image.fromarray(pixels)
     scale = min(ACROSS / image.width, DOWN / image.height)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    if size != image.size:
+    # One drawn for the slide may be short of a pixel, and would blur if it were stretched for that.
+    if not 1.0 <= scale < _NEARLY:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size, Image.Resampling.LANCZOS)
     slide.paste(image, ((WIDTH - image.width) // 2, _TOP + (DOWN - image.height) // 2))
     pen = ImageDraw.Draw(slide)
