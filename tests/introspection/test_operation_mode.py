@@ -12,8 +12,9 @@ from cnnviz.models.torchvision_import import import_torchvision
 
 IMPORTS = """
 import sys
+own = set()
 def loaded(*names):
-    print(sorted({*names} & set(sys.modules)))
+    print(sorted({*names} & set(sys.modules) - own))
 import cnnviz.models, cnnviz.images
 assert "load" in dir(cnnviz.models)
 loaded("torch", "torchvision", "timm", "matplotlib", "cv2")
@@ -22,6 +23,9 @@ from cnnviz.images import read_photo
 shapes = load("shapes", "random")
 loaded("torchvision", "timm", "matplotlib")
 import torch
+import torch.utils.checkpoint
+# torchvision imports it, and with torch 2.6 it imports sympy.
+own = {"sympy"} & set(sys.modules)
 import cnnviz
 cnnviz.capture(shapes, cnnviz.Shapes()[0].image)
 loaded("torch._dynamo")
