@@ -156,7 +156,7 @@ def choose_chapters(wanted: str | Sequence[str] | None) -> tuple[Chapter, ...]:
         if key not in known:
             raise UsageError(
                 f"The lecture has no chapter {key!r}.",
-                f"{did_you_mean(key, known)}Chapters: {', '.join(known)}.",
+                did_you_mean(key, known, f"Choose from {', '.join(known)}."),
             )
     return tuple(chapter for chapter in CHAPTERS if chapter.key in keys)
 

@@ -48,6 +48,10 @@ _WIDEST_SHAPE = 20.0
 _SQUEEZED = "constrained_layout not applied"
 
 
+class UnreadableError(UsageError):
+    """Numbers that a picture is made of could not be read at a size."""
+
+
 def crowded(figure: Figure) -> str:
     """Say what cannot be read in a figure, in a few words; nothing where all can.
 
@@ -166,7 +170,11 @@ def as_wide(
     """
     own = draw(None).get_size_inches()
     height = width * own[1] / own[0]
-    first = draw((width, max(LEAST[1], height)))
+    try:
+        first = draw((width, max(LEAST[1], height)))
+    except UnreadableError:
+        fault = "its numbers could not be read"
+        raise _wider(draw, (width, height), own[0], fault, titled=titled) from None
     shape = shape_asked_for(first)
     if shape is not None:
         height = width * shape
@@ -181,15 +189,26 @@ def as_wide(
     if place is not None:
         figure = tried(place)[0] if shape is not None else _filling(tried, place)
         return _without_margins(draw, figure)
-    fault = tried(0)[1]
-    least = _least(draw, (width, height), float(own[0] / width))
+    raise _wider(draw, (width, height), own[0], tried(0)[1], titled=titled)
+
+
+def _wider(
+    draw: Callable[[tuple[float, float] | None], Figure],
+    size: tuple[float, float],
+    own: float,
+    fault: str,
+    *,
+    titled: bool,
+) -> UsageError:
+    """Return what to say of a width that does not do: from which on the picture can be read."""
+    least = _least(draw, size, own / size[0])
     if least is None:
-        wider = f"Leave the width out: the picture takes {_both_units(own[0])}"
+        wider = f"Leave the width out: the picture takes {_both_units(own)}"
     else:
         wider = f"Give a width of {_both_units(least[0])} or more"
     others = ", give smaller letters (font size), or leave the title out."
-    raise UsageError(
-        f"This picture does not fit into a width of {_both_units(width)}: {fault}.",
+    return UsageError(
+        f"This picture does not fit into a width of {_both_units(size[0])}: {fault}.",
         wider + (others if titled else ", or give smaller letters (font size)."),
     )
 
@@ -309,11 +328,17 @@ def _least(
         # In tenths of an inch, so that what is told is what was tried.
         return (math.ceil(size[0] * factor * 10) / 10, math.ceil(size[1] * factor * 10) / 10)
 
+    def fits(factor: float) -> bool:
+        try:
+            return not crowded(draw(grown(factor)))
+        except UnreadableError:
+            return False
+
     # From the largest down: the least size that does is seldom much smaller than it.
     low, factor = max(1.0, most / 3.0), most
-    if most <= 1.0 or crowded(draw(grown(most))):
+    if most <= 1.0 or not fits(most):
         return None
     for _ in range(_HALVINGS):
         middle = (low + factor) / 2.0
-        low, factor = (middle, factor) if crowded(draw(grown(middle))) else (low, middle)
+        low, factor = (low, middle) if fits(middle) else (middle, factor)
     return grown(factor)

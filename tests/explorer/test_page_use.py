@@ -321,6 +321,8 @@ def test_two_photos_stand_side_by_side_and_follow_each_other(browser, tmp_path) 
     page.go_back()
     assert page.evaluate("cnnviz.apps.map(({ state }) => state.layer)") == [2, 2]
     assert (page.inner_text("#verdict"), page.inner_text("#verdict-2")) == (first, second)
+    page.evaluate("cnnviz.apps[1].point([0.3, 0.4])")
+    assert page.evaluate("cnnviz.apps[0].hovered") == [0.3, 0.4]
     _the_address_holds_both(visit)
     boxes = [page.locator(f"#picture{k}").bounding_box() for k in ("", "-2")]
     assert boxes[0]["y"] == boxes[1]["y"]

@@ -26,7 +26,7 @@ def test_chapters_come_in_the_order_of_the_course_and_are_numbered(told):
 
 
 def test_an_unknown_chapter_is_refused_with_the_ones_there_are():
-    with pytest.raises(UsageError, match="no chapter 'kernals'"):
+    with pytest.raises(UsageError, match=r"no chapter 'kernals'\. Did you mean 'kernels'\?$"):
         choose_chapters("kernals")
     assert choose_chapters(None) == CHAPTERS
     assert [one.key for one in choose_chapters("trust, units")] == ["units", "trust"]

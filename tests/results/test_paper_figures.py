@@ -15,7 +15,7 @@ from PIL import Image
 import cnnviz
 from cnnviz.errors import UsageError
 from cnnviz.results import drawing
-from cnnviz.results.legibility import as_wide, crowded
+from cnnviz.results.legibility import UnreadableError, as_wide, crowded
 from cnnviz.results.lengths import inches_of
 from cnnviz.results.picture_style import PictureStyle, read_size, read_style
 from tests.helpers.each_case import each_case
@@ -152,3 +152,16 @@ def test_frames_of_other_letters_are_larger_pictures_at_other_dpi() -> None:
     style = PictureStyle(width=4.0, font_size=0.5 * drawing.TEXT_SIZE, dpi=100, title=False)
     settled = style.settled(lambda empty: empty or Figure((12, 6)))
     assert settled == PictureStyle((8.0, 4.0), dpi=50, title=False)
+
+
+def test_a_picture_of_numbers_says_how_wide_it_has_to_be() -> None:
+    def draw(size: tuple[float, float] | None) -> Figure:
+        if size is not None and size[0] < 5.0:
+            raise UnreadableError("Too small.", "Give a larger size.")
+        return Figure(size or (8.0, 2.0))
+
+    with pytest.raises(UsageError, match="its numbers could not be read") as told:
+        as_wide(draw, 3.0)
+    (least,) = re.findall(r"Give a width of ([\d.]+) inches", str(told.value))
+    assert as_wide(draw, float(least)).get_figwidth() == pytest.approx(float(least))
+    assert float(least) < 6.0

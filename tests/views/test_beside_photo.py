@@ -17,6 +17,7 @@ def test_tiles_fit_their_room_and_fill_most_of_it_with_the_photo(count) -> None:
     side, rows = found.tiles / found.columns, math.ceil(count / found.columns)
     assert rows * (side + label) <= room[1] + 1e-9
     assert found.tiles + found.photo <= room[0] + 1e-9
+    assert found.photo <= 0.4 * room[0] + 1e-9
     # No other number of columns makes tiles much larger.
     others = [
         min((room[0] - 1.7) / columns, room[1] / math.ceil(count / columns) - label)
@@ -30,4 +31,6 @@ def test_a_column_of_a_paper_is_no_room_nor_is_the_size_of_the_picture_itself() 
     own = (10.4, 6.0)
     assert room_in(drawing.new_figure(3.3, 2.0), 0.5, own) is None
     assert room_in(drawing.new_figure(*own), 0.5, own) is None
+    # As large to within a hundredth, as sizes in millimetres are.
+    assert room_in(drawing.new_figure(10.45, 6.02), 0.5, own) is None
     assert room_in(drawing.new_figure(16.0, 9.0), 0.5, own) == pytest.approx((16.0, 8.5))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from cnnviz.errors import UsageError
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.drawing import Pixels
+from cnnviz.results.legibility import UnreadableError
 from cnnviz.results.text import minus
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Board:
         """Write words whose upper left corner, or whose middle, is at a place."""
         points = size * self.scale
         if points < _SMALLEST:
-            raise UsageError(
+            raise UnreadableError(
                 "The numbers of this picture could not be read at that size.",
                 "Give a larger size, or none.",
             )

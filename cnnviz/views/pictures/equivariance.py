@@ -160,7 +160,7 @@ def _by_layer(axes: Axes, found: Equivariance, *, between: str = " ") -> None:
                 colour = _colour(found, int(place))
                 axes.barh(place + offset, value, 0.34, color=colour, alpha=alpha)
                 axes.text(
-                    value, place + offset, f" {_short(value)}", fontsize=drawing.SMALL_SIZE - 1,
+                    value, place + offset, f" {_short(value)}", fontsize=drawing.SMALL_SIZE,
                     color=drawing.QUIET, va="center",
                 )  # fmt: skip
     names = [
