@@ -9,6 +9,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
+import sphinx
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.environment.adapters.toctree import global_toctree_for_doc
@@ -39,7 +40,9 @@ class Sidebar:
     def _unmarked(self, beside: str, **how: Any) -> str:
         builder = self._app.builder
         assert isinstance(builder, StandaloneHTMLBuilder)
-        found = global_toctree_for_doc(builder.env, beside, builder, tags=builder.tags, **how)
+        if sphinx.version_info >= (9,):  # Before, it asks the builder itself.
+            how["tags"] = builder.tags
+        found = global_toctree_for_doc(builder.env, beside, builder, **how)
         return builder.render_partial(found)["fragment"]
 
     def _mark(self, _: Sphinx, page: str, __: str, context: dict[str, Any], ___: object) -> None:
