@@ -25,6 +25,9 @@ _UNUSED = "appears to not have been used in the graph"
 # Vision transformers check the size of their input with assertions.
 _MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, MemoryError)
 
+_CHANNELS, _SIDES = (3, 1), (224, 32, 64, 28, 299)
+"""What is tried where a network cannot run on what it is given: most take one of these."""
+
 _NOT_PLAIN: tuple[tuple[str, str, Callable[[torch.Tensor], bool]], ...] = (
     (
         "a nested tensor, whose images differ in shape",
@@ -55,7 +58,7 @@ def forward(
     module: nn.Module,
     inputs: torch.Tensor,
     name: str = "",
-    expected: Callable[[], str] = str,
+    expected: Callable[[], tuple[int, ...]] = tuple,
 ) -> Any:
     """Return what the network returns, with a note of what went into a softmax or sigmoid in it.
 
@@ -68,8 +71,8 @@ def forward(
     name : str
         What the network is called; its class by default.
     expected : callable
-        Returns what the network is usually given, in words for the remedy; asked only where the
-        pass fails, since finding it may take passes of its own.
+        Returns the shape of one image that the network is usually given; asked only where the pass
+        fails, since finding it may take passes of its own.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def forward(
             f"{name} cannot run on an input {given}: {first_line(error)}.",
             _channels_last(module, inputs)
             or _without_gradients(module, inputs)
-            or _remedy(module, expected()),
+            or _remedy(module, inputs, expected()),
         ) from error
 
 
@@ -191,10 +194,7 @@ def _without_gradients(module: nn.Module, inputs: torch.Tensor) -> str:
     """Say so where a network runs on an input as long as nothing is kept for gradients."""
     if not torch.is_grad_enabled():
         return ""
-    try:
-        with torch.no_grad():
-            module(inputs)
-    except RAISED:
+    if not _runs(module, inputs):
         return ""
     return (
         "Without gradients it runs: make or load its weights outside torch.inference_mode(), and "
@@ -205,12 +205,7 @@ def _without_gradients(module: nn.Module, inputs: torch.Tensor) -> str:
 def _channels_last(module: nn.Module, inputs: torch.Tensor) -> str:
     """Say so where a network that cannot run on an input can with the channels as its last axis."""
     axes = space_of(inputs.ndim - 2).letters if inputs.ndim in (3, 4, 5) else ()
-    if not axes:
-        return ""
-    try:
-        with torch.no_grad():
-            module(inputs.movedim(1, -1))
-    except RAISED:
+    if not axes or not _runs(module, inputs.movedim(1, -1)):
         return ""
     order, last = ", ".join(("N", "C", *axes)), ", ".join(("N", *axes, "C"))
     return (
@@ -219,16 +214,42 @@ def _channels_last(module: nn.Module, inputs: torch.Tensor) -> str:
     )
 
 
-def _remedy(module: nn.Module, expected: str) -> str:
+def _remedy(module: nn.Module, inputs: torch.Tensor, expected: tuple[int, ...]) -> str:
     convolutions = [child for child in module.modules() if isinstance(child, _ConvNd)]
     spaces = dict.fromkeys(space_of(len(child.kernel_size)) for child in convolutions)
     if spaces and IMAGE not in spaces:
         found = " and ".join(sorted({type(child).__name__ for child in convolutions}))
         given = " or ".join(f"{space.noun}s {space.shape()}" for space in spaces)
         return f"It convolves with {found} only: give {given}."
+    tried = _others(inputs, expected)
+    for shape in tried:
+        if _runs(module, inputs.new_zeros(shape)):
+            alone = len(inputs) > 1 and shape == (1, *inputs.shape[1:])
+            return f"It runs on an input {list(shape)}: give {'one' if alone else 'such an'} image."
     network = next(module.modules())  # which is another where a module stands for it
     own = not type(network).__module__.startswith("torch.")
     takes = f" It takes {signature_of(network)}." if own else ""
-    if expected:
-        return f"Check the size and the channels: {expected}.{takes}"
-    return f"Check the size and the number of channels that the network expects.{takes}"
+    return (
+        f"It ran on none of {len(tried)} other shapes that were tried either. Call it by itself, "
+        f"on zeros of the shape that it expects, to see whether it runs at all.{takes}"
+    )
+
+
+def _others(inputs: torch.Tensor, expected: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Return shapes of one image that are worth a try where those of the inputs do not fit."""
+    given = (1, *inputs.shape[1:])
+    channels, *sides = given[1:]
+    tried = [(1, *expected)] if expected else []
+    tried += [given] if len(inputs) > 1 else []
+    tried += [(1, other, *sides) for other in _CHANNELS]
+    tried += [(1, channels, *(side for _ in sides)) for side in _SIDES]
+    return [shape for shape in dict.fromkeys(tried) if shape != tuple(inputs.shape)]
+
+
+def _runs(module: nn.Module, inputs: torch.Tensor) -> bool:
+    try:
+        with torch.no_grad():
+            module(inputs)
+    except RAISED:
+        return False
+    return True

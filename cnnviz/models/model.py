@@ -306,19 +306,13 @@ class Model:
         draws = RandomDraws()
         try:
             with draws:
-                output = forward(self.module, inputs, self.name, self._usually)
+                output = forward(self.module, inputs, self.name, lambda: self.input_shape)
         finally:
             if draws.any and not self._drew:
                 self._drew, self._sample = True, inputs[:1].detach().clone()
         if isinstance(output, torch.Tensor):
             check_plain(output, self.name)
         return output
-
-    def _usually(self) -> str:
-        """Say what the preprocessing gives, and who has said so."""
-        prepared = self.preprocessing
-        whence = f" ({prepared.origin})" if prepared.origin and not prepared.is_guess else ""
-        return f"its preprocessing{whence} gives {list(self.input_shape)}"
 
     def remark(self, subject: str, sentence: str) -> None:
         """Have the provenance of what follows say something that was found out about the network.

@@ -181,8 +181,8 @@ def _repeating(first: _Run, second: _Run, apart: _Run) -> str:
     if by_itself:
         return (
             "The network gives another answer to the same image each time (by up to "
-            f"{by_itself:.1%} of the largest output), whatever the seed: what is shown is of one "
-            "pass."
+            f"{by_itself:.1%} of the largest output), whatever the seed: no pass is repeated by "
+            "the next, and what is computed from several mixes different answers."
         )
     within = _apart(first.outputs, second.outputs)
     if within:

@@ -31,6 +31,12 @@ class OutputRecorder:
                 f"Layer {key[0]!r} returns {describe(output)}, not one tensor.",
                 "Choose a layer inside it that returns one tensor.",
             )
+        if torch._C._functorch.is_batchedtensor(output):
+            raise LayerError(
+                f"Layer {key[0]!r} is called within torch.vmap, where its output "
+                "cannot be taken out.",
+                "Choose a layer outside of it, or have the network call it on all images at once.",
+            )
         if self._with_gradients and output.is_floating_point():
             if not output.requires_grad:
                 # Nothing below is differentiated: the graph starts here.

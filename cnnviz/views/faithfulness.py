@@ -34,6 +34,7 @@ from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.fast_model import now_computed_on
+from cnnviz.passes.independence import independence
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Target, Unit
 from cnnviz.results import drawing
@@ -374,7 +375,9 @@ def _measure(
     *,
     fresh: bool,
 ) -> Faithfulness:
-    notes = flat_maps(measured.maps)
+    repeating = independence(measured.subject.model, measured.subject.inputs).repeating
+    notes = [repeating] if repeating and repeating not in held.provenance.notes else []
+    notes += flat_maps(measured.maps)
     if any(group.follows for group in groups):
         notes += coarse_scores(measured.subject)
     if any(MEASURE_GROUPS[name].needs == "explain" for name in settings.groups):

@@ -368,6 +368,6 @@ def _provenance(
         preprocessing=model.preprocessing.describe(),
         targets=tuple(objective.name for objective, _, _ in made),
         seed=seed,
-        notes=model.notes,
+        notes=(*model.notes, *model.findings),
         computed_on=computed_on,
     )

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from cnnviz.errors import ModelError
+import cnnviz
+from cnnviz.errors import LayerError, ModelError
 from cnnviz.introspection.forward import check_differentiable, forward
 from tests.helpers.each_case import each_case
 
@@ -26,8 +27,8 @@ def test_what_the_network_returns_comes_back_untouched() -> None:
 def test_a_misfit_tells_both_shapes_and_keeps_what_torch_said() -> None:
     network = nn.Conv2d(3, 4, 3)
     with pytest.raises(ModelError, match=r"mine cannot run on an input \[1, 1, 8, 8\]") as caught:
-        forward(network, torch.zeros(1, 1, 8, 8), "mine", lambda: "it takes 3 channels")
-    assert caught.value.remedy.endswith("channels: it takes 3 channels.")
+        forward(network, torch.zeros(1, 1, 8, 8), "mine", lambda: (3, 9, 8))
+    assert caught.value.remedy == "It runs on an input [1, 3, 9, 8]: give such an image."
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert "expected input[1, 1, 8, 8] to have 3 channels" in str(caught.value.__cause__)
     # One line of what torch said, without the full stop that the sentence has.
@@ -35,10 +36,21 @@ def test_a_misfit_tells_both_shapes_and_keeps_what_torch_said() -> None:
     assert not caught.value.what.endswith("..")
 
 
-def test_without_a_name_or_a_known_shape_the_class_and_a_hint_stand_in() -> None:
-    with pytest.raises(ModelError, match="Linear cannot run") as caught:
-        forward(nn.Linear(5, 2), torch.zeros(1, 3, 8, 8))
-    assert caught.value.remedy.startswith("Check the size and the number of channels")
+def test_another_shape_is_proposed_only_where_the_network_runs_on_it() -> None:
+    class Single(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            assert len(inputs) == 1
+            return inputs
+
+    def remedy(network: nn.Module, *shape: int) -> str:
+        with pytest.raises(ModelError, match=f"{type(network).__name__} cannot run") as caught:
+            forward(network, torch.zeros(shape))
+        return caught.value.remedy
+
+    assert remedy(nn.Conv2d(1, 2, 3), 1, 3, 8, 8).startswith("It runs on an input [1, 1, 8, 8]")
+    assert remedy(nn.Linear(28, 2), 1, 3, 8, 8).startswith("It runs on an input [1, 3, 28, 28]")
+    assert remedy(Single(), 2, 3, 8, 8) == "It runs on an input [1, 3, 8, 8]: give one image."
+    assert remedy(nn.Linear(5, 2), 1, 3, 8, 8).startswith("It ran on none of 6 other shapes")
 
 
 @pytest.mark.parametrize(
@@ -111,3 +123,16 @@ def test_a_network_that_takes_the_channels_last_is_told_so(convolution, shape, o
         forward(ChannelsLast(), torch.zeros(shape))
     assert f"takes the axes in the order {order}, and is given N, C" in refused.value.remedy
     assert "x.movedim(1, -1)" in refused.value.remedy
+
+
+def test_a_layer_within_vmap_is_refused_by_name_and_not_by_its_size() -> None:
+    class Mapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return torch.vmap(lambda image: self.conv(image[None])[0].mean((1, 2)))(inputs)
+
+    with pytest.raises(LayerError, match=r"'conv' is called within torch\.vmap"):
+        cnnviz.capture(Mapped(), torch.zeros(1, 3, 8, 8), layers=["conv"])
