@@ -34,6 +34,7 @@ OWN = "a file, or bytes, that cnnviz itself has just written"
 PACKAGED = "a file of an installed package"
 CHECKED = "looked at first with check_ordinary, or handed what open_given has opened"
 ELSEWHERE = {
+    "cli/cnnviz_cli/kept_stdout.py": "files of the system, such as /dev/null",
     "cli/cnnviz_cli/kept_help.py": PACKAGED,
     "cnnviz/course/slid_over.py": CHECKED,
     "cnnviz/datasets/files.py": CHECKED,
