@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from cnnviz.introspection.activation_nodes import set_aside
 from cnnviz.introspection.fast_copy.input_gradient import InputGradient
 from cnnviz.introspection.function_calls import unwatched
 
@@ -95,6 +96,7 @@ class PackedConvolution:
     ) -> torch.Tensor:
         """Return what `compute` makes of inputs, whose gradient is that of this convolution."""
         found: torch.Tensor = _WithGradient.apply(inputs, compute, self._send_back)
+        set_aside(found)
         return found
 
     def _send_back(self, gradient: torch.Tensor, shape: torch.Size) -> torch.Tensor:
