@@ -39,7 +39,7 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     ratios = [float(np.clip(height / width, *ends)) for height, width, _ in shapes]
     tall = sum(_ACROSS * ratio + TITLES for ratio in ratios) + HEAD
     figure = drawing.canvas(_ACROSS * columns + BAR, tall, into)
-    if count == 1 and into is not None:
+    if count == 1:
         ratio = shapes[0][0] / shapes[0][1]
         found_room = arranged(figure, ratio, curve=curves)
         panels, high, free = [found_room.panels(figure)], found_room.small, found_room.free
