@@ -15,7 +15,8 @@ _BASES = (list, deque, set, OrderedDict, dict)
 
 
 def _base(container: Any) -> Any:
-    return next(kind for kind in _BASES if isinstance(container, kind))
+    kind = type(container)
+    return kind if kind in _BASES else next(one for one in _BASES if issubclass(kind, one))
 
 
 def copy_entries(container: Any) -> Any:
