@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from types import TracebackType
 from typing import Any
 
@@ -19,14 +20,12 @@ from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.introspection.signatures import needed_besides_image, signature_of
 from cnnviz.results.interrupts import Interrupts
 from cnnviz.results.space import IMAGE, space_of
+from cnnviz.results.text import plural
 
 _NO_DERIVATIVE = "an autograd kernel was not registered"
 _UNUSED = "appears to not have been used in the graph"
 # Vision transformers check the size of their input with assertions.
 _MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, MemoryError)
-
-_CHANNELS, _SIDES = (3, 1), (224, 32, 64, 28, 299)
-"""What is tried where a network cannot run on what it is given: most take one of these."""
 
 _NOT_PLAIN: tuple[tuple[str, str, Callable[[torch.Tensor], bool]], ...] = (
     (
@@ -58,7 +57,7 @@ def forward(
     module: nn.Module,
     inputs: torch.Tensor,
     name: str = "",
-    expected: Callable[[], tuple[int, ...]] = tuple,
+    expected: Callable[[], Iterable[tuple[int, ...]]] = tuple,
 ) -> Any:
     """Return what the network returns, with a note of what went into a softmax or sigmoid in it.
 
@@ -71,8 +70,8 @@ def forward(
     name : str
         What the network is called; its class by default.
     expected : callable
-        Returns the shape of one image that the network is usually given; asked only where the pass
-        fails, since finding it may take passes of its own.
+        Returns shapes of one image that the network may run on, the likeliest first; asked only
+        where the pass fails, since finding them may take passes of its own.
 
     Raises
     ------
@@ -214,36 +213,36 @@ def _channels_last(module: nn.Module, inputs: torch.Tensor) -> str:
     )
 
 
-def _remedy(module: nn.Module, inputs: torch.Tensor, expected: tuple[int, ...]) -> str:
+def _remedy(module: nn.Module, inputs: torch.Tensor, expected: Iterable[tuple[int, ...]]) -> str:
     convolutions = [child for child in module.modules() if isinstance(child, _ConvNd)]
     spaces = dict.fromkeys(space_of(len(child.kernel_size)) for child in convolutions)
     if spaces and IMAGE not in spaces:
         found = " and ".join(sorted({type(child).__name__ for child in convolutions}))
         given = " or ".join(f"{space.noun}s {space.shape()}" for space in spaces)
         return f"It convolves with {found} only: give {given}."
-    tried = _others(inputs, expected)
-    for shape in tried:
+    tried = 0
+    for shape in _others(inputs, expected):
         if _runs(module, inputs.new_zeros(shape)):
-            alone = len(inputs) > 1 and shape == (1, *inputs.shape[1:])
+            alone = shape == (1, *inputs.shape[1:])
             return f"It runs on an input {list(shape)}: give {'one' if alone else 'such an'} image."
+        tried += 1
     network = next(module.modules())  # which is another where a module stands for it
     own = not type(network).__module__.startswith("torch.")
     takes = f" It takes {signature_of(network)}." if own else ""
+    other = f"It does not run on {plural(tried, 'other shape')} either. " if tried else ""
     return (
-        f"It ran on none of {len(tried)} other shapes that were tried either. Call it by itself, "
-        f"on zeros of the shape that it expects, to see whether it runs at all.{takes}"
+        f"{other}Call it by itself, on zeros of the shape that it expects, to see whether it runs "
+        f"at all.{takes}"
     )
 
 
-def _others(inputs: torch.Tensor, expected: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Return shapes of one image that are worth a try where those of the inputs do not fit."""
-    given = (1, *inputs.shape[1:])
-    channels, *sides = given[1:]
-    tried = [(1, *expected)] if expected else []
-    tried += [given] if len(inputs) > 1 else []
-    tried += [(1, other, *sides) for other in _CHANNELS]
-    tried += [(1, channels, *(side for _ in sides)) for side in _SIDES]
-    return [shape for shape in dict.fromkeys(tried) if shape != tuple(inputs.shape)]
+def _others(inputs: torch.Tensor, expected: Iterable[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+    """Go through shapes that are worth a try where that of the inputs does not fit."""
+    seen = {tuple(inputs.shape)}
+    for shape in chain([tuple(inputs.shape[1:])], expected):
+        if (1, *shape) not in seen:
+            seen.add((1, *shape))
+            yield (1, *shape)
 
 
 def _runs(module: nn.Module, inputs: torch.Tensor) -> bool:

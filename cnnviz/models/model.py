@@ -18,7 +18,7 @@ from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.categories import class_index
 from cnnviz.models.guesses import fitted, guess_preprocessing, known_preprocessing, told_doubt
 from cnnviz.models.image_inputs import exchanged, told_input
-from cnnviz.models.input_trials import NOMINAL_SIDE
+from cnnviz.models.input_trials import NOMINAL_SIDE, find_input
 from cnnviz.models.output_kinds import OutputKind, check_decode, read_output_kind
 from cnnviz.models.random_answers import told_randomness
 from cnnviz.models.reading import Reading
@@ -27,7 +27,7 @@ from cnnviz.models.usable_module import check_module
 from cnnviz.models.wrappers import unwrap
 from cnnviz.results.notebook import folded, shown_facts
 from cnnviz.results.provenance import AS_IT_IS, ImageSource, Provenance
-from cnnviz.results.space import Space
+from cnnviz.results.space import IMAGE, Space
 from cnnviz.results.text import dimensions, first_few
 
 Decode = Callable[[Any], Any]
@@ -306,13 +306,20 @@ class Model:
         draws = RandomDraws()
         try:
             with draws:
-                output = forward(self.module, inputs, self.name, lambda: self.input_shape)
+                output = forward(self.module, inputs, self.name, self._usual_shapes)
         finally:
             if draws.any and not self._drew:
                 self._drew, self._sample = True, inputs[:1].detach().clone()
         if isinstance(output, torch.Tensor):
             check_plain(output, self.name)
         return output
+
+    def _usual_shapes(self) -> Iterator[tuple[int, ...]]:
+        """Go through shapes of one image on which the network is likely to run."""
+        yield self.input_shape
+        found = find_input(self.module) if self.space == IMAGE else None
+        if found is not None:
+            yield (found.channels, found.side, found.side)
 
     def remark(self, subject: str, sentence: str) -> None:
         """Have the provenance of what follows say something that was found out about the network.

@@ -27,7 +27,7 @@ def test_what_the_network_returns_comes_back_untouched() -> None:
 def test_a_misfit_tells_both_shapes_and_keeps_what_torch_said() -> None:
     network = nn.Conv2d(3, 4, 3)
     with pytest.raises(ModelError, match=r"mine cannot run on an input \[1, 1, 8, 8\]") as caught:
-        forward(network, torch.zeros(1, 1, 8, 8), "mine", lambda: (3, 9, 8))
+        forward(network, torch.zeros(1, 1, 8, 8), "mine", lambda: [(3, 9, 8)])
     assert caught.value.remedy == "It runs on an input [1, 3, 9, 8]: give such an image."
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert "expected input[1, 1, 8, 8] to have 3 channels" in str(caught.value.__cause__)
@@ -42,15 +42,29 @@ def test_another_shape_is_proposed_only_where_the_network_runs_on_it() -> None:
             assert len(inputs) == 1
             return inputs
 
+    class Never(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            raise ValueError("not today")
+
     def remedy(network: nn.Module, *shape: int) -> str:
         with pytest.raises(ModelError, match=f"{type(network).__name__} cannot run") as caught:
-            forward(network, torch.zeros(shape))
+            cnnviz.Model(network).forward(torch.zeros(shape))
         return caught.value.remedy
 
-    assert remedy(nn.Conv2d(1, 2, 3), 1, 3, 8, 8).startswith("It runs on an input [1, 1, 8, 8]")
+    assert remedy(nn.Conv2d(1, 2, 3), 1, 3, 8, 8).startswith("It runs on an input [1, 1, 224, 224]")
     assert remedy(nn.Linear(28, 2), 1, 3, 8, 8).startswith("It runs on an input [1, 3, 28, 28]")
     assert remedy(Single(), 2, 3, 8, 8) == "It runs on an input [1, 3, 8, 8]: give one image."
-    assert remedy(nn.Linear(5, 2), 1, 3, 8, 8).startswith("It ran on none of 6 other shapes")
+    assert remedy(nn.Linear(5, 2), 1, 3, 8, 8).startswith("It runs on an input [1, 3, 5, 5]")
+    told = remedy(Never(), 1, 3, 8, 8)
+    assert told.startswith("It does not run on 1 other shape either. Call it by itself")
+
+
+def test_no_shape_is_proposed_that_nobody_has_tried() -> None:
+    with pytest.raises(ModelError, match="Linear cannot run") as caught:
+        forward(nn.Linear(5, 2), torch.zeros(1, 3, 8, 8))
+    assert caught.value.remedy.startswith("Call it by itself, on zeros of the shape")
+    with pytest.raises(ModelError, match="Linear cannot run"):
+        forward(nn.Linear(5, 2), torch.zeros(3))
 
 
 @pytest.mark.parametrize(
