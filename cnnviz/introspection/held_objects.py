@@ -189,11 +189,11 @@ class Sample:
         self._value = value
         each = max(1, round(_SAMPLED ** (1 / max(1, value.ndim))))
         self._taken = tuple(slice(None, None, max(1, size // each)) for size in value.shape)
-        self._held = self._values()
+        self._held = self._told()
 
     def check(self) -> None:
         """Raise `ModelChangedError` if any of them is another now."""
-        if self._values() == self._held:
+        if self._told() == self._held:
             return
         size = file_size(self._value.nbytes)
         raise ModelChangedError(
@@ -202,9 +202,11 @@ class Sample:
             f"{file_size(LARGE)} and no buffer is not copied before every pass to be put back.",
         )
 
-    def _values(self) -> bytes:
+    def _told(self) -> tuple[int, bytes]:
+        """Return how often it was written to, as far as that is counted, and values of it."""
+        counts = isinstance(self._value, torch.Tensor) and not self._value.is_inference()
         found = self._value.detach() if isinstance(self._value, torch.Tensor) else self._value
         found = found[self._taken]
         if isinstance(found, torch.Tensor):
             found = found.cpu().contiguous().flatten().view(torch.uint8).numpy()
-        return bytes(found.tobytes())
+        return self._value._version if counts else 0, bytes(found.tobytes())

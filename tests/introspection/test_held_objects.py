@@ -130,6 +130,21 @@ def test_what_is_too_large_to_be_copied_may_not_be_written_to(
         write()
 
 
+def test_one_value_of_a_large_tensor_is_not_written_to_unnoticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(saved_state, "LARGE", 1000)
+    held = torch.zeros(9 * held_objects._SAMPLED)
+    network = network_with(held)
+
+    def write() -> None:
+        with preserve_state(network):
+            held[1] = 1.0  # which is none of those that are compared
+
+    with pytest.raises(ModelChangedError, match=r"wrote to an array of .* that it holds"):
+        write()
+
+
 class Monitor:
     """Shares what it holds with a thread."""
 
