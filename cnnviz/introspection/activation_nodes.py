@@ -32,7 +32,7 @@ _NAMES = {
     "Fmin": "minimum",
     "Mish": "Mish",
     "PreluKernel": "PReLU",
-    "Relu": "ReLU out of reach",
+    "Relu": "ReLU in TorchScript or torch.func",
     "RreluWithNoise": "RReLU",
     "Sigmoid": "sigmoid",
     "Sign": "sign",
@@ -44,7 +44,7 @@ _NAMES = {
 }
 """What the graph calls them, and what they are called in text.
 
-A ReLU that keeps its own derivative was called where no call is seen: in TorchScript or torch.func.
+A ReLU that keeps its own derivative was called where no call is seen.
 """
 _SELU = "SELU"
 _SAID = "cnnviz_activation"

@@ -408,7 +408,7 @@ class Own(torch.autograd.Function):
     "forward, told",
     [
         (Own.apply, "1 Own"),
-        (lambda x: torch.vmap(torch.relu)(x), "1 ReLU out of reach"),
+        (lambda x: torch.vmap(torch.relu)(x), "1 ReLU in TorchScript or torch.func"),
         (lambda x: torch.where(x > 0.5, x, 0.0), "1 mask of its own values"),
         (lambda x: x * (x.sign() + 1) / 2, "1 sign"),
         (lambda x: x.relu().minimum(torch.ones(())), "1 of 2 activation"),
