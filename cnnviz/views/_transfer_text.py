@@ -9,7 +9,8 @@ import numpy as np
 from cnnviz.course.small_trainings import FEWEST, LEVEL, cannot_show
 from cnnviz.course.transfer import BATCH, HEAD_RATE, PENALTY, WEIGHT_DECAY
 from cnnviz.course.transfer_tasks import TASKS
-from cnnviz.results.text import itemised, joined, layer_said, mean_and_spread, plural, whole_percent
+from cnnviz.results.aligned_numbers import mean_and_spread
+from cnnviz.results.text import itemised, joined, layer_said, plural, whole_percent
 from cnnviz.views._transfer_run import COMPARED, FROZEN, RATES, SCRATCH, TUNED
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import axis_names_of, rate_of, values_of
 from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.results import drawing, mosaics
+from cnnviz.results.aligned_numbers import beside_each_other
 from cnnviz.results.array_pictures import upwards, upwards_told
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import beside_each_other, layer_said, listed
+from cnnviz.results.text import layer_said, listed
 from cnnviz.views.pictures import array_feature_maps
 from cnnviz.views.pictures.feature_maps import (
     MOST_ON_SHEET,

@@ -23,10 +23,11 @@ from cnnviz.course.overfitting import (
 from cnnviz.course.small_trainings import FEWEST, LEVEL, MOST, cannot_show, sign_flip
 from cnnviz.datasets.shapes import CLASSES
 from cnnviz.results import drawing
+from cnnviz.results.aligned_numbers import mean_and_spread
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import Result
-from cnnviz.results.text import count, itemised, joined, mean_and_spread, plural
+from cnnviz.results.text import count, itemised, joined, plural
 
 STOPPING = "early stopping"
 

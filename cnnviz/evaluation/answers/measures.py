@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.results.aligned_numbers import share_between
 from cnnviz.results.intervals import wilson
-from cnnviz.results.text import share_between
 
 BINS = 15
 """Bins of confidence from 0 to 1, as Guo et al. (2017) have them."""

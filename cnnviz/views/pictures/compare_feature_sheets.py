@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results.text import dimensions, layer_said, shortened, to_one_place
+from cnnviz.results.aligned_numbers import to_one_place
+from cnnviz.results.text import dimensions, layer_said, shortened
 from cnnviz.views.pictures.kernel_tiles import kernel_tile
 from cnnviz.views.pictures.tile_sheet import TileSheet
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing, mosaics
+from cnnviz.results.aligned_numbers import beside_each_other
 from cnnviz.results.array_pictures import upwards
-from cnnviz.results.text import beside_each_other, first_few, shortened
+from cnnviz.results.text import first_few, shortened
 from cnnviz.units.projection.windows import cut, overlap
 from cnnviz.views.pictures.beside_photo import beside_photo, room_in
 

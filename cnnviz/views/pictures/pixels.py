@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
-from cnnviz.results.text import with_spread
+from cnnviz.results.aligned_numbers import with_spread
 from cnnviz.views.pictures.board import Board, Box, boards_scale, cells_with_numbers, written
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
-from cnnviz.results.text import minus, number, power_of_ten, shortened, to_one_place
+from cnnviz.results.aligned_numbers import to_one_place
+from cnnviz.results.text import minus, number, power_of_ten, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

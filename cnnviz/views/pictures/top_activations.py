@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing, mosaics
+from cnnviz.results.aligned_numbers import to_one_place
 from cnnviz.results.space import IMAGE
-from cnnviz.results.text import to_one_place
 from cnnviz.views.pictures.deconvnet import REACH, paint
 
 if TYPE_CHECKING:

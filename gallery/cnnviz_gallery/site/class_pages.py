@@ -15,9 +15,10 @@ from cnnviz.introspection.layers import kind
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
 from cnnviz.results import drawing
+from cnnviz.results.aligned_numbers import share_between, to_one_place
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.intervals import wilson
-from cnnviz.results.text import layer_said, listed, percent, plural, share_between, to_one_place
+from cnnviz.results.text import layer_said, listed, percent, plural
 from cnnviz.views.cam import cam
 from cnnviz_gallery.scan.class_contrast import ENOUGH
 from cnnviz_gallery.scan.ranked_images import Ints

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cnnviz.results.text import in_one_form, number, plural
+from cnnviz.results.aligned_numbers import in_one_form
+from cnnviz.results.text import number, plural
 from cnnviz_gallery.scan.quantised_sums import BINS, PER_OCTAVE, bin_edges
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.site.content import Bar, Histogram, Tick

@@ -8,14 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from cnnviz.introspection.unit_names import Unit
+from cnnviz.results.aligned_numbers import intervals_to_one_place, to_one_place
 from cnnviz.results.drawing import Pixels
-from cnnviz.results.text import (
-    intervals_to_one_place,
-    joined,
-    percent,
-    plural,
-    to_one_place,
-)
+from cnnviz.results.text import joined, percent, plural
 from cnnviz_gallery.scan.class_contrast import ENOUGH, ClassContrast
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.site import channel_sources, content

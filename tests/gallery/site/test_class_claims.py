@@ -13,8 +13,9 @@ import torch
 from cnnviz.datasets import open_dataset
 from cnnviz.pages.html_assets import environment
 from cnnviz.passes.call_order import call_order
+from cnnviz.results.aligned_numbers import share_between
 from cnnviz.results.intervals import wilson
-from cnnviz.results.text import layer_said, share_between
+from cnnviz.results.text import layer_said
 from cnnviz_gallery.scan.class_contrast import class_contrast
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
