@@ -9,26 +9,27 @@ from typing import Any
 import torch
 from torch import nn
 
-from cnnviz.images import ArrayPreprocessing, Batch, Photo, Preprocessing, prepare
+from cnnviz.images import Batch, Photo, Preprocessing, prepare
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import check_plain, check_takes_image, forward
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.introspection.tolerance import told_rounding
 from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.categories import class_index
-from cnnviz.models.guesses import fitted, guess_preprocessing, known_preprocessing, told_doubt
+from cnnviz.models.guesses import told_doubt
 from cnnviz.models.image_inputs import exchanged, told_input
 from cnnviz.models.input_trials import NOMINAL_SIDE, find_input
+from cnnviz.models.kept_preprocessing import KeptPreprocessing
+from cnnviz.models.notebook_facts import shown
 from cnnviz.models.output_kinds import OutputKind, check_decode, read_output_kind
-from cnnviz.models.random_answers import told_randomness
 from cnnviz.models.reading import Reading
+from cnnviz.models.run_findings import RunFindings
 from cnnviz.models.state_digest import KeptDigest
 from cnnviz.models.usable_module import check_module
 from cnnviz.models.wrappers import unwrap
-from cnnviz.results.notebook import folded, shown_facts
 from cnnviz.results.provenance import AS_IT_IS, ImageSource, Provenance
 from cnnviz.results.space import IMAGE, Space
-from cnnviz.results.text import dimensions, first_few
+from cnnviz.results.text import dimensions
 
 Decode = Callable[[Any], Any]
 """From what a detector returns to boxes, see `Model`."""
@@ -109,8 +110,7 @@ class Model:
         inner, unwrapped = unwrap(module)
         self.module = called_network(inner, call, inputs)
         self.name: str = name or type(inner).__name__
-        self._preprocessing: Preprocessing | None = preprocessing
-        self._fitted = False
+        self._preprocessing = KeptPreprocessing(preprocessing)
         self.categories: tuple[str, ...] | None = None if categories is None else tuple(categories)
         self.weights = weights
         self.notes: tuple[str, ...] = (*unwrapped, *notes)
@@ -123,9 +123,7 @@ class Model:
             self.decode_by(decode)
         self._reading: tuple[object, Reading] | None = None
         self._digest = KeptDigest()
-        self._remarks: dict[str, str] = {}
-        self._sample: torch.Tensor | None = None
-        self._drew = False
+        self._found = RunFindings()
 
     def around(
         self,
@@ -139,7 +137,7 @@ class Model:
         model = Model(
             module,
             name=self.name,
-            preprocessing=self._preprocessing,
+            preprocessing=self._preprocessing.known,
             categories=self.categories,
             weights=weights,
             notes=notes,
@@ -175,7 +173,7 @@ class Model:
             module, weights=self.weights, notes=self.notes, untrained=self.untrained
         )
         if not alike:
-            other._preprocessing = None
+            other._preprocessing = KeptPreprocessing(None)
         return other
 
     @property
@@ -218,16 +216,11 @@ class Model:
         UsageError
             What was said of signals or volumes is for another number of channels.
         """
-        if self._preprocessing is None:
-            self._preprocessing = guess_preprocessing(self.module)
-        if not self._fitted:
-            self._preprocessing = fitted(self.module, self._preprocessing, self.name)
-            self._fitted = True
-        return self._preprocessing
+        return self._preprocessing.of(self.module, self.name)
 
     @preprocessing.setter
     def preprocessing(self, given: Preprocessing) -> None:
-        self._preprocessing, self._fitted = given, False
+        self._preprocessing = KeptPreprocessing(given)
 
     @property
     def doubt(self) -> str:
@@ -258,8 +251,7 @@ class Model:
     @property
     def rate(self) -> float | None:
         """Samples a second of its signals, where somebody said so."""
-        said = self._preprocessing or known_preprocessing(self.module)
-        return said.rate if isinstance(said, ArrayPreprocessing) else None
+        return self._preprocessing.rate(self.module)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -308,8 +300,8 @@ class Model:
             with draws:
                 output = forward(self.module, inputs, self.name, self._usual_shapes)
         finally:
-            if draws.any and not self._drew:
-                self._drew, self._sample = True, inputs[:1].detach().clone()
+            if draws.any:
+                self._found.note_draws(inputs)
         if isinstance(output, torch.Tensor):
             check_plain(output, self.name)
         return output
@@ -326,23 +318,19 @@ class Model:
 
         A later remark on the same subject takes its place; an empty one takes it away.
         """
-        self._remarks[subject] = sentence
+        self._found.remark(subject, sentence)
 
     @property
     def draws(self) -> bool:
         """Whether any forward pass so far drew random numbers."""
-        return self._drew
+        return self._found.draws
 
     @property
     def findings(self) -> tuple[str, ...]:
         """What was found out about the network while it ran, in sentences."""
         taken = "" if self.reading is None else self.reading.taken
         rounded = told_rounding(self.device, self.dtype)
-        said = (taken, self.explained_input, rounded, *self._remarks.values())
-        found = [sentence for sentence in said if sentence]
-        if self._drew and self._sample is not None:
-            found.append(told_randomness(self.module, self._sample))
-        return tuple(found)
+        return self._found.sentences(self.module, (taken, self.explained_input, rounded))
 
     def provenance(
         self,
@@ -391,21 +379,10 @@ class Model:
         return class_index(name, self.categories if names is None else names, self.name)
 
     def __repr__(self) -> str:
-        shape = dimensions(self.input_shape)
-        return f"<Model: {self.name}, weights {self.weights}, input {shape}>"
+        return f"<Model: {self.name}, weights {self.weights}, input {dimensions(self.input_shape)}>"
 
     def _repr_html_(self) -> str:
-        names = self.categories or ()
-        count = sum(each.numel() for each in self.module.parameters())
-        facts = [
-            ("weights", self.weights),
-            ("input", dimensions(self.input_shape)),
-            ("prepared", self.preprocessing.describe()),
-            ("classes", f"{len(names)}: {first_few(names, 6)}" if names else "not named"),
-            ("parameters", f"{count:,}"),
-            *(("note", note) for note in self.notes),
-        ]
-        return shown_facts(self.name, facts) + folded("The module", repr(self.module))
+        return shown(self)
 
 
 def as_model(model: Model | nn.Module) -> Model:

@@ -18,6 +18,7 @@ from torch import nn
 
 from cnnviz.introspection.network_cache import Fingerprint, fingerprint
 from cnnviz.models import Model, depth_models, paper_models, shipped
+from cnnviz.models.run_findings import RunFindings
 
 # What these return hangs on nothing but the name, and on no file of others.
 _SOURCES = (shipped, depth_models, paper_models)
@@ -80,7 +81,7 @@ class _Kept:
 
     def lend(self) -> Model:
         model = copy(self._model)
-        model._remarks = {}
+        model._found = RunFindings()
         self._lent = ref(model)
         return model
 
