@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,42 +10,8 @@ import torch
 from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import Node
 
-_NAMES = {
-    "Abs": "absolute value",
-    "Celu": "CELU",
-    "Clamp": "clamp",
-    "ClampMax": "clamp",
-    "ClampMin": "clamp",
-    "Elu": "ELU",
-    "Gelu": "GELU",
-    "Glu": "GLU",
-    "Hardshrink": "hardshrink",
-    "Hardsigmoid": "hardsigmoid",
-    "Hardswish": "hardswish",
-    "Hardtanh": "hardtanh",
-    "LeakyRelu": "leaky ReLU",
-    "LogSigmoid": "log sigmoid",
-    "Maximum": "maximum",
-    "Minimum": "minimum",
-    "Fmax": "maximum",
-    "Fmin": "minimum",
-    "Mish": "Mish",
-    "PreluKernel": "PReLU",
-    "Relu": "ReLU in TorchScript or torch.func",
-    "RreluWithNoise": "RReLU",
-    "Sigmoid": "sigmoid",
-    "Sign": "sign",
-    "Silu": "SiLU",
-    "Softplus": "softplus",
-    "Softshrink": "softshrink",
-    "Tanh": "tanh",
-    "Threshold": "threshold",
-}
-"""What the graph calls them, and what they are called in text.
+from cnnviz.introspection.node_names import activation_name
 
-A ReLU that keeps its own derivative was called where no call is seen.
-"""
-_SELU = "SELU"
 _SAID = "cnnviz_activation"
 _ASIDE = "cnnviz_aside"
 
@@ -107,10 +72,7 @@ def _name(node: Any) -> str | None:
     said: str | None = notes_of(node).get(_SAID)
     if said is not None:
         return said
-    kind = re.sub(r"Backward\d*$", "", node.name())
-    if kind == "Elu" and node._saved_scale != 1:
-        return _SELU
-    return _NAMES.get(kind)
+    return activation_name(node)
 
 
 def _nodes(outputs: torch.Tensor) -> Iterator[Node]:

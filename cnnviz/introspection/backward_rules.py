@@ -15,8 +15,9 @@ import torch
 from cnnviz.introspection.activation_nodes import activations_before, notes_of, say
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import change_gradient
+from cnnviz.introspection.mask_marks import is_masked, note_marks
 from cnnviz.introspection.operations import as_written
-from cnnviz.introspection.rectifiers import changeable_rectifier, is_masked, note_signs
+from cnnviz.introspection.rectifiers import changeable_rectifier
 from cnnviz.introspection.two_slopes import note, two_slopes
 
 Rule = Literal["gradient", "deconvnet", "guided"]
@@ -163,10 +164,10 @@ class backward_rule(FunctionMode):  # noqa: N801
         known, given = as_written(func, named)
         slopes = two_slopes(known, args, given)
         found = func(*args, **named)
-        note_signs(known, args, found)
+        note_marks(known, args, given, found)
         written = found if found is not None else args[0]
-        if isinstance(written, torch.Tensor) and is_masked(args, written):
-            say(written, "mask of its own values")
+        if isinstance(written, torch.Tensor) and is_masked(args, given, written):
+            say(written, "mask or index of its own values")
         if slopes is None or not isinstance(found, torch.Tensor) or not slopes.tells_of(found):
             return found
         if not slopes.rectifies:

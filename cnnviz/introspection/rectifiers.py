@@ -141,7 +141,7 @@ def _rrelu(
 
 
 def _clamp(input: torch.Tensor, min: Any = None, max: Any = None) -> Rectifier | None:
-    if not _is_zero(min) or not _signed(input):
+    if not is_zero(min) or not _signed(input):
         return None
     if max is None:
         return Rectifier(input)
@@ -155,15 +155,15 @@ def _maximum(input: torch.Tensor, other: Any = None, **_: Any) -> Rectifier | No
     if not isinstance(other, torch.Tensor):
         return None
     for values, least in ((input, other), (other, input)):
-        if _is_zero(least, values) and _signed(values):
+        if is_zero(least, values) and _signed(values):
             return Rectifier(values)
     return None
 
 
 def _where(condition: torch.Tensor, input: Any = None, other: Any = None) -> Rectifier | None:
-    if isinstance(input, torch.Tensor) and _is_zero(other, input) and _keeps(condition, input):
+    if isinstance(input, torch.Tensor) and is_zero(other, input) and _keeps(condition, input):
         return Rectifier(input)
-    if isinstance(other, torch.Tensor) and _is_zero(input, other) and _drops(condition, other):
+    if isinstance(other, torch.Tensor) and is_zero(input, other) and _drops(condition, other):
         return Rectifier(other)
     return None
 
@@ -184,11 +184,11 @@ def _multiply_in_place(input: torch.Tensor, other: Any) -> Rectifier | None:
 
 
 def _masked_fill(input: torch.Tensor, mask: torch.Tensor, value: Any) -> Rectifier | None:
-    return Rectifier(input) if _is_zero(value) and _drops(mask, input) else None
+    return Rectifier(input) if is_zero(value) and _drops(mask, input) else None
 
 
 def _assignment(input: torch.Tensor, index: Any, value: Any) -> Rectifier | None:
-    zeroed = _is_zero(value) and _drops(index, input)
+    zeroed = is_zero(value) and _drops(index, input)
     return Rectifier(input, None, True, returns=False) if zeroed else None
 
 
@@ -196,7 +196,7 @@ def _index_put(
     input: torch.Tensor, indices: Sequence[Any], values: Any, accumulate: bool = False
 ) -> Rectifier | None:
     # So exported programs write an assignment.
-    zeroed = len(indices) == 1 and _is_zero(values) and _drops(indices[0], input)
+    zeroed = len(indices) == 1 and is_zero(values) and _drops(indices[0], input)
     return Rectifier(input) if zeroed and not accumulate else None
 
 
@@ -212,7 +212,7 @@ def _signed(values: Any) -> bool:
     return isinstance(values, torch.Tensor) and values.is_floating_point()
 
 
-def _is_zero(value: Any, beside: torch.Tensor | None = None) -> bool:
+def is_zero(value: Any, beside: torch.Tensor | None = None) -> bool:
     """Whether something is the number zero, or zeros that make no larger tensor of another."""
     if isinstance(value, (int, float)):
         return value == 0
@@ -244,44 +244,21 @@ def _is_mask(mask: Any, values: torch.Tensor) -> bool:
         and not mask.is_complex()
         # A mask of ones over what is positive anyway, such as one of padding, rectifies nothing
         # unless it was made of signs.
-        and (getattr(mask, _OF_SIGNS, False) or bool((values < 0).any()))
+        and (marked_signs(mask) or bool((values < 0).any()))
     )
 
 
 _OF_SIGNS = "_cnnviz_of_signs"
-_OF_VALUES = "_cnnviz_of_values"
-_COMPARES = frozenset(
-    f"{before}{name}{before}"
-    for before in ("", "__")
-    for name in ["gt", "ge", "lt", "le", "greater", "greater_equal", "less", "less_equal"]
-)
-_CASTS = frozenset(["to", "type", "type_as", "float", "double", "half", "bfloat16"])
-_JOINS_MASKS = frozenset(
-    ["invert", "bitwise_not", "logical_not", "rsub", "sub", "mul", "and", "or"]
-) | {"bitwise_and", "bitwise_or", "logical_and", "logical_or"}
 
 
-def note_signs(func: Any, args: Sequence[Any], result: Any) -> None:
-    """Mark what a call returns as a mask of signs, where it compares with zero or casts one.
-
-    Of values that are nowhere below zero only that tells a rectifier from another mask. A mask
-    that comes of comparing what the gradient goes through is marked as one of values.
-    """
-    if not args or not isinstance(result, torch.Tensor):
-        return
-    name = getattr(func, "__name__", "")
-    compares = name in _COMPARES and len(args) == 2
-    if (compares and _is_zero(args[1])) or (name in _CASTS and getattr(args[0], _OF_SIGNS, False)):
-        setattr(result, _OF_SIGNS, True)
-    compares = compares and any(getattr(one, "requires_grad", False) for one in args)
-    made = (name in _CASTS or name.strip("_") in _JOINS_MASKS) and not result.requires_grad
-    if compares or (made and any(getattr(one, _OF_VALUES, False) for one in args)):
-        setattr(result, _OF_VALUES, True)
+def mark_signs(mask: torch.Tensor) -> None:
+    """Mark a mask as one that was made of signs, by comparing with zero."""
+    setattr(mask, _OF_SIGNS, True)
 
 
-def is_masked(args: Sequence[Any], result: torch.Tensor) -> bool:
-    """Whether a call puts a mask of the network's own values to values."""
-    return result.requires_grad and any(getattr(one, _OF_VALUES, False) for one in args)
+def marked_signs(mask: Any) -> bool:
+    """Whether a mask is marked as one that was made of signs."""
+    return bool(getattr(mask, _OF_SIGNS, False))
 
 
 def _same(mask: torch.Tensor, wanted: torch.Tensor) -> bool:

@@ -404,17 +404,36 @@ class Own(torch.autograd.Function):
         return gradient
 
 
+def beside(x: torch.Tensor) -> torch.Tensor:
+    return torch.stack([torch.zeros_like(x), x])
+
+
 @each_case(
     "forward, told",
     [
         (Own.apply, "1 Own"),
         (lambda x: torch.vmap(torch.relu)(x), "1 ReLU in TorchScript or torch.func"),
-        (lambda x: torch.where(x > 0.5, x, 0.0), "1 mask of its own values"),
+        (lambda x: torch.where(x > 0.5, x, 0.0), "1 mask or index of its own values"),
         (lambda x: x * (x.sign() + 1) / 2, "1 sign"),
         (lambda x: x.relu().minimum(torch.ones(())), "1 of 2 activation"),
         (lambda x: x.abs(), "1 absolute value"),
+        (lambda x: (x + (x * x).sqrt()) / 2, "1 square root"),
+        (lambda x: (x + (x**2) ** 0.5) / 2, "1 power"),
+        (lambda x: (x + x[:, None].norm(dim=1)) / 2, "1 absolute value"),
+        (lambda x: (x + x.copysign(torch.ones(()))) / 2, "1 sign"),
+        (lambda x: x * (1 + x.erf()), "1 erf"),
+        (lambda x: x * (x.detach().sign() + 1) / 2, "1 mask or index"),
+        (lambda x: x.index_fill(0, (x.data < 0.5).nonzero()[:, 0], 0.0), "1 mask or index"),
+        (lambda x: beside(x).gather(0, beside(x).argmax(0, keepdim=True)), "1 mask or index"),
+        (lambda x: x / torch.where(x > 0.5, 1.0, torch.inf), "1 mask or index"),
+        (lambda x: beside(x).amax(0), "1 choice among"),
+        (lambda x: beside(x).movedim(0, -1)[None, None].max(-1).values, "1 choice among"),
+        (lambda x: F.max_pool1d(beside(x).T[:, None], 2), "1 choice among"),
+        (lambda x: torch.cat([0 * x[None], x[None]]).sort(0).values[1], "1 choice among"),
+        (lambda x: torch.zeros(3).index_reduce(0, torch.arange(3), x, "amax"), "1 choice among"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:index_reduce")
 def test_what_follows_no_rule_is_told(
     forward: Callable[[torch.Tensor], torch.Tensor], told: str
 ) -> None:
@@ -422,3 +441,25 @@ def test_what_follows_no_rule_is_told(
     with backward_rule("guided"):
         output = forward(values * 1.0)
     assert told in str(rule_coverage(output))
+
+
+@each_case(
+    "forward",
+    [
+        lambda x: x.amax((2, 3)),
+        lambda x: x.flatten(2).max(-1).values,
+        lambda x: torch.cat([x, x], 1).amax((-1, -2)),
+        lambda x: F.max_pool2d(torch.cat([x, x], 1), 2),
+        lambda x: F.normalize(x),
+        lambda x: x / (x.var(1, keepdim=True) + 1e-5).sqrt(),
+        lambda x: x * x.pow(2).mean(1, keepdim=True).add(1e-5).rsqrt(),
+        lambda x: x * torch.ones_like(x).cumsum(2),
+        lambda x: F.pixel_shuffle(F.interpolate(F.pad(x, (1, 1))[..., ::2], scale_factor=2), 2),
+    ],
+)
+def test_pooling_normalisation_and_layout_are_no_activation_functions(
+    forward: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    with backward_rule("guided"):
+        output = forward(torch.ones(1, 4, 6, 6, requires_grad=True) * 1.0)
+    assert rule_coverage(output).activations == 0

@@ -1,0 +1,237 @@
+"""What a node of autograd's graph is called in text, if it is an activation function.
+
+Whatever is not known to be something else is one, by the name that the graph has for it: what
+follows no rule must not go uncounted because it was written in an unusual way.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+_NAMES = {
+    "Abs": "absolute value",
+    "Celu": "CELU",
+    "Clamp": "clamp",
+    "ClampMax": "clamp",
+    "ClampMin": "clamp",
+    "Copysign": "sign",
+    "Elu": "ELU",
+    "Exp": "exponential",
+    "Exp2": "exponential",
+    "Expm1": "exponential",
+    "Gelu": "GELU",
+    "Glu": "GLU",
+    "Hardshrink": "hardshrink",
+    "Hardsigmoid": "hardsigmoid",
+    "Hardswish": "hardswish",
+    "Hardtanh": "hardtanh",
+    "LeakyRelu": "leaky ReLU",
+    "Log": "logarithm",
+    "Log10": "logarithm",
+    "Log1P": "logarithm",
+    "Log2": "logarithm",
+    "LogSigmoid": "log sigmoid",
+    "Logaddexp": "log-sum-exp",
+    "Logaddexp2": "log-sum-exp",
+    "Logsumexp": "log-sum-exp",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Fmax": "maximum",
+    "Fmin": "minimum",
+    "Mish": "Mish",
+    "Pow": "power",
+    "PreluKernel": "PReLU",
+    "Relu": "ReLU in TorchScript or torch.func",
+    "RreluWithNoise": "RReLU",
+    "Rsqrt": "square root",
+    "Sgn": "sign",
+    "Sigmoid": "sigmoid",
+    "Sign": "sign",
+    "Silu": "SiLU",
+    "Sin": "sine",
+    "Cos": "cosine",
+    "Softplus": "softplus",
+    "Softshrink": "softshrink",
+    "Sqrt": "square root",
+    "Tanh": "tanh",
+    "Threshold": "threshold",
+}
+"""What the graph calls them, and what they are called in text.
+
+A ReLU that keeps its own derivative was called where no call is seen.
+"""
+_SELU = "SELU"
+_SELECTION = "choice among several values"
+_SELECTS = frozenset(
+    [
+        "Amax",
+        "Amin",
+        "Aminmax",
+        "Cummax",
+        "Cummin",
+        "IndexReduce",
+        "Kthvalue",
+        "Max",
+        "Median",
+        "Min",
+        "Mode",
+        "Nanmedian",
+        "ScatterReduce",
+        "SegmentReduce",
+        "Sort",
+        "Topk",
+    ]
+)
+_MAX_POOLS = frozenset(["MaxPool2DWithIndices", "MaxPool3DWithIndices"])
+_SUMS = frozenset(["mean", "sum"])
+_PUTS_BESIDE = frozenset(["Cat", "ConstantPadNd", "Stack"])
+_FIRST_POSITIONS = 2
+"""The axis of a map behind images and channels."""
+_NORMS = frozenset(["LinalgVectorNorm", "Norm"])
+_REDUCES = _NORMS | frozenset(["Mean", "Std", "StdMean", "Sum", "Var", "VarMean"])
+_MAYBE_OF_A_NORM = frozenset(["ClampMin", "Pow", "Rsqrt", "Sqrt"])
+
+_KNOWN_OTHER = (
+    # Sums, products and quotients.
+    "Add Addbmm Addcdiv Addcmul Addmm Addmv Addr Baddbmm Bmm Cumsum Div Dot Lerp Linear Matmul "
+    "Mean Mm Mul Mv Nansum Neg Prod Rsub Sub Sum Trace Trilinear Vdot Ldexp Reciprocal "
+    "Cumprod GroupedMm Deg2Rad Rad2Deg SparseAddmm WeightNormInterface "
+    # Convolutions, which differ by device.
+    "Convolution ConvolutionOverrideable ConvDepthwise2D ConvDepthwise3D ConvTbc "
+    "CudnnConvolution CudnnConvolutionTranspose MiopenConvolution MiopenConvolutionTranspose "
+    "MiopenDepthwiseConvolution MkldnnConvolution MkldnnLinear MpsConvolution "
+    "MpsConvolutionTranspose NnpackSpatialConvolution SlowConv2D SlowConv3D SlowConvDilated2D "
+    "SlowConvDilated3D SlowConvTranspose2D SlowConvTranspose3D "
+    # Means and maxima of neighbouring positions, and what undoes them.
+    "AdaptiveAvgPool2D AdaptiveAvgPool3D AdaptiveMaxPool2D AdaptiveMaxPool3D AvgPool2D AvgPool3D "
+    "FractionalMaxPool2D FractionalMaxPool3D MaxPool2D MaxPool2DWithIndices MaxPool3DWithIndices "
+    "MaxUnpool2D MaxUnpool3D MkldnnAdaptiveAvgPool2D MkldnnMaxPool2D MkldnnMaxPool3D "
+    # Normalisation, attention and loss, whose derivative neither paper speaks of.
+    "BatchNorm BatchNormNoUpdate BatchNormWithUpdate CudnnBatchNorm FusedRmsNorm LinalgVectorNorm "
+    "MiopenBatchNorm NativeBatchNorm NativeBatchNormLegit NativeBatchNormLegitNoTraining "
+    "NativeGroupNorm NativeLayerNorm Norm Std StdMean Var VarMean LogSoftmax MaskedSoftmax "
+    "SafeSoftmax Softmax CudnnAttention EfficientAttention FlashAttention "
+    "ScaledDotProductCudnnAttention ScaledDotProductEfficientAttention "
+    "ScaledDotProductFlashAttention ScaledDotProductFlashAttentionForCpu "
+    "ScaledDotProductFusedAttentionOverrideable Cdist Dist EuclideanDist Pdist "
+    "BinaryCrossEntropy BinaryCrossEntropyWithLogits CtcLoss MseLoss NllLoss NllLoss2D "
+    # Where values lie, and how they are kept.
+    "AffineGridGenerator Alias AsStrided AsStridedScatter BlockDiag Cat ChannelShuffle Chunk Clone "
+    "Col2Im Complex Conj ConjPhysical ConstantPadNd Copy CopyBackwards CudnnAffineGridGenerator "
+    "CudnnGridSampler DiagEmbed Diagonal DiagonalScatter Embedding EmbeddingBag Expand FftC2C "
+    "FftC2R FftR2C Fill Flip FusedDropout Gather GridSampler2D GridSampler2DCpuFallback "
+    "GridSampler3D Im2Col Index IndexAdd IndexCopy IndexFill IndexPut IndexPutImpl IndexSelect "
+    "LazyClone Lift LiftFresh MaskedFill MaskedScatter MaskedSelect MkldnnReshape NativeDropout "
+    "NanToNum NarrowCopy NegView Permute PinMemory PixelShuffle PixelUnshuffle Put ReflectionPad1D "
+    "ReflectionPad2D ReflectionPad3D Repeat ReplicationPad1D ReplicationPad2D ReplicationPad3D "
+    "ReshapeAlias ReshapeCopy Roll Rot90 Scatter ScatterAdd Select SelectScatter Slice "
+    "SliceInverse SliceScatter Split SplitWithSizes Squeeze Stack T Take ToCopy ToDense ToMkldnn "
+    "Transpose Tril Triu Unbind Unfold UnsafeIndex UnsafeIndexPut UnsafeMaskedIndex "
+    "UnsafeMaskedIndexPutAccumulate UnsafeSplit UnsafeSplitWithSizes UnsafeView Unsqueeze "
+    "UpsampleBicubic2D UpsampleBicubic2DAa UpsampleBilinear2D UpsampleBilinear2DAa "
+    "UpsampleLanczos2DAa UpsampleLinear1D UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D "
+    "UpsampleNearestExact1D UpsampleNearestExact2D UpsampleNearestExact3D UpsampleTrilinear3D "
+    "Values View ViewAsComplex ViewAsReal Where Zero"
+)
+"""Kinds of nodes that are no activation functions; whatever torch adds will count as one."""
+_OTHER = frozenset(_KNOWN_OTHER.split())
+_VIEWS = frozenset(
+    [
+        "Alias",
+        "Clone",
+        "Expand",
+        "Permute",
+        "ReshapeAlias",
+        "Squeeze",
+        "Transpose",
+        "UnsafeView",
+        "Unsqueeze",
+        "View",
+    ]
+)
+_ELEMENT_BY_ELEMENT = _VIEWS | frozenset(["Add", "Div", "Mul", "Sub", "ClampMin", "Neg"])
+
+
+def activation_name(node: Any) -> str | None:
+    """Return what a node of the graph is called, or None where it is no activation function."""
+    kind = _kind(node)
+    if kind in _SELECTS or kind in _MAX_POOLS:
+        return None if _pools(node, kind) else _SELECTION
+    if kind in _NORMS and math.prod(_shape_before(node)) == math.prod(_shape(node)):
+        return _NAMES["Abs"]
+    if kind in _OTHER or (kind in _MAYBE_OF_A_NORM and _is_of_a_norm(node, kind)):
+        return None
+    if kind == "Elu" and node._saved_scale != 1:
+        return _SELU
+    if re.fullmatch(r"\w+Backward\d+", node.name()) is None:
+        # The end of the graph, or a function of C++, or of the network itself.
+        return None
+    return _NAMES.get(kind) or " ".join(re.findall("[A-Z][a-z0-9]*", kind)).lower()
+
+
+def _kind(node: Any) -> str:
+    return re.sub(r"Backward\d*$", "", node.name())
+
+
+def _pools(node: Any, kind: str) -> bool:
+    """Whether what is chosen from are positions of a map, and not values put beside one another."""
+    above = _above(node, _VIEWS)
+    if kind in _MAX_POOLS:
+        return _kind(above) != "Stack"
+    if getattr(node, "_saved_reduce", None) in _SUMS:
+        return True
+    axes = _axes(node)
+    if not axes or min(axes) < _FIRST_POSITIONS:
+        return False
+    if _kind(above) == "Cat" and above is _above(node):
+        return _axes(above).isdisjoint(axes)
+    return _kind(above) not in _PUTS_BESIDE
+
+
+def _axes(node: Any) -> set[int]:
+    """Return the axes that a node is about, counted from the first."""
+    of, rank = getattr(node, "_saved_dim", ()), len(_shape_before(node))
+    # The graph has negative ones as unsigned numbers of 64 bits.
+    signed = (int(axis) - 2**64 * (axis >= 2**63) for axis in _as_tuple(of))
+    return {axis % rank for axis in signed}
+
+
+def _as_tuple(axes: int | tuple[int, ...]) -> tuple[int, ...]:
+    return axes if isinstance(axes, tuple) else (axes,)
+
+
+def _is_of_a_norm(node: Any, kind: str) -> bool:
+    """Whether it is part of a norm or standard deviation, or a product with itself."""
+    if kind == "ClampMin":
+        return _kind(_above(node, _VIEWS)) in _NORMS
+    exponent = getattr(node, "_saved_exponent", None) if kind == "Pow" else None
+    if isinstance(exponent, (int, float)) and exponent >= 0 and float(exponent).is_integer():
+        return True
+    return _kind(_above(node, _ELEMENT_BY_ELEMENT)) in _REDUCES
+
+
+def _above(node: Any, skipped: frozenset[str] = frozenset()) -> Any:
+    """Return the node that made what another is given, but for those of some kinds."""
+    found, _ = _before(node)
+    while _kind(found) in skipped:
+        found, _ = _before(found)
+    return found
+
+
+def _before(node: Any) -> tuple[Any, int]:
+    """Return where the first input comes from that a gradient goes to."""
+    found: tuple[Any, int] = next(way for way in node.next_functions if way[0] is not None)
+    return found
+
+
+def _shape_before(node: Any) -> Sequence[int]:
+    before, index = _before(node)
+    return _shape(before, index)
+
+
+def _shape(node: Any, index: int = 0) -> Sequence[int]:
+    found: Sequence[int] = node._input_metadata[index].shape
+    return found
