@@ -1,6 +1,6 @@
 """Print how often 95% intervals of a mean hold it: the shares in docs/heatmaps.md.
 
-Values are drawn from three skewed distributions, as measures of heatmaps are, whose means are
+Values are drawn from four skewed distributions, as measures of heatmaps are, whose means are
 known: `python docs/interval_coverage.py`.
 """
 
@@ -19,6 +19,11 @@ Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 DRAWN: dict[str, tuple[Draw, float, tuple[float, float]]] = {
     "Beta(0.3, 3)": (lambda rng, shape: rng.beta(0.3, 3.0, shape), 0.3 / 3.3, (0.0, 1.0)),
     "Beta(0.5, 0.5)": (lambda rng, shape: rng.beta(0.5, 0.5, shape), 0.5, (0.0, 1.0)),
+    "nine in ten are 1": (
+        lambda rng, shape: np.where(rng.random(shape) < 0.9, 1.0, rng.random(shape)),
+        0.95,
+        (0.0, 1.0),
+    ),
     "log-normal, sigma 1": (
         lambda rng, shape: rng.lognormal(0.0, 1.0, shape),
         float(np.exp(0.5)),

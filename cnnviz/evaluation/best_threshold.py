@@ -13,6 +13,7 @@ from cnnviz.evaluation.records import MeasureColumn
 from cnnviz.evaluation.resampling import ENOUGH_IMAGES, ends, resampled_means
 from cnnviz.heatmaps.checks.localisation import MAX_BOX_FOUND, MAX_BOX_TITLE, found_at
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLDS
+from cnnviz.results.intervals import wilson
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +30,9 @@ class BestThreshold:
         Its values, those of random maps at their own best one, and the share of these that it
         beats, each [M, N]. There is no such share, since each has another threshold.
     low, high : ndarray of float
-        The 95% interval of the mean, [M]; the threshold is chosen anew in every resample. NaN
-        below `ENOUGH_IMAGES` images.
+        The 95% interval of the mean, [M]; the threshold is chosen anew in every resample. Where
+        all boxes are found, or none, that of a share (Wilson 1927). NaN below `ENOUGH_IMAGES`
+        images.
     """
 
     column: MeasureColumn
@@ -68,6 +70,10 @@ def best_threshold(
     # Student's t knows nothing of the choice among thresholds.
     few = images < ENOUGH_IMAGES
     low[few] = high[few] = np.nan
+    for row in np.flatnonzero(~few & (low == high)):
+        # Of boxes that are all found, or none, every resample says the same.
+        found = value[row, best[row]]
+        low[row], high[row] = wilson(int(np.nansum(found)), int(np.isfinite(found).sum()))
     return BestThreshold(
         MeasureColumn(MAX_BOX_FOUND, MAX_BOX_TITLE, "high"),
         tuple(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.heatmaps.checks.measure_ends import Ends
-from cnnviz.results.intervals import mean_interval, t_reach, wilson
+from cnnviz.results.intervals import alike, mean_interval, t_reach
 
 RESAMPLES = 2000
 ENOUGH_IMAGES = 10
@@ -28,8 +28,9 @@ def intervals(
 
     Those of the bootstrap (Efron 1979), see `ends`; of fewer than `ENOUGH_IMAGES` values, and than
     `MANY_IMAGES` of a measure with ends, of whose mean resamples say too little, those of Student's
-    t within the ends of the measure (`mean_interval`), NaN for one. Where all values are 0 or 1,
-    and the mean is a share, those of Wilson (1927): no resample of ones alone has a zero.
+    t within the ends of the measure (`mean_interval`), NaN for one. So are those of equal values,
+    however many, and of such as are all 0 or 1, whose mean is a share (Wilson 1927): no resample of
+    ones alone has a zero.
 
     Parameters
     ----------
@@ -43,13 +44,22 @@ def intervals(
     low, high = ends(resampled_means(values, seed), np.isfinite(values).sum(-1))
     for place in np.ndindex(*values.shape[:-1]):
         held = values[place][np.isfinite(values[place])]
-        if len(held) and np.isin(held, (0.0, 1.0)).all():
-            low[place], high[place] = wilson(int(held.sum()), len(held))
-            continue
         ends_here = measured[place[-1]] if measured else (-np.inf, np.inf)
-        if 0 < len(held) < (MANY_IMAGES if np.isfinite(ends_here).any() else ENOUGH_IMAGES):
+        share, ends_here = _as_share(held, ends_here)
+        enough = MANY_IMAGES if np.isfinite(ends_here).any() else ENOUGH_IMAGES
+        if len(held) and (share or len(held) < enough or alike(held.min(), held.max())):
             low[place], high[place] = mean_interval(held, *ends_here)
     return low, high
+
+
+def _as_share(held: NDArray[np.float64], measured: Ends) -> tuple[bool, Ends]:
+    """Return whether the mean of such values is a share, and the ends of the measure.
+
+    Where a measure is not known to have ends, zeros alone, or ones alone, do not tell.
+    """
+    known = measured == (0.0, 1.0)
+    share = bool(np.isin(held, (0.0, 1.0)).all()) and (known or len(np.unique(held)) > 1)
+    return share, (0.0, 1.0) if share else measured
 
 
 def resampled_means(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

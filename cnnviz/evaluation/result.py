@@ -87,7 +87,8 @@ class Evaluation(TableResult):
         resamples of the images (Efron 1979), the same resamples for all methods, expanded as few
         images ask for (Hesterberg 2015); below forty images Student's t on a scale on which the
         measure has no ends, below ten that of one without any, NaN for one; of shares that of
-        Wilson (1927).
+        Wilson (1927). Where all values are equal, the share that Wilson leaves to none of the
+        images may lie anywhere between the ends of the measure; NaN where it has not got two.
     random_count : int
         How many random maps each map was compared with.
     settings : CheckSettings

@@ -31,6 +31,8 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     return (low if hits else 0.0), (high if hits < count else 1.0)
 
 
+_ROUNDING = 1e-6
+"""The share of the larger one by which equal values may differ: networks compute in float32."""
 _FURTHEST = 600.0
 """Steps of a logit beyond which a share is 0 or 1 to the last digit."""
 _T = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010)
@@ -85,6 +87,10 @@ def mean_interval(
 ) -> tuple[float, float]:
     """Return the ends of the 95% interval of a mean by Student's t, `within` a measure's own ends.
 
+    Of values that all lie at one end or the other, the mean is a share, and the interval is that
+    of `wilson`. Where all values are equal, nothing tells how far others lie from them: Student's
+    interval would have no width, as if the mean were known for certain; see `without_spread`.
+
     Parameters
     ----------
     values : ndarray of float
@@ -95,15 +101,43 @@ def mean_interval(
     Returns
     -------
     tuple of float
-        NaN for one value, of which nothing is known; the mean twice where all values are equal.
+        NaN where nothing is known: of one value, and of equal ones of a measure without two ends.
     """
-    if len(values) < 2:
+    count = len(values)
+    if count < 2:
         return math.nan, math.nan
     if not ((values >= least) & (values <= most)).all():
         least, most = -math.inf, math.inf
-    reach = t_reach(len(values)) * float(values.std(ddof=1))
-    low, high = within(np.array(values.mean()), np.array(reach), least, most)
-    return float(low), float(high)
+    if math.isfinite(most - least) and np.isin(values, (least, most)).all():
+        low, high = wilson(int((values == most).sum()), count)
+        return least + low * (most - least), least + high * (most - least)
+    mean = values.mean()
+    if bool(alike(values.min(), values.max())):
+        return without_spread(float(mean), count, least, most)
+    reach = t_reach(count) * float(values.std(ddof=1))
+    low_end, high_end = within(np.array(mean), np.array(reach), least, most)
+    return float(low_end), float(high_end)
+
+
+def alike(
+    least: float | NDArray[np.floating[Any]], most: float | NDArray[np.floating[Any]]
+) -> NDArray[np.bool_]:
+    """Return whether the least and the greatest of several values differ by rounding at most."""
+    size = np.maximum(np.abs(least), np.abs(most))
+    return np.asarray(most - least <= _ROUNDING * size)
+
+
+def without_spread(value: float, count: int, least: float, most: float) -> tuple[float, float]:
+    """Return the ends of the 95% interval of a mean of which all values seen were equal.
+
+    None of `count` differed, so at most the share that `wilson` leaves to none of them does: about
+    3 / `count`, as in the rule of three (Hanley and Lippman-Hand 1983). These may lie anywhere
+    between the ends of the measure; without two ends nothing is known, and both are NaN.
+    """
+    if count < 2 or not math.isfinite(most - least):
+        return math.nan, math.nan
+    others = wilson(0, count)[1]
+    return value - others * (value - least), value + others * (most - value)
 
 
 def within(

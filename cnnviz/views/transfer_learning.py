@@ -21,7 +21,7 @@ from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.results import drawing
-from cnnviz.results.intervals import t_reach, within
+from cnnviz.results.intervals import mean_interval
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.table import Table, TableColumn, TableResult
@@ -122,10 +122,11 @@ class TransferLearning(TableResult):
     def interval(self) -> NDArray[np.float64]:
         """The 95% interval of each mean over the seeds (Student's t), [M, N, 2]; NaN for one.
 
-        Of the logit, so that it stays within 0 and 1, which no share goes beyond.
+        Of the logit, so that it stays within 0 and 1, which no share goes beyond. Where all seeds
+        came to the same, it is that of a share, see `without_spread`.
         """
-        reach = t_reach(len(self.seeds)) * self.deviation
-        return np.stack(within(self.mean_accuracy, reach, 0.0, 1.0), axis=2)
+        each = [mean_interval(one, 0.0, 1.0) for one in self.accuracy.reshape(-1, len(self.seeds))]
+        return np.array(each).reshape(*self.accuracy.shape[:2], 2)
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:

@@ -15,6 +15,7 @@ from cnnviz.evaluation.records import MeasureColumn
 from cnnviz.heatmaps.checks.localisation import found_at
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLDS
+from cnnviz.results.intervals import wilson
 from tests.helpers.colour_classes import SIDE, colour_model
 
 MARKED = CheckSettings(groups=("localisation",))
@@ -90,6 +91,9 @@ def test_the_threshold_is_chosen_over_all_images_and_anew_in_each_resample():
     assert 0.7 < found.high[0] < 0.9
     assert np.isnan(found.low[1])
     assert best_threshold(columns[1:], {"value": value[:, 1:]}, seed=0) is None
+    value[:, 3] = 1.0
+    found = best_threshold(columns, {"value": value, "random": value, "beaten": value}, seed=0)
+    assert (found.low[0], found.high[0]) == wilson(12, 12), "all found: no resample has another"
 
 
 def test_of_labelled_boxes_those_of_the_answer_count(folder, tmp_path):

@@ -408,10 +408,21 @@ def test_intervals_of_few_images_hold_the_mean_as_often_as_they_say(count):
 
 
 def test_the_interval_of_a_share_is_that_of_wilson():
-    low, high = intervals(np.array([[1.0] * 12, [1.0, 0.0, 1.0] * 4]), seed=0)
-    assert (low[0], high[0]) == wilson(12, 12)
+    shares = np.array([[1.0] * 12, [1.0, 0.0, 1.0] * 4])
+    low, high = intervals(shares[:, None], 0, [(0.0, 1.0)])
+    assert (low[0, 0], high[0, 0]) == wilson(12, 12)
+    assert (low[1, 0], high[1, 0]) == wilson(8, 12)
+    low, high = intervals(shares, seed=0)
+    assert np.isnan([low[0], high[0]]).all(), "ones of a measure that may be greater"
     assert (low[1], high[1]) == wilson(8, 12)
-    assert low[0] < 0.8
+
+
+def test_many_equal_values_are_no_certainty():
+    """No resample of equal values has another: the interval had no width, however few they were."""
+    low, high = intervals(np.full((1, 3, 60), 0.5), 0, [(0.0, 1.0), (0.0, np.inf), (-1.0, 1.0)])
+    others = wilson(0, 60)[1]
+    assert low[0] == pytest.approx([0.5 - 0.5 * others, np.nan, 0.5 - 1.5 * others], nan_ok=True)
+    assert high[0] == pytest.approx([0.5 + 0.5 * others, np.nan, 0.5 + 0.5 * others], nan_ok=True)
 
 
 def test_it_is_written_as_csv_json_and_picture(found, tmp_path):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from cnnviz.results.intervals import student, t_reach
 from tests.helpers.each_case import each_case
 
 
 @each_case(
-    ("degrees", "confidence", "expected"),
-    # From the tables of Student's distribution, two-sided.
-    [(4, 0.95, 2.776), (9, 0.95, 2.262), (9, 0.99, 3.250), (9, 0.999, 4.781), (29, 0.95, 2.045)],
-)
-def test_student_is_as_in_the_tables(degrees: int, confidence: float, expected: float) -> None:
-    assert float(student(degrees, confidence)) == pytest.approx(expected, rel=0.01)
-    assert float(student(1e9, confidence)) < expected
+    ("degrees", "confidence", "within"),
+    # As small as a class with ten images has them, and as sure as a choice among 20,000 asks for.
+    [(4, 0.95, 4e-4), (9, 0.95, 1e-5), (9, 1.0 - 0.05 / 1000, 2e-3), (9, 1.0 - 0.05 / 20_000, 7e-3),
+     (29.5, 0.95, 1e-7), (29.5, 1.0 - 0.05 / 20_000, 4e-5), (1e6, 0.95, 1e-9)],
+)  # fmt: skip
+def test_student_is_that_of_scipy(degrees: float, confidence: float, within: float) -> None:
+    wanted = t.ppf(0.5 + confidence / 2.0, degrees)
+    assert float(student(degrees, confidence)) == pytest.approx(wanted, rel=within)
 
 
 def test_student_of_many_degrees_is_that_of_each() -> None:
@@ -30,10 +32,8 @@ def test_an_interval_of_a_mean_holds_it_nineteen_times_in_twenty() -> None:
     assert (np.abs(values.mean(axis=1)) < half).mean() == pytest.approx(0.95, abs=0.005)
 
 
-@each_case(
-    ("count", "times"),
-    [(2, 12.7062), (12, 2.2010), (13, 2.1788), (40, 2.0227)],
-)
-def test_the_reach_of_a_mean_is_students_for_any_number_of_values(count, times) -> None:
+def test_the_reach_of_a_mean_is_students_for_any_number_of_values() -> None:
     """From 13 values on it was that of the normal distribution, a tenth too near."""
-    assert t_reach(count) * np.sqrt(count) == pytest.approx(times, rel=1e-4)
+    counts = np.arange(2, 200)
+    found = np.array([t_reach(int(count)) for count in counts]) * np.sqrt(counts)
+    np.testing.assert_allclose(found, t.ppf(0.975, counts - 1.0), rtol=2e-5)

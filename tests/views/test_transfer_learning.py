@@ -21,7 +21,7 @@ from cnnviz.course.transfer_tasks import TASKS
 from cnnviz.errors import UsageError
 from cnnviz.models.training.data import normalise
 from cnnviz.results.drawing import new_figure
-from cnnviz.results.intervals import t_reach
+from cnnviz.results.intervals import wilson
 from cnnviz.testing import network_state, small_network
 from cnnviz.views import _transfer_run
 from cnnviz.views.transfer_learning import TransferLearning
@@ -171,12 +171,10 @@ def test_the_table_has_the_interval_of_students_t(tiny) -> None:
     np.testing.assert_allclose(row[4:8], 100 * np.array([0.55, 0.0547723, low, high]), rtol=1e-4)
     np.testing.assert_allclose(row[9:], [25.0, 2 / 64])
     assert found.table().rows[2][9:] == (None, None)
-    for count in range(2, 13):
-        assert t_reach(count) == pytest.approx(
-            student.ppf(0.975, count - 1) / np.sqrt(count), rel=1e-4
-        )
     sure = made_up(tiny, [[[1.0, 0.9] * 3] * 2, TUNED, SCRATCH])
     assert 0.98 < sure.interval.max() < 0.99, "not cut off"
+    alike = made_up(tiny, [[[1.0] * 6] * 2, TUNED, SCRATCH]).interval[0]
+    assert alike.tolist() == [list(wilson(6, 6))] * 2, "six right seeds are no certainty"
 
 
 def test_that_late_layers_change_more_is_said_only_where_it_is_shown(tiny) -> None:

@@ -68,7 +68,7 @@ class Measure:
 
     @property
     def low(self) -> float:
-        """The low end of the 95% interval of the mean; of one image its own value."""
+        """The low end of the 95% interval of the mean; NaN of one image, where none is known."""
         return self._interval[0]
 
     @property
@@ -78,10 +78,7 @@ class Measure:
 
     @property
     def _interval(self) -> tuple[float, float]:
-        held = self.values[self._counted]
-        if len(held) < 2:
-            return self.mean, self.mean
-        return mean_interval(held, *ends_of(self.key))
+        return mean_interval(self.values[self._counted], *ends_of(self.key))
 
     @property
     def random_mean(self) -> float:

@@ -13,6 +13,7 @@ _ENDS: dict[str, Ends] = {
     "deletion": _SHARE, "insertion": _SHARE, "gain": _CORRELATION,
     "average_drop": _SHARE, "increase": _SHARE, "brightness": _SHARE,
     "pointing": _SHARE, "energy_inside": _SHARE, "box_overlap": _SHARE,
+    "box_found": _SHARE, "max_box_found": _SHARE,
     "similarity_kept": _CORRELATION, "gradient_similarity": _CORRELATION,
     "randomised_correlation": _CORRELATION, "randomised_similarity": _CORRELATION,
     "noise_correlation": _CORRELATION, "noise_change": (0.0, math.inf),
@@ -22,7 +23,10 @@ _ENDS: dict[str, Ends] = {
 def ends_of(key: str) -> Ends:
     """Return the least and the greatest value of a measure; infinite for one of your own.
 
+    A measure that is taken in several ways has the way behind its name.
+
     >>> ends_of("noise_correlation"), ends_of("deletion_blur"), ends_of("gini")
     ((-1.0, 1.0), (0.0, 1.0), (-inf, inf))
     """
-    return _ENDS.get(key) or _ENDS.get(key.split("_")[0]) or (-math.inf, math.inf)
+    of_key = (ends for name, ends in _ENDS.items() if key == name or key.startswith(f"{name}_"))
+    return next(of_key, (-math.inf, math.inf))

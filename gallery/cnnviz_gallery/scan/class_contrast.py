@@ -34,14 +34,15 @@ class ClassContrast:
         How many images each group has, [K].
     means, least, most : ndarray of float64
         The mean of each group, [C, K], and the ends of its 95% interval (Student's t), which are
-        `within` zero and above, as the peaks are: NaN for a group that has not enough images.
+        `within` zero and above, as the peaks are: NaN for a group that has not enough images, and
+        where all its peaks are equal, which tells nothing of others.
     top : ndarray of int64
         The group with the greatest mean, [C]; -1 for a silent channel, and with fewer than two
         classes.
     selectivity, low, high : ndarray of float64
         (m - o) / (m + o) (Morcos et al. 2018) and its interval, [C]; NaN where `top` is -1. The
-        interval is NaN, too, where no other class is ever above zero: o has no spread then, and
-        nothing tells how far above zero it may be.
+        interval is NaN, too, where no other class is ever above zero, or all peaks of each class
+        are equal: there is no spread then, and nothing tells how far from them others may be.
     clear : ndarray of bool
         Whether the interval of m - o lies above zero, so that the class may be named, [C].
     """
@@ -87,7 +88,10 @@ def class_contrast(layer: LayerResult, counts: Ints) -> ClassContrast:
     errors[:, classes] = variances / counts[classes]
     least, most = np.full(means.shape, np.nan), np.full(means.shape, np.nan)
     reaches = student(counts[classes] - 1.0) * np.sqrt(errors[:, classes])
-    least[:, classes], most[:, classes] = within(means[:, classes], reaches, 0.0, math.inf)
+    ends = within(means[:, classes], reaches, 0.0, math.inf)
+    for held, end in zip((least, most), ends, strict=True):
+        # Equal peaks have no spread, and nothing tells how far above zero others may be.
+        held[:, classes] = np.where(reaches > 0.0, end, np.nan)
     nobody = np.full(layer.channels, np.nan)
     if len(classes) < 2:
         none = np.full(layer.channels, -1), nobody, nobody, nobody, np.isfinite(nobody)
@@ -123,5 +127,7 @@ def _beside_others(
     silent = ~(m > 0.0)
     top = np.where(silent, -1, classes[place])
     low, high = within(selectivity, half, -1.0, 1.0)
-    lost, untold = (np.where(each, np.nan, 1.0) for each in (silent, silent | ~(o > 0.0)))
+    lost, untold = (
+        np.where(each, np.nan, 1.0) for each in (silent, silent | ~((o > 0.0) & (total > 0.0)))
+    )
     return top, selectivity * lost, low * untold, high * untold, clear & ~silent

@@ -97,9 +97,22 @@ def test_no_interval_of_a_mean_reaches_below_zero_where_few_images_excite_a_unit
     mean, least, most = found.means[0, 1], found.least[0, 1], found.most[0, 1]
     assert mean == pytest.approx(3.0 * active / 40, rel=1e-6)
     if active in (0, 40):
-        assert least == mean == most
+        assert np.isnan([least, most]).all(), "equal peaks tell nothing of others"
     else:
         assert 0.0 < least < mean < most
+
+
+def test_of_classes_whose_peaks_are_all_equal_the_interval_is_not_known() -> None:
+    """It had no width, as if the selectivity of endless images were known for certain."""
+    groups = np.repeat(np.arange(3), 12)
+    peaks = np.stack([np.array([1.0, 4.0, 1.0]), np.array([2.0, 1.0, 0.0])], axis=1)[groups]
+    found = contrasted(peaks, groups)
+    assert found.top.tolist() == [1, 0]
+    assert found.selectivity == pytest.approx([0.6, 0.6])
+    assert np.isnan([found.low, found.high, found.least[:, 0], found.most[:, 0]]).all()
+    peaks[0, 0] = 1.5
+    found = contrasted(peaks, groups)
+    assert found.low[0] < found.selectivity[0] < found.high[0]
 
 
 @pytest.mark.parametrize("images", [10, 40])

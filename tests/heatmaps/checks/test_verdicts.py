@@ -63,5 +63,7 @@ def test_the_interval_of_a_mean_is_students(count: int) -> None:
 
 def test_one_image_has_no_interval() -> None:
     held = measured("x", [0.3])
-    assert held.low == held.mean == held.high
+    assert held.mean == 0.3
+    assert np.isnan([held.low, held.high]).all()
+    assert CHECK.judge(lambda key: held) is not None, "judged by itself"
     assert np.isnan(replace(held, values=np.array([np.nan])).mean)
