@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,27 +18,18 @@ from cnnviz.introspection.finite import finite
 from cnnviz.introspection.layers import check_calls_layers, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
-from cnnviz.results import drawing, mosaics
+from cnnviz.results import drawing
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.space import IMAGE, SIGNAL, Space, space_of
 from cnnviz.results.spectra import FrequencyResponse, frequency_response, frequency_unit
 from cnnviz.results.table import Table, TableColumn, TableResult
 from cnnviz.results.text import layer_said, listed, plural
+from cnnviz.views._dead_filters import dead_filters
 from cnnviz.views.pictures import array_filters
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-DEAD_BELOW = 1e-3
-"""A filter whose norm is below this fraction of the layer's median norm is called dead."""
-
+from cnnviz.views.pictures import filters as pictures
 
 _MOST_ALONG = 64
 """How many filters that read a signal itself are drawn where nothing else is asked."""
-_NORMS, _WORDS = 1.3, 0.9
-"""Inches of the norms beside the kernels, and of all words above and below both."""
-_LEAST_KERNELS = 0.5
-"""The share of the height of a figure that the kernels have at least."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -55,7 +46,7 @@ class FilterGrid(TableResult):
     norms : ndarray of float64
         The L2 norm of each filter, [out channels].
     dead : ndarray of bool
-        Whether a filter's norm is below `DEAD_BELOW` of the median, [out channels].
+        Whether a filter's norm is at most a thousandth of the layer's median, [out channels].
     as_colour : bool
         Whether a filter is drawn as one RGB picture: it reads the three channels of the image.
     shown : tuple of int
@@ -157,117 +148,11 @@ class FilterGrid(TableResult):
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the kernels as one picture, with the distribution of their norms below."""
-        if self.space != IMAGE:
-            return array_filters.draw(self, into)
-        alone = self.as_colour or self.kernels.shape[1] == 1
-        room = None if into is None else _room(into)
-        grid = self._tile_grid(room and room[0] / room[1]) if alone else self._channel_grid()
-        height, width = grid.pixels.shape[:2]
-        across = 10.0
-        down = min(14.0, max(1.4, across * height / width))
-        figure = drawing.canvas(across, down + _NORMS + _WORDS, into)
-        high = down if room is None else room[1]
-        picture, norms = figure.subplots(2, 1, height_ratios=[high, _NORMS])
-        drawing.show(picture, grid.pixels)
-        drawing.say_below(picture, self._key())
-        drawing.heading(figure, f"{self.provenance.model}, {self.summary()}")
-        if alone:
-            mosaics.label_tiles(picture, grid, [self.label(channel) for channel in self.shown])
-        else:
-            self._label_rows_and_columns(picture, grid)
-        self.draw_norms(norms)
-        return figure
-
-    def _key(self) -> str:
-        """Say below the kernels what they are, for a picture that is shown without its caption."""
-        count, depth = self.kernels.shape[:2]
-        extent = f"{len(self.shown)} of {count} filters, {self.order}"
-        if len(self.shown) == count:
-            extent = f"all {count} filters"
-        if self.as_colour:
-            return f"{extent}; grey is zero, each on its own scale"
-        if depth == 1:
-            return f"{extent}; red: above zero, blue: below, each on its own scale"
-        channels = f"the first {len(self.inputs)} of {depth} input channels"
-        if len(self.inputs) == depth:
-            channels = f"all {depth} input channels"
-        colours = "red: above zero, blue: below, each row on its own scale"
-        return f"rows: {extent}; columns: {channels}\n{colours}"
-
-    def _label_rows_and_columns(self, axes: Axes, grid: mosaics.Mosaic) -> None:
-        size, ink = drawing.SMALL_SIZE, drawing.QUIET
-        for channel, (left, top) in zip(self.shown, grid.corners[:: grid.columns], strict=True):
-            middle = top + grid.side[0] / 2
-            axes.text(
-                left - 6,
-                middle,
-                self.label(channel),
-                ha="right",
-                va="center",
-                fontsize=size,
-                color=ink,
-            )
-        for channel, (left, top) in zip(self.inputs, grid.corners, strict=False):
-            middle = left + grid.side[1] / 2
-            axes.text(middle, top - 6, str(channel), ha="center", fontsize=size, color=ink)
+        return (pictures.draw if self.space == IMAGE else array_filters.draw)(self, into)
 
     def label(self, channel: int) -> str:
         """Return a filter's number, and whether it is dead."""
         return f"{channel} dead" if self.dead[channel] else str(channel)
-
-    def _tile_grid(self, wide: float | None = None) -> mosaics.Mosaic:
-        """Return a tile for each filter: its colours, or its one channel."""
-        tiles = [self._tile(channel) for channel in self.shown]
-        side = 77 if len(tiles) <= 160 else 49
-        labels = 24 if side > 60 else 18
-        return mosaics.mosaic(np.stack(tiles), wide=wide, side=side, labels=labels)
-
-    def _tile(self, channel: int) -> drawing.Pixels:
-        kernel = self.kernels[channel]
-        reach = float(np.abs(kernel).max())
-        if self.dead[channel] or reach == 0.0:
-            return np.full((*kernel.shape[1:], 3), drawing.FLAT, np.uint8)
-        if not self.as_colour:
-            return drawing.Scale.signed(kernel).paint(kernel[0])
-        tile = 0.5 + 0.5 * kernel.transpose(1, 2, 0) / reach
-        return np.asarray((tile * 255.0).round(), np.uint8)
-
-    def _channel_grid(self) -> mosaics.Mosaic:
-        tiles: list[drawing.Pixels] = []
-        for channel in self.shown:
-            row = self.kernels[channel, list(self.inputs)]
-            scale = drawing.Scale.signed(self.kernels[channel])
-            tiles.extend(scale.paint(kernel) for kernel in row)
-        return mosaics.mosaic(np.stack(tiles), columns=len(self.inputs), side=36, gap=4)
-
-    def draw_norms(self, axes: Axes) -> None:
-        """Draw the distribution of the norms."""
-        from matplotlib.ticker import MaxNLocator
-
-        ordered = np.sort(self.norms)[::-1]
-        axes.bar(np.arange(len(ordered)), ordered, width=1.0, color=drawing.ACCENT)
-        dead = int(self.dead.sum())
-        if dead:
-            # Their bars are too low to be seen.
-            first = len(ordered) - dead - 0.5
-            axes.axvspan(first, len(ordered) - 0.5, color=drawing.WARM, alpha=0.35, linewidth=0)
-        axes.set_xlim(-0.5, len(ordered) - 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        drawing.say_below(
-            axes,
-            "filters, from the largest norm to the smallest; "
-            f"dead, below {DEAD_BELOW:g} of the median: {f'{dead}, shaded' if dead else 'none'}",
-            "center",
-        )
-        axes.set_ylabel("L2 norm", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-        drawing.plain_axes(axes)
-
-
-def _room(into: drawing.Canvas) -> tuple[float, float]:
-    """Return the inches that a figure of a given size leaves for the kernels."""
-    wide = drawing.width_of(into)
-    high = wide * float(into.bbox.height / into.bbox.width)
-    return wide, max(high - _NORMS - _WORDS, _LEAST_KERNELS * high)
 
 
 @bounded
@@ -355,7 +240,7 @@ def _grid(
         layer=name,
         kernels=kernels,
         norms=norms,
-        dead=norms <= DEAD_BELOW * float(np.median(norms)),
+        dead=dead_filters(norms),
         as_colour=first and kernels.shape[1] == 3,
         shown=tuple(int(channel) for channel in drawn),
         inputs=tuple(range(min(inputs, kernels.shape[1]))),

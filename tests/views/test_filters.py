@@ -13,6 +13,7 @@ from torch.nn.utils import parametrizations
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.results import drawing
 from cnnviz.views.filters import filters
+from cnnviz.views.pictures.filters import tile_grid
 from tests.helpers.architectures import lasting_network, tiny_network
 from tests.helpers.state import state
 
@@ -39,7 +40,7 @@ def test_zero_is_grey_and_the_largest_weight_reaches_the_end_of_the_range() -> N
         network[0].weight[0, 0, 1, 1] = 4.0
         network[0].weight[1, 2, 0, 0] = -2.0
     image = filters(network).figure().axes[0].images[0].get_array()
-    grid = filters(network)._tile_grid()
+    grid = tile_grid(filters(network))
     np.testing.assert_array_equal(image[..., :3], grid.pixels)
     factor = grid.side[0] // 3
     first, second = (
@@ -59,7 +60,7 @@ def test_dead_filters_are_named_and_flat() -> None:
     assert np.flatnonzero(found.dead).tolist() == [4]
     assert "Dead, with a norm near zero: 4." in found.caption()
     assert "1 dead" in repr(found)
-    assert (found._tile_grid().pixels == drawing.FLAT).all(-1).sum() > 0
+    assert (tile_grid(found).pixels == drawing.FLAT).all(-1).sum() > 0
     texts = [text.get_text() for text in found.figure().axes[0].texts]
     assert "4 dead" in texts
     norms = found.figure().axes[1]
@@ -117,7 +118,9 @@ def test_filters_of_one_channel_stand_side_by_side_each_with_its_number() -> Non
         assert "the one channel that it reads" in found.caption()
     kernel = np.zeros((1, 5, 5), np.float32)
     kernel[0, 0, 0], kernel[0, 4, 4] = 2.0, -1.0
-    painted = replace(first, kernels=np.stack([kernel] * 24))._tile(3)
+    grid = tile_grid(replace(first, kernels=np.stack([kernel] * 24)))
+    factor, (left, top) = grid.side[0] // 5, grid.corners[3]
+    painted = grid.pixels[top : top + grid.side[0] : factor, left : left + grid.side[1] : factor]
     assert painted[0, 0, 0] > painted[0, 0, 2]
     assert painted[4, 4, 2] > painted[4, 4, 0]
     assert painted[2, 2].min() >= 245

@@ -9,6 +9,7 @@ import numpy as np
 from cnnviz.results import colour_bars, drawing, mosaics, traces
 from cnnviz.results.spectra import FrequencyResponse, frequency_unit
 from cnnviz.views.pictures import array_patches
+from cnnviz.views.pictures.filters import draw_norms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +72,7 @@ def draw(found: FilterGrid, into: drawing.Canvas | None) -> drawing.Canvas:
         drawing.show(picture, grid.pixels)
         _label_rows(picture, found, grid)
     drawing.say_below(picture, how(found))
-    found.draw_norms(norms)
+    draw_norms(norms, found)
     drawing.heading(figure, f"{found.provenance.model}, {found.summary()}")
     return figure
 
