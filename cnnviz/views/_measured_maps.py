@@ -1,20 +1,27 @@
-"""The maps of a heatmap that are measured, random ones beside them, and how they are made anew."""
+"""The maps of a heatmap beside random ones, how they are made anew, and measures taken on both."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch, Maps, as_drawn
-from cnnviz.heatmaps.checks.measure_groups import MeasuredMaps
+from cnnviz.heatmaps.checks.measure_groups import (
+    CheckSettings,
+    MeasuredMaps,
+    MeasureGroup,
+    MeasureResult,
+)
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.similarity import rank_correlation
 from cnnviz.heatmaps.heatmap import Heatmap, evidence
 from cnnviz.images import Batch
 from cnnviz.introspection.tolerance import COARSE_SHARE
 from cnnviz.passes.independence import independence
+from cnnviz.results.progress import Progress
 from cnnviz.results.text import number, plural
 from cnnviz.views._explainers import explainer
 
@@ -59,7 +66,19 @@ def _maps(heatmap: Heatmap, layer: str | None) -> Maps:
     return maps
 
 
-def flat_maps(maps: Maps) -> list[str]:
+def what_to_know(
+    measured: MeasuredMaps, held: Heatmap, groups: Sequence[MeasureGroup]
+) -> list[str]:
+    """Return notes on what bears on measures of these maps, in sentences, before any is taken."""
+    repeating = independence(measured.subject.model, measured.subject.inputs).repeating
+    notes = [repeating] if repeating and repeating not in held.provenance.notes else []
+    notes += _flat_maps(measured.maps)
+    if any(group.follows for group in groups):
+        notes += _coarse_scores(measured.subject)
+    return notes
+
+
+def _flat_maps(maps: Maps) -> list[str]:
     """Say how many maps are one value everywhere."""
     flat = int((np.ptp(maps.reshape(len(maps), -1), axis=1) == 0.0).sum())
     return [f"{flat} of {len(maps)} maps have one value everywhere: they mark nothing."] * bool(
@@ -67,7 +86,7 @@ def flat_maps(maps: Maps) -> list[str]:
     )
 
 
-def coarse_scores(subject: ExplainedBatch) -> list[str]:
+def _coarse_scores(subject: ExplainedBatch) -> list[str]:
     """Say of how many photos a score can be followed coarsely, or not at all, for its rounding."""
     count, noun = len(subject.batch), subject.model.space.shown
     still = int((~subject.moved).sum())
@@ -132,6 +151,35 @@ def _check_same(held: Heatmap, measured: MeasuredMaps, explain: Explain) -> None
             f"{held.title} made anew is another map than the one given.",
             "Give explain=, which makes the map with your settings.",
         )
+
+
+def taken(
+    measured: MeasuredMaps,
+    title: str,
+    groups: Sequence[MeasureGroup],
+    settings: CheckSettings,
+    progress: Progress,
+) -> tuple[dict[str, MeasureResult], list[str]]:
+    """Return what each group of measures found, and of those that were not taken why, in sentences.
+
+    Raises
+    ------
+    UsageError
+        If none of them could be taken.
+    """
+    found: dict[str, MeasureResult] = {}
+    notes = []
+    for done, group in enumerate(groups):
+        progress(done, len(groups), f"{title}: {group.name}")
+        lacking = group.lacks(measured)
+        if lacking:
+            notes.append(f"The group {group.name} was not measured: {lacking}.")
+        else:
+            found[group.name] = group.take(measured, settings)
+    if not found:
+        raise UsageError(notes[-1], "Name other measures.")
+    progress(len(groups), len(groups), title)
+    return found, notes
 
 
 def check_images(heatmap: Heatmap, batch: Batch) -> None:

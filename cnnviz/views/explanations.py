@@ -14,7 +14,7 @@ from cnnviz.bounds import Seed, bounded
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.array_heatmaps import darker_told, spectrograms_told
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
-from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group, measurable
+from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group, groups_named, measurable
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names
 from cnnviz.images.inputs import Images
@@ -28,7 +28,7 @@ from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space
 from cnnviz.results.text import plural
 from cnnviz.views._explainers import heatmap
-from cnnviz.views.faithfulness import Faithfulness, groups_named, of_subject
+from cnnviz.views.faithfulness import Faithfulness, of_subject
 from cnnviz.views.pictures import array_explanations
 
 if TYPE_CHECKING:

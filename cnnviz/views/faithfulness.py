@@ -24,6 +24,7 @@ from cnnviz.heatmaps.checks.measure_groups import (
     MeasuredMaps,
     MeasureGroup,
     MeasureResult,
+    groups_named,
     listed_groups,
     measurable,
 )
@@ -34,7 +35,6 @@ from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.fast_model import now_computed_on
-from cnnviz.passes.independence import independence
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Target, Unit
 from cnnviz.results import drawing
@@ -47,9 +47,9 @@ from cnnviz.views._explainers import heatmap as make_heatmap
 from cnnviz.views._faithfulness_text import caption
 from cnnviz.views._measured_maps import (
     check_images,
-    coarse_scores,
-    flat_maps,
     measured_maps,
+    taken,
+    what_to_know,
     with_explainer,
 )
 
@@ -340,11 +340,6 @@ def faithfulness(
     return _measure(measured, heatmap, shown, groups, settings, progress, fresh=fresh)
 
 
-def groups_named(measures: Sequence[str]) -> tuple[Any, ...]:
-    """Return the names of groups of measures, each once; a string is one of them."""
-    return tuple(dict.fromkeys([measures] if isinstance(measures, str) else measures))
-
-
 def of_subject(
     subject: ExplainedBatch,
     heatmap: Heatmap,
@@ -375,25 +370,12 @@ def _measure(
     *,
     fresh: bool,
 ) -> Faithfulness:
-    repeating = independence(measured.subject.model, measured.subject.inputs).repeating
-    notes = [repeating] if repeating and repeating not in held.provenance.notes else []
-    notes += flat_maps(measured.maps)
-    if any(group.follows for group in groups):
-        notes += coarse_scores(measured.subject)
+    notes = what_to_know(measured, held, groups)
     if any(MEASURE_GROUPS[name].needs == "explain" for name in settings.groups):
         measured, unknown = with_explainer(measured, held, layer, fresh=fresh)
         notes += unknown
-    found: dict[str, MeasureResult] = {}
-    for done, group in enumerate(groups):
-        progress(done, len(groups), f"{held.title}: {group.name}")
-        lacking = group.lacks(measured)
-        if lacking:
-            notes.append(f"The group {group.name} was not measured: {lacking}.")
-        else:
-            found[group.name] = group.take(measured, settings)
-    if not found:
-        raise UsageError(notes[-1], "Name other measures.")
-    progress(len(groups), len(groups), held.title)
+    found, lacking = taken(measured, held.title, groups, settings, progress)
+    notes += lacking
     subject = measured.subject
     targets = tuple(resolved.name for resolved in subject.targets)
     return Faithfulness(

@@ -223,6 +223,11 @@ _MISSING: dict[Need, tuple[str, str, str]] = {
 }
 
 
+def groups_named(measures: Sequence[str]) -> tuple[Any, ...]:
+    """Return the names of groups of measures, each once; a string is one of them."""
+    return tuple(dict.fromkeys([measures] if isinstance(measures, str) else measures))
+
+
 def _take_curves(measured: MeasuredMaps, settings: CheckSettings) -> Curves:
     kinds: Any = settings.baselines
     return deletion_insertion(
