@@ -28,7 +28,7 @@ from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import layer_said, number, whole_percent
+from cnnviz.views._challenges_text import caption, summary, told
 from cnnviz.views._challenges_walk import SweepsSeen
 from cnnviz.views._followed import FollowedImage
 from cnnviz.views.pictures.challenges import draw, draw_panel
@@ -38,14 +38,6 @@ if TYPE_CHECKING:
 
 _SCENE_SIDES = 32, 1024
 """The least and the greatest side of a scene of `shapes`, in pixels."""
-_WEAKEST = (
-    " The weakest spot is where the answer changes soonest, as a share of the way to the last "
-    "amount that was tried."
-)
-
-
-_APART = ("share", "strength", "form", "width")
-"""Begins of units that stand behind a number in brackets alone: 0.3 (share of the object)."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -145,13 +137,7 @@ class Challenges(TableResult):
 
     def told(self, place: int) -> str:
         """Say between which amounts of a sweep the answer first changes, and to what."""
-        at = self.first_changes[place]
-        if at is None:
-            return f"held up to {number(self.amounts[place, -1])}" if self.named else "no classes"
-        before, after = (number(float(v)) for v in self.amounts[place, at - 1 : at + 1])
-        stays = bool((self.classes[place, at:] == self.classes[place, at]).all())
-        where = f"from {after} on" if stays else f"at {after}, and not always after that"
-        return f"{self.class_names[place][at]} {where}, held at {before}"
+        return told(self, place)
 
     def table(self) -> Table:
         """Return a row for each sweep."""
@@ -188,74 +174,11 @@ class Challenges(TableResult):
 
     def summary(self) -> str:
         """Name the weakest spot of the network on this image."""
-        lowest = int(self.answers.min(1).argmin())
-        least = self.answers[lowest].min()
-        said = whole_percent(float(least)) if self.unit == "probability" else number(float(least))
-        if not self.named:
-            falls = (
-                f"is lowest, {said}, when {self.sweeps[lowest]}"
-                if least < self.answers[lowest, 0]
-                else f"falls nowhere below {said}, that of the image as it is"
-            )
-            return (
-                f"{self.target}: the score {falls}; the network names no classes, so when its "
-                "answer changes is not known"
-            )
-        place = self.weakest
-        if place is None:
-            return (
-                f"{self.class_names[0][0]!r} held everywhere tried; the {self.unit} of "
-                f"{self.target!r} is lowest, {said}, when {self.sweeps[lowest]}"
-            )
-        at = self.first_changes[place] or 0
-        before, after = (number(float(v)) for v in self.amounts[place, at - 1 : at + 1])
-        unit = self.units[place]
-        return (
-            f"Weakest spot: {self.sweeps[place]} ({self.challenges[place]}). "
-            f"{self.class_names[place][0]!r} becomes {self.class_names[place][at]!r} between "
-            f"{before} and {after} {f'({unit})' if unit.startswith(_APART) else unit}"
-        )
+        return summary(self)
 
     def caption(self) -> str:
         """Say what was changed and how, what the curves are, and what could not be tried."""
-        how = (
-            "A scene of shapes is rendered anew with one factor changed and all else as it was, "
-            "background, clutter and grain included; blur alone is added to the picture."
-            if self.rendered
-            else "One thing at a time is done to the photo's pixels: light as a camera would take "
-            "it (sRGB), turned, enlarged and tilted about its middle, a rectangle of its mean "
-            "colour over the middle, a Gaussian blur."
-        )
-        mirrored = (
-            f" Where the photo ends its mirror image goes on, at most {self.beyond.max():.0%} of "
-            "the pixels."
-            if self.beyond.any()
-            else ""
-        )
-        unswept = f" Not tried: {'; '.join(self.unswept)}." if self.unswept else ""
-        return (
-            f"{self.image}, changed in {len(self.sweeps)} ways at {self.amounts.shape[1]} amounts "
-            f"each, the first as it is. {how}{mirrored} Blue is the {self.unit} of "
-            f"{self.target!r}"
-            + (", with a ring where another class is likelier. " if self.named else ". ")
-            + self._heat_told()
-            + (_WEAKEST if self.weakest is not None else "")
-            + unswept
-        )
-
-    def _heat_told(self) -> str:
-        if not self.layers:
-            return "The network has no layer for a heatmap."
-        along = "its object" if self.rendered else "the image"
-        share = (
-            " Green is the share of the evidence that lies on the object." if self.rendered else ""
-        )
-        return (
-            "Below each picture where the network looked (Grad-CAM at "
-            f"{', '.join(map(layer_said, self.layers))}, "
-            "each on its own scale). Orange is how far that stayed: the correlation with the "
-            f"heatmap of the image as it is, moved along with {along}.{share}"
-        )
+        return caption(self)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw a strip and its curves for each sweep."""
