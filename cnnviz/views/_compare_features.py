@@ -15,7 +15,6 @@ from cnnviz.introspection.layers import named_layers, without_call
 from cnnviz.models import Model
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
-from cnnviz.results.text import joined, layer_said
 from cnnviz.views.feature_maps import FeatureMaps, feature_maps
 from cnnviz.views.filters import FilterGrid, filters
 
@@ -224,51 +223,3 @@ def _relative(peak: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return peaks as shares of the largest, so that neither network decides alone."""
     reach = float(np.abs(peak).max())
     return peak / reach if reach > 0.0 else peak
-
-
-def features_caption(
-    names: tuple[str, str],
-    kernels: KernelPair | None,
-    why: str,
-    maps: Sequence[MapPair],
-    pairing: str,
-) -> str:
-    """Say what stands beside what in the picture of kernels and maps, and what is left out."""
-    told = _kernels_told(names, kernels, why)
-    if not maps:
-        return f"{told} No feature maps are shown: {pairing}."
-    photo = maps[0].maps.image
-    which = (
-        "the same channels of both, those with the largest mean of their peaks, each as a share of "
-        "the layer's largest"
-        if all(pair.matched for pair in maps)
-        else "of each its own strongest channels"
-    )
-    return (
-        f"{told} Below, feature maps of {photo}, {pairing}: "
-        f"{which}. Each map has its own scale; below it stand the channel and its largest value."
-    )
-
-
-def _kernels_told(names: tuple[str, str], kernels: KernelPair | None, why: str) -> str:
-    if kernels is None:
-        return f"No kernels are shown. {why}"
-    first, other = names
-    counts = len(kernels.kernels), len(kernels.other_kernels)
-    shown = len(kernels.shown), len(kernels.other_shown)
-    if kernels.unmatched:
-        sizes = [f"{some} of {all_} of {name}" for some, all_, name in
-                 zip(shown, counts, names, strict=True)]  # fmt: skip
-        return (
-            f"Kernels of the first convolution: {joined(sizes)}, {kernels.order}, each on its own "
-            f"scale. They are not matched filter by filter: {kernels.unmatched}."
-        )
-    extent = f"all {counts[0]}" if shown[0] == counts[0] else f"{shown[0]} of {counts[0]}"
-    return (
-        f"Kernels of {layer_said(kernels.layers[0])}, filter by filter ({extent}, "
-        f"{kernels.order}): above that "
-        f"of {first}, below that of {other}, each on its own scale with its middle at zero. "
-        "Below each stands the filter and its change, the L2 norm of the difference over the norm "
-        f"of the filter of {first}. That a filter keeps its place is so where one network went on "
-        "from the other; of two that began apart the order means nothing."
-    )

@@ -25,25 +25,22 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.provenance import ImageSource, Provenance
 from cnnviz.results.result import Result
-from cnnviz.results.text import joined, layer_said, plural
+from cnnviz.results.text import plural
 from cnnviz.views._compare_examples import looked_at, tile, truth_of
 from cnnviz.views._compare_features import (
     KernelPair,
     MapPair,
-    features_caption,
     kernel_pair,
     map_pairs,
 )
 from cnnviz.views._compare_pass import (
-    FEW,
-    LACKING,
     Side,
     accuracy,
     agreement,
     run_both,
-    share_told,
 )
 from cnnviz.views._compare_sides import preparation_told, two_sides
+from cnnviz.views._compare_text import caption, headline, summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -148,86 +145,15 @@ class Comparison(Result):
 
     def summary(self) -> str:
         """Say how alike the layers are, and how often the answers are the same."""
-        first, other = self.names
-        known = self.cka[np.isfinite(self.cka)]
-        alike = (
-            f"CKA of layers {known.min():.2f} to {known.max():.2f}"
-            if known.size
-            else f"no CKA was measured: {self._why_no_cka()}"
-        )
-        agreed = f"; {self._agreed()}" if np.isfinite(self.agreement) else ""
-        return f"{first} and {other}: {alike}{agreed}"
+        return summary(self)
 
     def headline(self) -> str:
         """Say what stands above the picture: which networks, and how often they agree."""
-        agreed = f": {self._agreed()}" if np.isfinite(self.agreement) else ""
-        return f"{' and '.join(self.names)}{agreed}"
-
-    def _agreed(self) -> str:
-        """Say to how many images both answer the same; of few images as a number."""
-        if self.seen == 1:
-            return "the same answer" if self.agreement else "different answers"
-        if self.seen >= FEW:
-            return f"the same answer to {self.agreement:.0%} of {self.seen} images"
-        return f"the same answer to {share_told(self.agreement, self.seen)} images"
+        return headline(self)
 
     def caption(self) -> str:
         """Say what was compared with what, over which images, and how to read the picture."""
-        first, other = self.names
-        if self.picture == "features":
-            return features_caption(
-                self.names, self.kernels, self.no_kernels, self.maps, self.pairing
-            )
-        return (
-            f"{first} and {other} over {plural(self.seen, 'image')} ({self.data}), each prepared "
-            f"as either network takes it. {self._cka_told()} The photos: the first "
-            f"{plural(len(self.examples), 'image')} as either network takes them, its likeliest "
-            f"class, and where it looked for that: {self._looked()}, each on its own scale. "
-            f"{self._answers_told()}"
-        )
-
-    def _cka_told(self) -> str:
-        if not np.isfinite(self.cka).any():
-            return self.no_cka()
-        least, most = self.batch_sizes.min(), self.batch_sizes.max()
-        sizes = f"{least}" if least == most else f"{least} to {most}"
-        lacking = f" Grey without a number: {LACKING}." if not np.isfinite(self.cka).all() else ""
-        return (
-            "On the left the centred kernel alignment (CKA, linear; Kornblith et al. 2019) of "
-            "every pair of layers, from "
-            f"{plural(len(self.batch_sizes), 'minibatch', 'minibatches')} of {sizes} images "
-            "with the unbiased HSIC_1 (Nguyen et al. 2021). The features of a layer are its whole "
-            "map of an image, flattened. 1: both tell the images apart in the same way, up to a "
-            "rotation and a factor; about 0: they share nothing. Colours end at 0, below which an "
-            f"estimate may lie.{lacking}"
-        )
-
-    def no_cka(self) -> str:
-        """Say why no CKA was measured, where none was."""
-        return f"No CKA was measured: {self._why_no_cka()}."
-
-    def _why_no_cka(self) -> str:
-        return LACKING if len(self.batch_sizes) else f"it takes {LEAST} images or more"
-
-    def _looked(self) -> str:
-        found = [
-            f"{name} has no layer for a heatmap"
-            if not at
-            else f"Grad-CAM at {', '.join(map(layer_said, at))}"
-            for name, at in zip(self.names, self.heatmap_layers, strict=True)
-        ]
-        return joined(list(dict.fromkeys(found)))
-
-    def _answers_told(self) -> str:
-        told = "They have no classes in common, so that their answers are not compared."
-        if np.isfinite(self.agreement):
-            told = f"Both give {self._agreed()}."
-        right = [
-            f"{share_told(share, count)} by {name}"
-            for name, share, count in zip(self.names, self.accuracies, self.labelled, strict=True)
-            if count
-        ]
-        return f"{told} Right by the labels of the data: {joined(right)}." if right else told
+        return caption(self)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return every array by its name, and the kernels and feature maps of both."""

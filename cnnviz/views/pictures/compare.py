@@ -10,6 +10,7 @@ import numpy as np
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import number, shortened, whole_percent
 from cnnviz.views._compare_pass import LACKING, share_told
+from cnnviz.views._compare_text import no_cka
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,7 @@ def _in_a_column(found: Comparison, figure: drawing.Canvas, height: float) -> No
 
 def _answers_alone(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
     """Draw the answers, and say why there is no matrix: an empty one would be a grey panel."""
-    lines = textwrap.wrap(found.no_cka(), _SAID_LETTERS)
+    lines = textwrap.wrap(no_cka(found), _SAID_LETTERS)
     figure = drawing.canvas(_SAID, max(2.4, 1.9 * len(found.examples)) + 0.9, into)
     axes = figure.subplots()
     _answers(found, axes)
