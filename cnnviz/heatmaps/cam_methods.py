@@ -205,6 +205,12 @@ def _unit(maps: torch.Tensor) -> torch.Tensor:
     return (maps - low) / (maps.amax(places, keepdim=True) - low)
 
 
+_WHOLE_CHANNELS = (
+    "It weighs whole channels, so that other objects with the same features are bright as well; "
+    "layercam weighs each place, and keeps to what the box was read from."
+)
+
+
 @dataclass(frozen=True)
 class CamMethod(ABC):
     """A line of the table of class activation maps; one subclass for each kind of formula.
@@ -219,6 +225,8 @@ class CamMethod(ABC):
         Who published it, and when.
     explains_class : bool
         Whether the map depends on the class that is explained.
+    by_trial : bool
+        Whether it runs the network many times, on changed images or maps.
     remark : str
         What a reader of the list must know besides.
     """
@@ -227,6 +235,7 @@ class CamMethod(ABC):
     title: str
     citation: str
     explains_class: ClassVar[bool] = True
+    by_trial: ClassVar[bool] = False
     remark: ClassVar[str] = ""
 
     @abstractmethod
@@ -237,12 +246,20 @@ class CamMethod(ABC):
         """Return the tensors that a layer must have for a map to be made of it."""
         return capture.activations
 
+    def told_of_boxes(self) -> tuple[str, ...]:
+        """Say what a map that explains one box of several may show besides it."""
+        return ()
+
 
 @dataclass(frozen=True)
 class GradientCam(CamMethod):
-    """A formula of a layer's activations and gradients, both [N, C, h, w]."""
+    """A formula of a layer's activations and gradients, both [N, C, h, w].
+
+    With `whole_channels` it gives a channel one weight, and no place its own.
+    """
 
     formula: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    whole_channels: bool = False
 
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         """Apply the formula to what was captured."""
@@ -253,6 +270,10 @@ class GradientCam(CamMethod):
     def usable(self, capture: Capture) -> LayerTensors:
         """Return the gradients: a layer that the target does not depend on has none."""
         return capture.gradients
+
+    def told_of_boxes(self) -> tuple[str, ...]:
+        """Say that other objects may be bright where whole channels are weighed."""
+        return (_WHOLE_CHANNELS,) if self.whole_channels else ()
 
 
 @dataclass(frozen=True)
@@ -273,6 +294,7 @@ class TrialCam(CamMethod):
     """A formula that tries the channels of a layer out, and runs the network many times."""
 
     formula: Callable[[Capture, Key, Progress], torch.Tensor]
+    by_trial: ClassVar[bool] = True
     remark: ClassVar[str] = "tries every channel out, and runs the network many times"
 
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
@@ -295,9 +317,15 @@ CamName = Literal[
 CAM_METHODS: dict[str, CamMethod] = {
     method.name: method
     for method in (
-        GradientCam("gradcam", "Grad-CAM", "Selvaraju et al. 2017", gradcam),
-        GradientCam("gradcam++", "Grad-CAM++", "Chattopadhay et al. 2018", gradcam_plus_plus),
-        GradientCam("xgradcam", "XGrad-CAM", "Fu et al. 2020", xgradcam),
+        GradientCam("gradcam", "Grad-CAM", "Selvaraju et al. 2017", gradcam, whole_channels=True),
+        GradientCam(
+            "gradcam++",
+            "Grad-CAM++",
+            "Chattopadhay et al. 2018",
+            gradcam_plus_plus,
+            whole_channels=True,
+        ),
+        GradientCam("xgradcam", "XGrad-CAM", "Fu et al. 2020", xgradcam, whole_channels=True),
         GradientCam("hirescam", "HiResCAM", "Draelos and Carin 2020", hirescam),
         GradientCam("layercam", "LayerCAM", "Jiang et al. 2021", layercam),
         ActivationCam("eigencam", "Eigen-CAM", "Muhammad and Yeasin 2020", eigencam),

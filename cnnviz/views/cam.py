@@ -27,14 +27,9 @@ from cnnviz.passes.no_map import no_map
 from cnnviz.passes.precision import BF16, Precision, check_precision, trials_in
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Announce, Progress, ToldCost, silent
+from cnnviz.results.provenance import Provenance
 from cnnviz.results.text import layer_said, listed, plural
 
-_BY_TRIAL = ("scorecam", "ablationcam")
-_BY_CHANNEL = ("gradcam", "gradcam++", "xgradcam")
-_WHOLE_CHANNELS = (
-    "It weighs whole channels, so that other objects with the same features are bright as well; "
-    "layercam weighs each place, and keeps to what the box was read from."
-)
 _MOST_NAMED = 4
 """How many layers a caption names."""
 
@@ -123,11 +118,9 @@ def cam(
     notes = [
         *_made_at(capture, keys, chosen_for_you=not named),
         *_beyond_or_within(extents, capture.model.space.noun),
+        *(_of_levels(capture, keys, relu=relu) if by_sum else ()),
+        *(chosen.told_of_boxes() if capture.detects else ()),
     ]
-    if by_sum:
-        notes += _of_levels(capture, keys, relu=relu)
-    if capture.detects and method in _BY_CHANNEL:
-        notes.append(_WHOLE_CHANNELS)
     maps = _on_image(maps, extents, fuse=fuse, by_sum=by_sum, relu=relu)
     if fuse:
         names = [f"pyramid of {len(names)} levels" if by_sum else " | ".join(names)]
@@ -136,11 +129,9 @@ def cam(
         images = [photo.name for photo in capture.batch.photos]
         notes += [*capture.saturated, *overlaps_told(capture.resolved_targets, images)]
     provenance = capture.provenance
-    if method in _BY_TRIAL:  # whose passes are many, and may have run elsewhere
-        where = now_computed_on(capture.model, capture.batch.tensor)
-        where += ", in bfloat16" if precision == BF16 else ""
-        provenance = replace(provenance, computed_on=where, bf16_error=tried.error)
-        notes += [provenance.precision] if provenance.precision else []
+    if chosen.by_trial:
+        provenance = _of_trials(capture, precision, tried.error)
+        notes += filter(None, [provenance.precision])
     return Heatmap(
         provenance=provenance,
         method=method,
@@ -168,6 +159,13 @@ def _chosen_method(method: str, precision: Precision) -> CamMethod:
             "Leave the precision at float32, or choose scorecam.",
         )
     return chosen
+
+
+def _of_trials(capture: Capture, precision: Precision, error: float | None) -> Provenance:
+    """Return where maps come from whose passes are many, and may have run elsewhere."""
+    where = now_computed_on(capture.model, capture.batch.tensor)
+    where += ", in bfloat16" if precision == BF16 else ""
+    return replace(capture.provenance, computed_on=where, bf16_error=error)
 
 
 def _channels(capture: Capture, key: Key) -> int:
