@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -206,22 +207,12 @@ def pooling(
     check_capture(capture, "pooling")
     check_takes_images(capture.model, "pooling")
     step = size if stride is None else stride
-    if image >= len(capture.batch):
-        raise UsageError(
-            f"There is no image {image}: the capture holds {len(capture.batch)}.",
-            "Images count from 0.",
-        )
-    name = layer if layer is not None else _first(capture, image)
-    capture.check_map(name)
-    maps = capture.activation_maps(name)[image].float().cpu().numpy()
-    count, height, width = maps.shape
+    name, maps = _maps_of(capture, layer, image)
     if channel is None:
         channel = int(maps.max((1, 2)).argmax())
-    check_channels([channel], count, name)
+    check_channels([channel], len(maps), name)
     measured = ways(size, step)
-    farthest = min(FARTHEST, min(height, width) - max(reach for _, reach in measured.values()))
-    if farthest < 1:
-        raise _too_small(name, (height, width), size)
+    farthest = _farthest(name, maps, size, [reach for _, reach in measured.values()])
     chosen = maps[channel : channel + 1]
     found = switches(chosen, size, step)[0]
     rows, columns = _detail(chosen[0], size, step)
@@ -231,7 +222,7 @@ def pooling(
         image=capture.batch.photos[image].name,
         layer=name,
         channel=channel,
-        channels=count,
+        channels=len(maps),
         map=chosen[0],
         size=size,
         stride=step,
@@ -251,12 +242,29 @@ def pooling(
     )
 
 
-def _too_small(name: str, shape: tuple[int, int], size: int) -> UsageError:
-    return UsageError(
-        f"The map of {name} is {dimensions(shape)}: too small for windows of {size} x {size}, "
-        "a dilated kernel and a shift.",
-        "Name an earlier layer, or give a smaller size.",
-    )
+def _maps_of(capture: Capture, layer: str | None, image: int) -> tuple[str, NDArray[np.float32]]:
+    """Return the layer that is pooled, and its maps of one image, [C, h, w]."""
+    if image >= len(capture.batch):
+        raise UsageError(
+            f"There is no image {image}: the capture holds {len(capture.batch)}.",
+            "Images count from 0.",
+        )
+    name = layer if layer is not None else _first(capture, image)
+    capture.check_map(name)
+    return name, capture.activation_maps(name)[image].float().cpu().numpy()
+
+
+def _farthest(name: str, maps: NDArray[np.float32], size: int, reaches: Sequence[int]) -> int:
+    """Return by how many values maps [C, h, w] can be shifted at most under all ways to pool."""
+    sides = maps.shape[1:]
+    found = int(min(FARTHEST, min(sides) - max(reaches)))
+    if found < 1:
+        raise UsageError(
+            f"The map of {name} is {dimensions(sides)}: too small for windows of {size} x {size}, "
+            "a dilated kernel and a shift.",
+            "Name an earlier layer, or give a smaller size.",
+        )
+    return found
 
 
 def _shape(maps: NDArray[np.float64]) -> tuple[int, int]:

@@ -169,8 +169,7 @@ def _draw_insides(axes: Axes, page: _Page, zoom: float) -> None:
 
 
 def _draw_head(axes: Axes, result: NetworkDiagram, width: float, zoom: float) -> None:
-    from matplotlib.patches import Patch
-
+    """Draw the name of the network, what it is, and what the numbers and colours mean."""
     axes.text(
         _MARGIN,
         0.14,
@@ -197,6 +196,13 @@ def _draw_head(axes: Axes, result: NetworkDiagram, width: float, zoom: float) ->
         va="top",
         ha="right",
     )
+    _draw_legend(axes, result, width, zoom)
+
+
+def _draw_legend(axes: Axes, result: NetworkDiagram, width: float, zoom: float) -> None:
+    """Draw the colours of the kinds of layers that the network has."""
+    from matplotlib.patches import Patch
+
     kinds = [node.kind for level in (result.trunk, *result.blocks) for node in level.nodes]
     known = [kind for kind in KIND_COLOURS if kind in kinds]
     patches = [Patch(facecolor=KIND_COLOURS[kind], label=kind) for kind in known]
