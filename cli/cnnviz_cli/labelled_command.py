@@ -168,14 +168,25 @@ def run(
         for remark in found.provenance.notes:
             if remark != model.doubt:  # which was told already
                 note(remark)
-        if values["as_json"]:
-            print_result(found, None if out is None else out / numbers)
-        elif values["as_csv"]:
-            typer.echo(found.table().to_csv(), nl=False)
-        else:
-            show(found)
-            typer.echo(page)
+        _print(found, values, None if out is None else out / numbers, show, page)
         end_on_failure(found)
+
+
+def _print(
+    found: Counted,
+    values: dict[str, Any],
+    written: Path | None,
+    show: Callable[[Counted], None],
+    page: Path | None,
+) -> None:
+    """Print the numbers as they are asked for, or else for a person, with the page's place."""
+    if values["as_json"]:
+        print_result(found, written)
+    elif values["as_csv"]:
+        typer.echo(found.table().to_csv(), nl=False)
+    else:
+        show(found)
+        typer.echo(page)
 
 
 def _folder(values: dict[str, Any], otherwise: str) -> Path | None:

@@ -56,39 +56,15 @@ def calls_of_image(model: Model, image: torch.Tensor) -> CallOrder:
 
 
 def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
-    module = model.module
-    calls: list[OrderedCall] = []
-    layers = _once_each(module)
+    layers = _once_each(model.module)
     traced = traced_outputs(model, image)
-    # Held until the end, so that no two tensors share an id.
-    held: list[Any] = []
-    nodes: dict[Key, tuple[Any, torch.Tensor]] = {}
-
-    def note(key: Key, inputs: Any, output: Any) -> None:
-        with unwatched():
-            look(key, inputs, output)
-
-    def look(key: Key, inputs: Any, output: Any) -> None:
-        name, index = key
-        is_tensor = isinstance(output, torch.Tensor)
-        shape = tuple(output.shape) if is_tensor else None
-        held.append(output)
-        # An in-place layer returns the tensor it was given, at another version.
-        produced = (id(output), version(output) if is_tensor else 0)
-        reads = tuple(
-            Read((id(each), version(each)), tuple(each.shape)) for each in tensors(inputs)
-        )
-        what = kind(layers[name])
-        calls.append(OrderedCall(name, index, what, shape, produced, NoMap.NO_TENSOR, reads))
-        if is_tensor and output.grad_fn is not None:
-            nodes[key] = output.grad_fn, output
-
-    with isolated(module, grad=grad):
+    noted = _NotedCalls(layers)
+    with isolated(model.module, grad=grad):
         inputs = image.clone().requires_grad_(grad)
-        output = run_to(model.forward, inputs.clone(), layers, after=note)
-        unreached = _unreached(model, output, nodes)
-    traced = also_of_image(traced, model, image, [(call.name, call.index) for call in calls])
-    calls = [_traced(call, traced) for call in calls]
+        output = run_to(model.forward, inputs.clone(), layers, after=noted.note)
+        unreached = _unreached(model, output, noted.nodes)
+    traced = also_of_image(traced, model, image, [(call.name, call.index) for call in noted.calls])
+    calls = [_traced(call, traced) for call in noted.calls]
     detects = returns_boxes(model, output)
     size = tuple(image.shape[2:])
     order = CallOrder(
@@ -96,12 +72,43 @@ def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
         _classes(model, output, size, calls),
         size,
         unreached=unreached,
-        leading_on=_leading_on(calls, nodes) if detects else frozenset(),
+        leading_on=_leading_on(calls, noted.nodes) if detects else frozenset(),
         detects=detects,
         returned=frozenset((id(each), version(each)) for each in tensors(output)),
         traced=traced,
     )
     return replace(order, unread=_unread(model, image, order))
+
+
+class _NotedCalls:
+    """The calls of layers in the order in which they return, and the graph nodes they end in."""
+
+    def __init__(self, layers: Mapping[str, nn.Module]) -> None:
+        self._layers = layers
+        self.calls: list[OrderedCall] = []
+        self.nodes: dict[Key, tuple[Any, torch.Tensor]] = {}
+        # Held until the end, so that no two tensors share an id.
+        self._held: list[Any] = []
+
+    def note(self, key: Key, inputs: Any, output: Any) -> None:
+        """Note a call of a layer, after it."""
+        with unwatched():
+            self._note(key, inputs, output)
+
+    def _note(self, key: Key, inputs: Any, output: Any) -> None:
+        name, index = key
+        is_tensor = isinstance(output, torch.Tensor)
+        shape = tuple(output.shape) if is_tensor else None
+        self._held.append(output)
+        # An in-place layer returns the tensor it was given, at another version.
+        produced = (id(output), version(output) if is_tensor else 0)
+        reads = tuple(
+            Read((id(each), version(each)), tuple(each.shape)) for each in tensors(inputs)
+        )
+        what = kind(self._layers[name])
+        self.calls.append(OrderedCall(name, index, what, shape, produced, NoMap.NO_TENSOR, reads))
+        if is_tensor and output.grad_fn is not None:
+            self.nodes[key] = output.grad_fn, output
 
 
 def _traced(call: OrderedCall, traced: Mapping[Key, TracedOutput]) -> OrderedCall:

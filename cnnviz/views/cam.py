@@ -126,8 +126,7 @@ def cam(
         names = [f"pyramid of {len(names)} levels" if by_sum else " | ".join(names)]
     asks = chosen.explains_class
     if asks:
-        images = [photo.name for photo in capture.batch.photos]
-        notes += [*capture.saturated, *overlaps_told(capture.resolved_targets, images)]
+        notes += _of_targets(capture)
     provenance = capture.provenance
     if chosen.by_trial:
         provenance = _of_trials(capture, precision, tried.error)
@@ -159,6 +158,12 @@ def _chosen_method(method: str, precision: Precision) -> CamMethod:
             "Leave the precision at float32, or choose scorecam.",
         )
     return chosen
+
+
+def _of_targets(capture: Capture) -> list[str]:
+    """Say of what is explained where its slope is lost to rounding, or where boxes overlap."""
+    images = [photo.name for photo in capture.batch.photos]
+    return [*capture.saturated, *overlaps_told(capture.resolved_targets, images)]
 
 
 def _of_trials(capture: Capture, precision: Precision, error: float | None) -> Provenance:

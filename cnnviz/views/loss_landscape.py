@@ -20,6 +20,7 @@ from cnnviz.gradients.landscape import (
     LabelledImages,
     LandscapePoints,
     LossSurroundings,
+    WeightDirection,
     labelled_images,
     random_direction,
 )
@@ -47,8 +48,8 @@ from cnnviz.results.progress import Progress, silent
 from cnnviz.results.provenance import installed_version
 from cnnviz.results.result import Result
 from cnnviz.results.resume_store import ResumeStore
-from cnnviz.results.space import IMAGE, space_of
-from cnnviz.results.text import minus, plural
+from cnnviz.results.space import IMAGE
+from cnnviz.views._loss_landscape_text import caption, remarks, summary
 
 POINTS = {1: 41, 2: 21}
 """How many points a side has by default, by the number of directions."""
@@ -134,43 +135,11 @@ class LossLandscape(Result):
 
     def summary(self) -> str:
         """Say how the loss changes, how many valleys there are, and how far it is from convex."""
-        finite = self.losses[np.isfinite(self.losses)]
-        most = f"{finite.max():.3g}" if finite.size else "no finite number"
-        valleys = self.minima
-        concave = self.concave
-        known = not np.isnan(concave)
-        bent = f", curved downwards at {100.0 * concave:.0f}% of the points" if known else ""
-        return (
-            f"{self.name}: loss {minus(f'{self.centre:.3g}')} at its weights, at most "
-            f"{minus(most)} within a reach of {self.x[-1]:g}; "
-            f"{valleys} local minim{'um' if valleys == 1 else 'a'}{bent}"
-        )
+        return summary(self)
 
     def caption(self) -> str:
         """Say what is drawn, along what, and on which images."""
-        way = (
-            "along a random direction"
-            if self.dimensions == 1
-            else minus(
-                f"along two random directions (the cosine between them is {self.cosine:.2g})"
-            )
-        )
-        norms = (
-            " Batch norms have the statistics of the images at every point."
-            if self.calibrated
-            else " Batch norms keep the statistics that the network stores."
-        )
-        lost = int((~np.isfinite(self.losses)).sum())
-        grey = f" At {lost} points it is not a finite number: grey." if lost else ""
-        told = "".join(f" {note}" for note in self.notes)
-        images = plural(self.images, space_of(self.axes).noun)
-        over = f"mean over {images}" if self.images > 1 else images
-        return (
-            f"The loss of {self.name} ({self.kind}, {over}) {way}; the cross marks the "
-            "network. A step of 1 changes each filter by its own norm, biases and batch norm "
-            f"parameters stay ({self.moved:,} of {self.parameters:,} numbers move). "
-            f"{self.labels}{norms}{grey}{told}"
-        )
+        return caption(self)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the loss along the line, or as contours and as a surface."""
@@ -258,11 +227,7 @@ def loss_landscape(
         inputs = data.batch.tensor.clone()
         objective, own, norms = _as_it_is(wrapped, inputs, data, loss)
         directions = tuple(random_direction(module, seed + place) for place in range(dimensions))
-        # With one batch a single pass both calibrates and measures.
-        rows = (rows_that_fit if calibrated and norms else rows_at_once)(wrapped, inputs)
-        around = LossSurroundings(
-            wrapped, inputs, objective, directions, calibrated and norms > 0, max(rows, 1)
-        )
+        around = _around(wrapped, inputs, objective, directions, calibrated and norms > 0)
         grid, x, y = _grid(side, reach, dimensions, wrapped)
         settings = _settings(
             wrapped, inputs, objective, around, own, (dimensions, side, reach, seed)
@@ -288,7 +253,7 @@ def loss_landscape(
         cosine=directions[0].cosine(directions[1]) if dimensions == 2 else 0.0,
         labels=data.source,
         axes=given.space.axes,
-        notes=(*around.notes, *_remarks(own, found, around.calibrated, fresh)),
+        notes=(*around.notes, *remarks(own, found, around.calibrated, fresh)),
     )
 
 
@@ -345,6 +310,19 @@ def _as_it_is(
     return objective, LandscapePoints(losses, shares), calls
 
 
+def _around(
+    model: Model,
+    inputs: torch.Tensor,
+    objective: LossObjective,
+    directions: tuple[WeightDirection, ...],
+    calibrated: bool,
+) -> LossSurroundings:
+    """Return what measures the loss around the weights, with as many images at once as it may."""
+    # With one batch a single pass both calibrates and measures.
+    rows = (rows_that_fit if calibrated else rows_at_once)(model, inputs)
+    return LossSurroundings(model, inputs, objective, directions, calibrated, max(rows, 1))
+
+
 def _grid(
     side: int, reach: float, dimensions: int, model: Model
 ) -> tuple[torch.Tensor, NDArray[np.float64], NDArray[np.float64]]:
@@ -379,21 +357,3 @@ def _settings(
         # Two losses of one's own may have one name.
         "own": own.losses.tolist(),
     }
-
-
-def _remarks(
-    own: LandscapePoints, found: LandscapePoints, calibrated: bool, fresh: tuple[str, ...]
-) -> list[str]:
-    middle = float(found.losses[len(found.losses) // 2])
-    told = []
-    if calibrated and not np.isclose(middle, own.losses[0], rtol=0.01, atol=1e-3):
-        told.append(
-            "With the statistics that it stores, the network itself has a loss of "
-            f"{float(own.losses[0]):.3g}."
-        )
-    if fresh:
-        told.append(
-            f"{len(fresh)} batch norms, such as {fresh[0]!r}, have never seen data: in training "
-            "this is another network."
-        )
-    return told

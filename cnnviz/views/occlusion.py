@@ -171,13 +171,8 @@ def occlusion(
         baselines = baseline_images(wrapped.preprocessing, inputs, fill)
         alone = independence(wrapped, inputs).alone
         at_once = 1 if alone else max(2, rows_that_fit(wrapped, inputs))
-
-    def hide(computed_on: Model) -> tuple[NDArray[np.float32], list[str]]:
-        search = _Search(computed_on, inputs, baselines, explained, grid, at_once)
-        with isolated(computed_on.module, grad=False), freed_memory_kept():
-            return search.run(approximate, progress)
-
-    drops, found = on_fast_copy(wrapped, inputs, hide, rows=len(inputs) * len(grid.positions))
+    search = _Search(wrapped, inputs, baselines, explained, grid, at_once)
+    drops, found = search.run(approximate, progress)
     names = tuple(resolved.name for resolved in explained.resolved_targets)
     notes += _colours_told(held, baselines) if fill == "mean" else []
     photos = [one.name for one in held.batch.photos]
@@ -313,7 +308,22 @@ class _Search:
     def run(
         self, approximate: float | None, progress: Progress
     ) -> tuple[NDArray[np.float32], list[str]]:
-        """Return the drops of every square of every image, and what is to be told of them."""
+        """Return the drops of every square of every image, and what is to be told of them.
+
+        They are computed on a faster copy of the network where there is one.
+        """
+
+        def hide(computed_on: Model) -> tuple[NDArray[np.float32], list[str]]:
+            search = replace(self, model=computed_on)
+            with isolated(computed_on.module, grad=False), freed_memory_kept():
+                return search._run(approximate, progress)
+
+        rows = len(self.inputs) * len(self.grid.positions)
+        return on_fast_copy(self.model, self.inputs, hide, rows=rows)
+
+    def _run(
+        self, approximate: float | None, progress: Progress
+    ) -> tuple[NDArray[np.float32], list[str]]:
         count, squares = len(self.baselines), len(self.grid.positions)
         drops = np.zeros((count, *self.grid.shape), np.float32)
         notes: dict[str, None] = {}

@@ -84,7 +84,7 @@ def test_batch_norms_may_keep_what_they_store() -> None:
 
 def test_batch_norms_that_saw_no_data_are_named_when_they_are_kept() -> None:
     found = loss_landscape(lasting_network(), images(), points=3, batch_norm="keep")
-    assert "1 batch norms, such as '4', have never seen data" in found.caption()
+    assert "The batch norm '4' has never seen data" in found.caption()
 
 
 def test_without_labels_the_own_answers_count_and_the_caption_says_so() -> None:

@@ -55,7 +55,7 @@ class LossSurroundings:
         Preprocessed images [N, C, H, W].
     objective : Objective
         The loss, and what counts as right.
-    directions : tuple of Direction
+    directions : tuple of WeightDirection
         The D directions of a point's coordinates.
     calibrated : bool
         Whether batch norms get the statistics of the images at each point.
