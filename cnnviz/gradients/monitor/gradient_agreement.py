@@ -42,7 +42,9 @@ def _spread(gradients: Sequence[torch.Tensor]) -> torch.Tensor:
     for gradient in gradients:
         real = torch.view_as_real(gradient) if gradient.is_complex() else gradient
         flat = real.detach().reshape(-1)
-        parts.append(flat[:: -(-flat.numel() * len(gradients) // MOST) or 1].float())
+        few = flat[:: -(-flat.numel() * len(gradients) // MOST) or 1]
+        # Half precision is too coarse to scale in; single holds less than double may have.
+        parts.append(few if few.dtype == torch.float64 else few.float())
     chosen = torch.cat(parts)
     largest = chosen.abs().amax() if chosen.numel() else chosen.sum()
-    return chosen / torch.where(largest > 0.0, largest, torch.ones_like(largest))
+    return (chosen / torch.where(largest > 0.0, largest, torch.ones_like(largest))).float()
