@@ -104,6 +104,23 @@ def test_a_loss_that_swings_oscillates_and_one_that_climbs_diverges(record) -> N
     assert told(record(i, x) for i, x in enumerate(near_zero)) == []
 
 
+def test_a_loss_that_climbs_is_told_with_the_rate_where_there_is_one(record) -> None:
+    climbs = [1.0] * 20 + [1.15 ** (step - 20) for step in range(20, 45)]
+    for rates, told in (((0.1,), "lower the learning rate (0.1) or"), ((), "learning rate or")):
+        records = [
+            replace(record(i, x, agreement=(0.0, 0.0, 0.0)), rates=rates)
+            for i, x in enumerate(climbs)
+        ]
+        assert told in texts(records)["diverging"]
+
+
+def test_a_gradient_that_ends_is_laid_to_dead_units_only_where_all_are(record) -> None:
+    for dead, told in ((1.0, "'middle', after which every unit is dead."), (0.4, "'middle'.")):
+        figures = {"gradient": (0.0, 0.0, 1.0), "dead": (0.0, dead, None)}
+        found = texts(record(step, **figures) for step in range(4))["blocked"]
+        assert found.endswith(f"on the way back it ends at {told}")
+
+
 def test_few_samples_rest_by_chance(record) -> None:
     records = [replace(record(step, dead=(0.6, 0.1, None)), samples=1) for step in range(10)]
     assert told(records) == []
