@@ -186,7 +186,8 @@ class Evaluation(TableResult):
         """Say how much was compared."""
         count = len(self.images)
         return (
-            f"{len(self.methods)} methods on {plural(count, 'image')} with {self.provenance.model}"
+            f"{plural(len(self.methods), 'method')} on {plural(count, 'image')} with "
+            f"{self.provenance.model}"
         )
 
     def caption(self) -> str:

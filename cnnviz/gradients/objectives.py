@@ -113,7 +113,7 @@ def loss(model: Model, output: Any, labels: torch.Tensor | None) -> BackwardStar
         raise _unlabelled()
     if logits.ndim < 2 or len(logits) != len(labels):
         raise TargetError(
-            f"{len(labels)} labels do not go with an output {list(logits.shape)}.",
+            f"An output {list(logits.shape)} does not go with {plural(len(labels), 'label')}.",
             "Give one label for each image.",
         )
     if int(labels.max()) >= logits.shape[1] or int(labels.min()) < 0:

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
     from cnnviz.images.preprocessing import Preprocessing
@@ -41,7 +42,8 @@ def check_settings(settings: Preprocessing) -> None:
         )
     if len(settings.mean) != len(settings.std) or not settings.mean:
         raise UsageError(
-            f"The preprocessing has {len(settings.mean)} means and {len(settings.std)} deviations.",
+            f"The preprocessing has {plural(len(settings.mean), 'mean')} and "
+            f"{plural(len(settings.std), 'deviation')}.",
             "Give one of each per channel.",
         )
     if not all(map(math.isfinite, settings.mean)):

@@ -12,7 +12,7 @@ from cnnviz.errors import TargetError, UsageError, did_you_mean, nearest
 from cnnviz.images.paths import expand
 from cnnviz.results.given_files import given_text
 from cnnviz.results.structured import decoded
-from cnnviz.results.text import joined
+from cnnviz.results.text import joined, plural, there_are
 
 _MOST_NEAR = 3
 _LEAST_WORD = 3
@@ -45,7 +45,8 @@ def check_count(categories: Sequence[str], outputs: int, name: str) -> None:
     """Raise UsageError unless there is one name for each output."""
     if len(categories) != outputs:
         raise UsageError(
-            f"There are {len(categories)} class names and {name} has {outputs} outputs.",
+            f"{there_are(len(categories), 'class name')} and {name} has "
+            f"{plural(outputs, 'output')}.",
             "Give one name for each output, in their order.",
         )
 

@@ -12,6 +12,7 @@ from cnnviz.errors import TargetError
 from cnnviz.foreign_code import called
 from cnnviz.models.output_members import describe, named_entries
 from cnnviz.models.outputs import returns_boxes
+from cnnviz.results.text import plural, there_are
 
 if TYPE_CHECKING:
     from cnnviz.models.model import Model
@@ -139,7 +140,7 @@ def _detections(entries: Mapping[str, Any]) -> Detections:
         raise _no_boxes(f"The boxes of an image are {found}, not [D, 4].")
     if not isinstance(scores, torch.Tensor) or scores.ndim not in (1, 2):
         found = "none" if scores is None else describe(scores)
-        raise _no_boxes(f"The scores of {len(boxes)} boxes are {found}.")
+        raise _no_boxes(f"The scores of {plural(len(boxes), 'box', 'boxes')} are {found}.")
     labels = entries.get("labels", entries.get("classes"))
     every = scores if scores.ndim == 2 else None
     if every is not None:
@@ -149,7 +150,8 @@ def _detections(entries: Mapping[str, Any]) -> Detections:
         labels = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device)
     if not len(boxes) == len(labels) == len(scores):
         raise _no_boxes(
-            f"There are {len(boxes)} boxes with {len(labels)} labels and {len(scores)} scores."
+            f"{there_are(len(boxes), 'box', 'boxes')} with {plural(len(labels), 'label')} and "
+            f"{plural(len(scores), 'score')}."
         )
     _check_pixels(boxes)
     return Detections(boxes, labels.long(), scores, every, _masks(entries.get("masks"), len(boxes)))

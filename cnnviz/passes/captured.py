@@ -300,7 +300,10 @@ class Capture:
 
     def __repr__(self) -> str:
         count = len(self.batch.photos)
-        held = f"{len(self.activations)} activations, {len(self.gradients)} gradients"
+        held = (
+            f"{plural(len(self.activations), 'activation')}, "
+            f"{plural(len(self.gradients), 'gradient')}"
+        )
         return f"<Capture: {self.model.name} on {plural(count, 'image')}, {held}>"
 
     def _repr_html_(self) -> str:

@@ -29,6 +29,7 @@ from cnnviz.passes.target_types import Similarity as Similarity
 from cnnviz.passes.target_types import SumOf as SumOf
 from cnnviz.passes.target_types import Target as Target
 from cnnviz.passes.target_types import Value as Value
+from cnnviz.results.text import plural, there_are
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ def score(
 def _of_boxes(resolver: BoxResolver, target: Target, count: int) -> Scores:
     if len(resolver.found) != count:
         raise TargetError(
-            f"The network returns boxes of {len(resolver.found)} images for {count}.",
+            f"The network returns boxes of {plural(len(resolver.found), 'image')} for {count}.",
             "Give decode= a callable that returns one entry for each image.",
             option="Let decode in the network's file return one entry for each image.",
         )
@@ -112,6 +113,15 @@ def _of_boxes(resolver: BoxResolver, target: Target, count: int) -> Scores:
     # Of what was decoded already, so that the output is decoded once.
     values = [resolver.value(one, n) for n, one in enumerate(resolved)]
     return Scores(finite(torch.stack(values), "The scores that are explained"), resolved)
+
+
+def check_one_each(given: int, count: int, what: str = "target", of: str = "image") -> None:
+    """Raise a `TargetError` unless as many targets, or labels, are given as there are images."""
+    if given != count:
+        raise TargetError(
+            f"{there_are(given, what)} for {plural(count, of)}.",
+            f"Give one {what} for all images, or one for each.",
+        )
 
 
 def targets_of_each(target: Target, count: int) -> list[Target]:
@@ -127,11 +137,7 @@ def targets_of_each(target: Target, count: int) -> list[Target]:
         return [target] * count if rows is None else [[row] for row in rows]
     if not isinstance(target, Sequence) or isinstance(target, str):
         return [target] * count
-    if len(target) != count:
-        raise TargetError(
-            f"There are {len(target)} targets for {count} images.",
-            "Give one target for all images, or one for each.",
-        )
+    check_one_each(len(target), count)
     return [[entry] for entry in target]
 
 
@@ -141,11 +147,7 @@ def _each(target: Any, count: int, classes: int) -> list[Any]:
         target = _from_array(target, count, classes)
     single = isinstance(target, (int, str, SumOf, Contrast, Region, Value, Similarity, Box))
     each = [target] * count if single else list(target)
-    if len(each) != count:
-        raise TargetError(
-            f"There are {len(each)} targets for {count} images.",
-            "Give one target for all images, or one for each.",
-        )
+    check_one_each(len(each), count)
     return [
         _one_index(entry, classes)
         if isinstance(entry, (list, tuple, np.ndarray, np.generic, torch.Tensor))

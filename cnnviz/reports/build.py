@@ -10,7 +10,7 @@ from typing import Literal
 from torch import nn
 
 from cnnviz.bounds import bounded
-from cnnviz.errors import ModelError, NothingFoundError, TargetError
+from cnnviz.errors import ModelError, NothingFoundError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.introspection import layers as layer_names
@@ -19,7 +19,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import only_images
 from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import STAGES
-from cnnviz.passes.targets import Target
+from cnnviz.passes.targets import Target, check_one_each
 from cnnviz.reports.content import ImageAnswer, Picture, Section
 from cnnviz.reports.context import Context, ReportImage
 from cnnviz.reports.document import Report
@@ -30,7 +30,7 @@ from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress
 from cnnviz.reports.sections import SectionKind, choose
 from cnnviz.results.file_names import distinct, stem
 from cnnviz.results.provenance import AS_IT_IS, Provenance
-from cnnviz.results.text import count, dimensions, estimated_time, plural, short
+from cnnviz.results.text import count, dimensions, estimated_time, short
 
 
 @bounded
@@ -187,11 +187,7 @@ def _look(
 def _target_of(target: Target, place: int, count: int) -> Target:
     if isinstance(target, str) or not isinstance(target, Sequence):
         return target
-    if len(target) != count:
-        raise TargetError(
-            f"There are {len(target)} targets for {plural(count, 'readable image')}.",
-            "Give one target for all images, or one for each.",
-        )
+    check_one_each(len(target), count, of="readable image")
     return target[place]
 
 

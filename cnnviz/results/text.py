@@ -305,3 +305,12 @@ def plural(number: int, noun: str, nouns: str = "") -> str:
     ('1 image', '3 classes')
     """
     return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def there_are(number: int, noun: str, nouns: str = "") -> str:
+    """Return how many there are, as a sentence begins.
+
+    >>> there_are(1, "mask"), there_are(3, "class name")
+    ('There is 1 mask', 'There are 3 class names')
+    """
+    return f"There {'is' if number == 1 else 'are'} {plural(number, noun, nouns)}"

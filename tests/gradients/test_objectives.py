@@ -128,7 +128,7 @@ def test_a_head_of_zeros_is_passed_over() -> None:
 @each_case(
     ("labels", "match"),
     [
-        (torch.tensor([0]), r"1 labels do not go with an output \[2, 3\]"),
+        (torch.tensor([0]), r"An output \[2, 3\] does not go with 1 label"),
         (torch.tensor([0, 3]), "The labels go up to 3 and the network has 3 classes"),
         (torch.tensor([0, -1]), "Labels count from 0"),
     ],

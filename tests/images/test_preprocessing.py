@@ -221,7 +221,7 @@ def test_describe() -> None:
 @each_case(
     ("arguments", "message"),
     [
-        ((256, (224, 224), (0.5,), (0.5, 0.5)), "1 means and 2 deviations"),
+        ((256, (224, 224), (0.5,), (0.5, 0.5)), "1 mean and 2 deviations"),
         ((256, (224, 224), (), ()), "0 means"),
         ((256, (224, 224), (0.5,), (0.0,)), "not positive"),
         ((256, (224, 224), (float("nan"),), (1.0,)), "not finite"),

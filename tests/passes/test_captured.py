@@ -40,5 +40,5 @@ def test_one_logit_for_two_classes_may_have_a_name_for_each_or_for_itself(names)
 
 
 def test_one_logit_has_no_three_names() -> None:
-    with pytest.raises(UsageError, match="3 class names and Sequential has 1 output"):
+    with pytest.raises(UsageError, match=r"3 class names and Sequential has 1 output\."):
         capture(one_answer("no", "yes", "maybe"), torch.rand(1, 3, 8, 8))

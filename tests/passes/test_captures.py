@@ -395,7 +395,7 @@ def test_a_wrong_number_of_class_names_is_said(images: torch.Tensor, count: int)
 
 def test_repr_is_one_honest_line(images: torch.Tensor) -> None:
     found = capture(seeded(InPlace), images)
-    assert repr(found) == "<Capture: InPlace on 2 images, 1 activations, 1 gradients>"
+    assert repr(found) == "<Capture: InPlace on 2 images, 1 activation, 1 gradient>"
     assert isinstance(found, Capture)
     assert found.provenance.targets == found.targets
 

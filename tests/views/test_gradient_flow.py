@@ -166,7 +166,7 @@ def test_a_loss_sends_back_its_own_gradient() -> None:
     [
         ({"objective": "lss"}, UsageError, "no objective 'lss'.*Did you mean 'loss'"),
         ({"objective": "loss"}, UsageError, "A loss needs labels"),
-        ({"objective": "loss", "labels": [1]}, TargetError, "1 labels do not go with an output"),
+        ({"objective": "loss", "labels": [1]}, TargetError, "does not go with 1 label"),
         ({"objective": "loss", "labels": [1, 2, 3, 99]}, TargetError, "the network has 10 classes"),
         ({"objective": lambda _: torch.zeros(())}, TargetError, "nothing that can be different"),
         ({"fail_on": "vanishin"}, UsageError, "no fault 'vanishin'.*Did you mean 'vanishing'"),

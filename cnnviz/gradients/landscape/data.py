@@ -20,6 +20,7 @@ from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.images.paths import expand
 from cnnviz.models import Model
+from cnnviz.passes.targets import check_one_each
 
 COUNT = 64
 """How many images of a data set are taken where no count is given."""
@@ -124,11 +125,7 @@ def _labels(model: Model, labels: Any, count: int) -> tuple[Labels | None, str]:
         )
     several = not isinstance(labels, (int, str))
     each: list[Any] = list(labels) if several else [labels] * count
-    if len(each) != count:
-        raise TargetError(
-            f"There are {len(each)} labels for {count} images.",
-            "Give one label for all images, or one for each.",
-        )
+    check_one_each(len(each), count, "label")
     if any(np.ndim(label) for label in each):
         return _rows(each), "Labels are as given."
     return tuple(_index(model, label) for label in each), "Labels are as given."

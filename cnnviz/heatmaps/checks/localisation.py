@@ -25,7 +25,7 @@ from cnnviz.heatmaps.map_boxes import (
 from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox
 from cnnviz.models.categories import classes_called
-from cnnviz.results.text import dimensions
+from cnnviz.results.text import dimensions, plural, there_are
 
 Mark = NDArray[np.bool_] | PhotoBox | tuple[PhotoBox, ...]
 """An object: its pixels [H, W] in the photo, or the box around it, in pixels of the photo; several
@@ -312,7 +312,8 @@ def _check(subject: ExplainedBatch, marks: Sequence[Mark]) -> None:
     photos = subject.batch.photos
     if len(marks) != len(photos):
         raise UsageError(
-            f"There are {len(marks)} masks for {len(photos)} images.", "Give one for each."
+            f"{there_are(len(marks), 'mask')} for {plural(len(photos), 'image')}.",
+            "Give one for each.",
         )
     for photo, mark in zip(photos, marks, strict=True):
         if not isinstance(mark, (PhotoBox, tuple)) and np.shape(mark) != photo.pixels.shape[:2]:

@@ -109,7 +109,7 @@ def test_overlaps_by_hand():
 
 def test_marks_must_fit(subject):
     own = square(slice(4, 12), slice(6, 10))
-    with pytest.raises(UsageError, match="2 masks for 1 images"):
+    with pytest.raises(UsageError, match=r"2 masks for 1 image\."):
         localisation(subject, own, own[:, None], [own[0] > 0] * 2)
     with pytest.raises(UsageError, match=r"shape \[5, 5\], and the photo 20 x 20"):
         localisation(subject, own, own[:, None], [np.ones((5, 5), bool)])
