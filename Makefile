@@ -25,6 +25,8 @@ ONE_LINE := | { [ -t 1 ] && awk '{ printf "\r\033[K%.76s", $$0; fflush() } END {
 TESTED := test,docs
 quietly = rm -f $(VENV)/.failed; { $(1) || touch $(VENV)/.failed; } | tee $(VENV)/.pip.log $(ONE_LINE); \
 	  if [ -e $(VENV)/.failed ]; then sed -n '/^The conflict is caused by/,$$p' $(VENV)/.pip.log >&2; false; fi
+# Both builds have the same versions, and the constraints may name one of the two alone.
+OPENCV_VERSION := $(PYTHON) -c "from importlib.metadata import version; print(version('opencv-python'))"
 KEPT := $(if $(JSON),--json $(JSON))
 INPUTS := pyproject.toml $(CONSTRAINTS)
 TOOLS := $(VENV)-tools
@@ -128,11 +130,14 @@ $(VENV)/.made:
 
 $(VENV)/.installed: $(VENV)/.made $(INPUTS)
 	@$(call quietly,$(INSTALL) "hatchling>=1.27.0" && $(INSTALL) --no-build-isolation -e .)
-	@$(PYTHON) -c "import cv2" 2>/dev/null || { \
-	  echo "OpenCV's windows need libraries that are not here: taking its build without windows."; \
-	  $(call quietly,$(INSTALL) --no-deps --force-reinstall opencv-python-headless); \
-	  $(PYTHON) -c "import cv2"; \
-	}
+	@why=$$($(PYTHON) -c "import cv2" 2>&1) || case "$$why" in \
+	  *"cannot open shared object file"*) \
+	    echo "OpenCV's windows need libraries that are not here: taking its build without windows."; \
+	    $(call quietly,$(INSTALL) --no-deps --force-reinstall opencv-python-headless==$$($(OPENCV_VERSION))); \
+	    $(PYTHON) -c "import cv2";; \
+	  *) \
+	    echo "OpenCV was installed and cannot be imported: $$(echo "$$why" | tail -n 1)" >&2; false;; \
+	esac
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

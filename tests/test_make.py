@@ -173,3 +173,27 @@ def test_the_check_of_continuous_integration_calls_both_commands():
     assert script.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in script
     assert script.index("\nmake check\n") < script.index("\nmake coverage ")
+
+
+@pytest.mark.parametrize(
+    ("reason", "told", "headless"),
+    [
+        ("ImportError: libGL.so.1: cannot open shared object file", "without windows", True),
+        ("ImportError: numpy.core.multiarray failed to import", "multiarray failed", False),
+    ],
+)
+def test_opencv_is_exchanged_for_missing_libraries_alone_and_for_the_same_version(
+    folder, reason, told, headless
+):
+    _pretend(folder, ".made")
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(
+        f'#!/bin/sh\ncase "$*" in\n*"import cv2"*) echo "{reason}" >&2; exit 1;;\n'
+        f'*"version("*) echo 4.10;;\n*) echo "$*" >> {folder}/asked;;\nesac\n'
+    )
+    python.chmod(0o755)
+    done = _make(folder, "demo")
+    assert done.returncode == 2
+    assert told in done.stdout + done.stderr
+    assert ("opencv-python-headless==4.10" in (folder / "asked").read_text()) == headless
