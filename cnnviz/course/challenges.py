@@ -245,6 +245,8 @@ _FACTORS: tuple[tuple[str, str, str, str, float | None], ...] = (
     ("stretched", "aspect", "intra-class appearance", "width over height", 2.5),
 )
 """Name, factor, challenge, unit, and the last value of what is swept on a scene."""
+_ANGLES = frozenset(["hue", "rotation"])
+"""Factors that come back to where they were after 360 degrees."""
 
 
 def _of_factor(name: str, own: Factors) -> Sweep:
@@ -255,7 +257,7 @@ def _of_factor(name: str, own: Factors) -> Sweep:
         # By half a turn, or to the limit that is further away.
         low, high = LIMITS[factor]
         far = high if high - start >= start - low else low
-        end = start + np.copysign(180.0, far - start) if unit == "degrees" else far
+        end = start + np.copysign(180.0, far - start) if factor in _ANGLES else far
     return Sweep(name, challenge, unit, start, float(end), whole=factor == "clutter")
 
 

@@ -33,21 +33,23 @@ _ASKED_EACH: tuple[tuple[str, Callable[[nn.Module], Any]], ...] = (
     # Of what is not there an AttributeError is right, and any other exception is not.
     ("__getattr__", lambda module: hasattr(module, "preprocessing")),
 )
-_IN_ITS_PLACE = {
-    "text": "Load it first: cnnviz.load(name).",
-    "ExportedProgram": "Give torch.export.unflatten(program), or load the file: "
-    "cnnviz.load('network.pt2').",
-}
-"""What to give in place of an object, by its class."""
+_IN_ITS_PLACE: tuple[tuple[type, str], ...] = (
+    (str, "Load it first: cnnviz.load(name)."),
+    (
+        torch.export.ExportedProgram,
+        "Give torch.export.unflatten(program), or load the file: cnnviz.load('network.pt2').",
+    ),
+    (object, "Give a torch.nn.Module, or what cnnviz.load returns."),
+)
+"""What to give in place of an object: of the first class that it is of."""
 
 
 def check_module(module: object) -> None:
     """Raise a `CnnvizError` unless an object is a network whose weights are all there."""
     if not isinstance(module, nn.Module):
-        kind = "text" if isinstance(module, str) else type(module).__name__
         raise UsageError(
             f"A network must be a torch.nn.Module, not {type(module).__name__}.",
-            _IN_ITS_PLACE.get(kind, "Give a torch.nn.Module, or what cnnviz.load returns."),
+            next(remedy for of, remedy in _IN_ITS_PLACE if isinstance(module, of)),
         )
     for name, child in list(_walk(module)):
         for what, ask in _ASKED_EACH:

@@ -142,10 +142,11 @@ class Table:
     def __post_init__(self) -> None:
         """Give numbers below zero a minus sign; names stay as they are."""
         object.__setattr__(self, "rows", tuple(map(self._signed, self.rows)))
-        object.__setattr__(self, "total", self._signed(self.total))
+        if self.total:
+            object.__setattr__(self, "total", self._signed(self.total))
 
     def _signed(self, row: tuple[str, ...]) -> tuple[str, ...]:
-        columns = zip(row, self.columns, strict=False)
+        columns = zip(row, self.columns, strict=True)
         return tuple(minus(cell) if column.numeric else cell for cell, column in columns)
 
 

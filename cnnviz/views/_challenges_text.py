@@ -13,8 +13,6 @@ _WEAKEST = (
     " The weakest spot is where the answer changes soonest, as a share of the way to the last "
     "amount that was tried."
 )
-_APART = ("share", "strength", "form", "width")
-"""A unit that begins so stands in brackets behind its number: 0.3 (share of the object)."""
 
 
 def told(found: Challenges, place: int) -> str:
@@ -51,11 +49,10 @@ def summary(found: Challenges) -> str:
         )
     at = found.first_changes[place] or 0
     before, after = (number(float(v)) for v in found.amounts[place, at - 1 : at + 1])
-    unit = found.units[place]
     return (
         f"Weakest spot: {found.sweeps[place]} ({found.challenges[place]}). "
         f"{found.class_names[place][0]!r} becomes {found.class_names[place][at]!r} between "
-        f"{before} and {after} {f'({unit})' if unit.startswith(_APART) else unit}"
+        f"{before} and {after} ({found.units[place]})"
     )
 
 

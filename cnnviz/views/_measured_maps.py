@@ -177,7 +177,7 @@ def taken(
         else:
             found[group.name] = group.take(measured, settings)
     if not found:
-        raise UsageError(notes[-1], "Name other measures.")
+        raise UsageError(" ".join(notes), "Name other measures.")
     progress(len(groups), len(groups), title)
     return found, notes
 

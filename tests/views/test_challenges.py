@@ -184,8 +184,6 @@ def test_bad_arguments_are_sentences(arguments, message: str) -> None:
         challenges(light_meter(), **given)
 
 
-def test_a_share_stands_in_brackets_behind_the_amounts() -> None:
+def test_the_unit_stands_in_brackets_behind_the_amounts() -> None:
     found = challenges(light_meter(), photo(), only="darker", steps=6)
-    assert found.summary().endswith(" stops less light")
-    shares = replace(found, units=("share of the image",))
-    assert shares.summary().endswith(" (share of the image)")
+    assert found.summary().endswith(" (stops less light)")
