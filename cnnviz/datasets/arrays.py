@@ -12,6 +12,7 @@ from typing import Any
 from cnnviz.bounds import Count, bounded
 from cnnviz.datasets.dataset import Dataset, DatasetImage
 from cnnviz.datasets.files import FilesOnDisk, file_sha256, files_below
+from cnnviz.datasets.folder_tree import FolderTree
 from cnnviz.datasets.foreign import is_dataset
 from cnnviz.datasets.listed_files import LISTS, ListedFiles
 from cnnviz.datasets.opening import open_dataset
@@ -47,7 +48,7 @@ class _ArraysOnDisk(Dataset):
         return plural(len(self), self._preprocessing.space.noun)
 
 
-class ArrayFiles(_ArraysOnDisk):
+class ArrayFiles(FolderTree, _ArraysOnDisk):
     """All files of numbers in a folder and the folders in it, ordered by path.
 
     Where every file lies in a folder of its own inside the root, the names of these are the
@@ -62,42 +63,23 @@ class ArrayFiles(_ArraysOnDisk):
     """
 
     def __init__(self, root: Path, preprocessing: ArrayPreprocessing) -> None:
-        self.root, self._preprocessing = root, preprocessing
+        self._preprocessing = preprocessing
         suffixes = SIGNAL_SUFFIXES if preprocessing.axes == 1 else ARRAY_SUFFIXES
-        self._files = tuple(files_below(root, lambda name: _is_array(name, suffixes)))
-        if not self._files:
+        super().__init__(root, files_below(root, lambda name: _is_array(name, suffixes)))
+        if not len(self):
             known = ", ".join(suffixes)
             raise ImageError(
                 f"There is no {preprocessing.space.noun} in {str(root)!r}.",
                 f"Give a folder of files that end in {known}.",
             )
-        if all("/" in file for file in self._files):
-            self.classes = tuple(dict.fromkeys(file.partition("/")[0] for file in self._files))
-        self._labels = {name: place for place, name in enumerate(self.classes)}
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def name(self, index: int) -> str:
-        """Return the path of a file below the root."""
-        return str(self._files[index].encode("utf-8", "replace").decode("utf-8"))
 
     def key(self, index: int) -> str:
         """Return the path below the root, and the SHA-256 of the file."""
         return f"{self._files[index]} {self.sha256(index)}"
 
-    def label(self, index: int) -> int | None:
-        """Return the class that the folder of a file stands for."""
-        return self._labels.get(self._files[index].partition("/")[0])
-
-    def file(self, index: int) -> Path:
-        """Return the file of one."""
-        return self.root / self._files[index]
-
     def describe(self) -> str:
         """Say how many there are."""
-        classes = f" in {plural(len(self.classes), 'folder')}" if self.classes else ""
-        return f"{self.root.name or self.root}, {self._counted}{classes}"
+        return self.told(self._counted)
 
 
 class ArrayList(Dataset):

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask
+from cnnviz.datasets.folder_tree import FolderTree
 from cnnviz.datasets.mask_files import mask_in
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
@@ -62,7 +63,7 @@ class FilesOnDisk(Dataset):
         return read_mask(self.file(index))
 
 
-class ImageFolder(FilesOnDisk):
+class ImageFolder(FolderTree, FilesOnDisk):
     """All images in a folder and the folders in it, ordered by path.
 
     Where every image lies in a folder of its own inside the root, as in torchvision's
@@ -77,19 +78,6 @@ class ImageFolder(FilesOnDisk):
         The paths of its images below the root, with slashes; as `images_in` finds them.
     """
 
-    def __init__(self, root: Path, files: Sequence[str]) -> None:
-        self.root, self._files = root, tuple(files)
-        if all("/" in file for file in self._files):
-            self.classes = tuple(dict.fromkeys(file.partition("/")[0] for file in self._files))
-        self._labels = {name: place for place, name in enumerate(self.classes)}
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def name(self, index: int) -> str:
-        """Return the path of an image below the root."""
-        return self._files[index].encode("utf-8", "replace").decode("utf-8")
-
     def key(self, index: int) -> str:
         """Return the path below the root, the size, and when the file was last written to."""
         try:
@@ -98,18 +86,9 @@ class ImageFolder(FilesOnDisk):
             return f"{self._files[index]} gone"
         return f"{self._files[index]} {found.st_size} {found.st_mtime_ns}"
 
-    def label(self, index: int) -> int | None:
-        """Return the class that the folder of an image stands for."""
-        return self._labels.get(self._files[index].partition("/")[0])
-
     def describe(self) -> str:
         """Say how many images and classes the folder has."""
-        classes = f" in {plural(len(self.classes), 'folder')}" if self.classes else ""
-        return f"{self.root.name or self.root}, {plural(len(self), 'image')}{classes}"
-
-    def file(self, index: int) -> Path:
-        """Return the file of an image."""
-        return self.root / self._files[index]
+        return self.told(plural(len(self), "image"))
 
 
 class ImageList(Dataset):

@@ -7,16 +7,15 @@ from pathlib import Path
 
 from torch import nn
 
-from cnnviz.errors import UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.images.preprocessing import IMAGENET
-from cnnviz.models.checkpoints import load_state, read_state
 from cnnviz.models.model import Model
 from cnnviz.models.networks.inception_v2 import InceptionV2
 from cnnviz.models.networks.lenet_1998 import LeNet5of1998
 from cnnviz.models.networks.mobilenet_v1 import MobileNetV1
 from cnnviz.models.networks.zfnet import ZFNet
 from cnnviz.models.randomness import RANDOM, seeded
+from cnnviz.models.untrained_networks import untrained_network
 
 _DIGITS = Preprocessing(32, (32, 32), (0.0,), (1.0,))
 PAPERS: Mapping[str, tuple[Callable[[], nn.Module], Preprocessing]] = {
@@ -41,22 +40,4 @@ def load_named(name: str, weights: str | Path) -> Model | None:
     build, preprocessing = PAPERS[name]
     with seeded():
         module = build()
-    origin, notes = RANDOM, list[str]()
-    if isinstance(weights, Path):
-        load_state(module, read_state(weights), name, weights.name)
-        origin = f"checkpoint {weights.name}"
-    elif weights == "DEFAULT":
-        notes.append(f"{name} comes with random weights only")
-    elif weights != "random":
-        raise UsageError(
-            f"{name} has no weights called {weights!r}.",
-            "There are 'random' ones; or give the path of a checkpoint.",
-        )
-    return Model(
-        module,
-        name=name,
-        preprocessing=preprocessing,
-        weights=origin,
-        notes=notes,
-        untrained=not isinstance(weights, Path),
-    )
+    return untrained_network(module, name, weights, random=RANDOM, preprocessing=preprocessing)

@@ -133,6 +133,20 @@ class CountedAnswers(TableResult):
         """The mean of the F1 of the classes that have images or answers."""
         return mean_of([each.f1 for each in self.measures])
 
+    def _measures_told(self) -> str:
+        """Say how to read the confusion matrix, where there is one, and recall and precision."""
+        matrix = (
+            "Confusion matrix: rows are labels, columns answers; a cell has its count, and its "
+            "colour is the share of its row. "
+            if len(self.shown_classes)
+            else ""
+        )
+        return (
+            f"{matrix}Recall is how many of the {self.noun}s with a label are answered so, "
+            f"precision how many of the {self.noun}s answered so have the label; lines are 95% "
+            "intervals (Wilson)"
+        )
+
     @cached_property
     def pairs(self) -> tuple[ConfusedPair, ...]:
         """Pairs of classes that are confused, most often first."""

@@ -141,17 +141,8 @@ class ClassifierEvaluation(Checked, CountedAnswers):
 
     def caption(self) -> str:
         """Say how to read the picture and the table, and what was taken how."""
-        matrix = (
-            "Confusion matrix: rows are labels, columns answers; a cell has its count, and its "
-            "colour is the share of its row. "
-            if len(self.shown_classes)
-            else ""
-        )
         return (
-            f"{matrix}Recall is how many of the {self.noun}s with a label are answered so, "
-            "precision "
-            f"how many of the {self.noun}s answered so have the label; lines are 95% intervals "
-            "(Wilson). "
+            f"{self._measures_told()}. "
             f"{self._balanced_told()} {self._curves_told()} {self._calibration_told()} "
             f"{self._brier_told()}{self._few_told()} {self.matched}"
         )

@@ -53,21 +53,11 @@ class ErrorAnalysis(CountedAnswers):
 
     def caption(self) -> str:
         """Say how to read the picture and the table."""
-        matrix = (
-            "Confusion matrix: rows are labels, columns answers; a cell has its count, and its "
-            "colour is the share of its row. "
-            if len(self.shown_classes)
-            else ""
-        )
         return (
-            f"{matrix}Recall is how many of the {self.noun}s with a label are answered so, "
-            "precision "
-            f"how many of the {self.noun}s answered so have the label; lines are 95% intervals "
-            f"(Wilson), which are wide where {self.noun}s are few. In a calibrated network the "
-            "answers that are "
-            f"p% sure are right in p% of cases; the expected calibration error is "
-            f"{percent(self.calibration.error)}. Wrong answers are listed with "
-            f"{ORDERS[self.order]}. {self.matched}"
+            f"{self._measures_told()}, which are wide where {self.noun}s are few. In a calibrated "
+            "network the answers that are p% sure are right in p% of cases; the expected "
+            f"calibration error is {percent(self.calibration.error)}. Wrong answers are listed "
+            f"with {ORDERS[self.order]}. {self.matched}"
         )
 
     def table(self) -> Table:
