@@ -9,6 +9,7 @@ from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.randomisation import (
+    Randomisation,
     all_layers,
     beside_gradient,
     plain_gradient,
@@ -262,6 +263,25 @@ def test_the_yardstick_is_the_gradient_under_the_same_weights(subject):
     expected = by_name("saliency")(subject.model, subject.batch, subject.asked)
     found = plain_gradient(subject.model, subject.batch, subject.asked)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_what_is_kept_is_measured_between_random_maps_and_the_same_map():
+    """Over the upper half alone, and not at all where random maps are as alike as the same one."""
+    by_chance = np.array([[0.0, 0.2], [1.0, 1.0]])
+    found = Randomisation(
+        stages=("c", "b", "a"),
+        redrawn=(1, 2, 4),
+        layers=4,
+        correlation=np.array([[0.5, 1.0], [0.3, 1.0], [-1.0, 1.0]]),
+        similarity=np.array([[0.6, 0.5], [0.8, 0.5], [-1.0, 0.5]]),
+        random_correlation=by_chance,
+        random_similarity=np.array([[0.5, 0.5], [0.1, 0.3]]),
+    )
+    kept, random = found.kept()
+    assert kept[0] == pytest.approx(0.5 * (0.4 - 0.1) / 0.9 + 0.5 * (0.7 - 0.5) / 0.5)
+    assert random[0] == pytest.approx([0.5 * -0.1 / 0.9, 0.5 * 0.1 / 0.9])
+    assert np.isnan(kept[1])
+    assert np.isnan(random[1]).all()
 
 
 def test_the_limit_follows_the_gradient_up_to_an_end(subject):
