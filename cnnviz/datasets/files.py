@@ -32,6 +32,7 @@ MASK = "-mask"
 SAMPLES = "samples.json"
 """What `cnnviz shapes` writes beside its pictures about each of them."""
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
+_IMAGE_WIDTH, _IMAGE_LENGTH = 0x0100, 0x0101
 _PNG_METADATA = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 
 
@@ -300,12 +301,18 @@ def size_in(file: IO[bytes]) -> tuple[int, int]:
     from cnnviz.images.pillow_warnings import catch_pillow_warnings
 
     with catch_pillow_warnings(), Image.open(file) as image:
-        width, height = image.size
+        # Newer Pillows turn the size of a TIFF by themselves, and that of nothing else.
+        width, height = _tiff_size(image) if image.format == "TIFF" else image.size
         # Pillow decodes all of a PNG to look for EXIF data behind its pixels.
         shortened = image.format == "PNG" and not _has_data_behind_pixels(file)
         exif = Image.Image.getexif(image) if shortened else image.getexif()
         turned = exif.get(_ORIENTATION) in _TURNED
     return (height, width) if turned else (width, height)
+
+
+def _tiff_size(image: Any) -> tuple[int, int]:
+    """Return width and height of a TIFF as its pixels are stored."""
+    return image.tag_v2[_IMAGE_WIDTH], image.tag_v2[_IMAGE_LENGTH]
 
 
 def _has_data_behind_pixels(png: IO[bytes]) -> bool:

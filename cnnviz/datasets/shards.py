@@ -11,10 +11,10 @@ import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BufferedReader, BytesIO
+from io import BufferedReader, RawIOBase
 from itertools import product
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.bounds import read_whole
 from cnnviz.datasets.dataset import Dataset, DatasetImage
@@ -25,6 +25,9 @@ from cnnviz.images.paths import writable
 from cnnviz.results.given_files import open_given
 from cnnviz.results.structured import decoded
 from cnnviz.results.text import file_size, plural
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 SUFFIX = ".tar"
 _MOST_FILES = 100_000
@@ -120,7 +123,10 @@ class Shards(Dataset):
         """Return the height and width that the header of an image tells."""
         entry = self._entries[index]
         try:
-            width, height = size_in(BytesIO(self._bytes(entry, entry.image)))
+            self._check_span(entry, entry.image)
+            # The header alone: of a million photos all the bytes are a day of reading.
+            with open_given(self.paths[entry.shard]) as file:
+                width, height = size_in(BufferedReader(_Member(file, entry.image)))
         except Exception:  # decoders meet damage with almost any exception; reading will name it
             return None
         return height, width
@@ -130,14 +136,17 @@ class Shards(Dataset):
         images, shards = plural(len(self), "image"), plural(len(self.paths), "shard")
         return f"{self.paths[0].name}, {images} in {shards}"
 
-    def _bytes(self, entry: _Entry, span: _Span) -> bytes:
-        path = self.paths[entry.shard]
+    def _check_span(self, entry: _Entry, span: _Span) -> None:
         if span.size > (_LARGEST_IMAGE if span == entry.image else _LARGEST_LABEL):
             raise PhotoError(
-                f"{path.name}/{entry.member}",
+                f"{self.paths[entry.shard].name}/{entry.member}",
                 f"it takes {file_size(span.size)} in the tar",
                 "Store images of a usual size.",
             )
+
+    def _bytes(self, entry: _Entry, span: _Span) -> bytes:
+        self._check_span(entry, span)
+        path = self.paths[entry.shard]
         try:
             with open_given(path) as file:
                 file.seek(span.start)
@@ -151,6 +160,36 @@ class Shards(Dataset):
                 f"{path.name}/{entry.member}", "the tar ends before it does", "Copy the tar again."
             )
         return data
+
+
+class _Member(RawIOBase):
+    """A member of a tar as a file of its own, of which only what is asked for is read."""
+
+    def __init__(self, tar: BufferedReader, span: _Span) -> None:
+        self._tar, self._span, self._place = tar, span, 0
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Whether it can be read from any place."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place."""
+        begins = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._span.size}
+        self._place = max(0, begins[whence] + offset)
+        return self._place
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read as many bytes as fit into a buffer, or are left."""
+        view = memoryview(buffer).cast("B")
+        left = max(0, min(len(view), self._span.size - self._place))
+        self._tar.seek(self._span.start + self._place)
+        count = self._tar.readinto(view[:left])
+        self._place += count
+        return count
 
 
 def shards_of(pattern: str) -> list[Path]:

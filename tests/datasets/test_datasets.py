@@ -17,6 +17,7 @@ from PIL import Image
 from cnnviz.datasets import SAMPLES, Dataset, Part, open_dataset
 from cnnviz.datasets.mask_files import mask_in
 from cnnviz.datasets.shapes import CLASSES, Shapes
+from cnnviz.datasets.shards import _Member
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo, read_photo
 from tests.helpers.each_case import each_case
@@ -348,6 +349,31 @@ def test_photos_of_every_usual_kind_are_read_and_not_left_out(folder, kind) -> N
     near = np.abs(photo.pixels.astype(int) - pixels(7)).mean()
     assert near < np.abs(photo.pixels.astype(int) - pixels(8)).mean()
     assert ("frame 1 of 2" in photo.notes) == (kind == "gif")
+
+
+def test_the_size_of_an_image_in_a_tar_is_read_from_its_header_alone(tmp_path, monkeypatch) -> None:
+    """Of shards all bytes were read to ask for sizes: of a million photos, 100 GB."""
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    members = {}
+    for kind in ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "PPM"):
+        held = io.BytesIO()
+        more = {"exif": turned} if kind in ("PNG", "JPEG", "TIFF") else {}
+        Image.fromarray(pixels(1, 200, 300)).save(held, kind, **more)
+        members[f"{kind}.{kind.lower()}"] = held.getvalue()
+    found = open_dataset(tar(tmp_path / "a.tar", {**members, "z.png": b"\x89PNG\r\n\x1a\n"}))
+    taken: list[int] = []
+    readinto = _Member.readinto
+
+    def counted(self: _Member, buffer: bytearray) -> int:
+        taken.append(readinto(self, buffer))
+        return taken[-1]
+
+    monkeypatch.setattr(_Member, "readinto", counted)
+    for index, kind in enumerate(members):
+        assert found.size(index) == shown(found, index).shape[:2], kind
+    assert sum(taken) < sum(map(len, members.values())) / 4
+    assert found.size(len(members)) is None, "damaged: reading will name it"
 
 
 def test_samples_of_tars_that_are_not_looked_at_are_told(tmp_path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 from cnnviz.datasets import Dataset
 from cnnviz.errors import UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
 from cnnviz.results.text import dimensions
+
+_CHECKED: WeakKeyDictionary[Dataset, Preprocessing] = WeakKeyDictionary()
+"""Data of which it is known, and behind which preprocessing: an estimate and a scan both ask."""
 
 
 def check_one_size(model: Model, data: Dataset) -> None:
@@ -22,6 +26,8 @@ def check_one_size(model: Model, data: Dataset) -> None:
     preprocessing = model.preprocessing
     if not isinstance(preprocessing, Preprocessing) or preprocessing.size is not None:
         return
+    if _CHECKED.get(data) == preprocessing:
+        return
     first: tuple[tuple[int, int], str] | None = None
     for index in range(len(data)):
         size = data.size(index)
@@ -32,6 +38,7 @@ def check_one_size(model: Model, data: Dataset) -> None:
             first = found, data.name(index)
         elif found != first[0]:
             raise several_sizes(f"{first[1]} as {_told(first[0])}", data.name(index), found)
+    _CHECKED[data] = preprocessing
 
 
 def several_sizes(first: str, other: str, size: Sequence[int]) -> UsageError:

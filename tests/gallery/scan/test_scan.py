@@ -157,6 +157,19 @@ def test_images_of_two_sizes_are_refused_before_the_first_is_run(tmp_path: Path)
     check_one_size(model, data)
 
 
+def test_sizes_are_asked_for_once_behind_each_preprocessing(tmp_path: Path) -> None:
+    """An estimate and the scan behind it read the header of each of a million photos twice."""
+    for name in "ab":
+        PIL.Image.new("RGB", (12, 16)).save(tmp_path / f"{name}.png")
+    free = Preprocessing(resize=None, crop=None, mean=(0.5,) * 3, std=(0.5,) * 3)
+    data, asked = open_dataset(str(tmp_path)), []
+    size = data.size
+    data.size = lambda index: asked.append(index) or size(index)  # type: ignore[method-assign]
+    for preprocessing in (free, replace(free), replace(free, resize=9), free):
+        check_one_size(Model(tiny_network(), preprocessing=preprocessing), data)
+    assert asked == [0, 1] * 3
+
+
 def test_layers_that_are_not_called_are_a_sentence() -> None:
     with pytest.raises(LayerError):
         scan(network(), Generated(4), "nothing", settings=FEW)
