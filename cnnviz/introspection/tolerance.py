@@ -23,6 +23,10 @@ _TOLD = {
         'allow; torch.set_float32_matmul_precision("highest") forbids it.'
     ),
 }
+_TOLD_TYPE = {
+    torch.bfloat16: "The network is in bfloat16, so its numbers are right to two digits.",
+    torch.float16: "The network is in float16, so its numbers are right to three digits.",
+}
 MOST_ROUNDING, COARSE_SHARE = 1.0 / 16.0, 1e-3
 """What a photo changes of a score has to be sixteen times the rounding of the score to be followed;
 a larger share of rounding than the second is seen in the numbers of tables."""
@@ -65,7 +69,12 @@ def tolerance(values: torch.Tensor) -> float:
 
 
 def told_rounding(device: torch.device, dtype: torch.dtype) -> str:
-    """Say where a device computes more coarsely than its numbers are; empty where it does not."""
+    """Say where numbers are coarser than those of single precision; empty where they are not.
+
+    Those of a network in half precision are, and those of a device that rounds on the way.
+    """
+    if dtype in _TOLD_TYPE:
+        return _TOLD_TYPE[dtype]
     coarse = max(_arithmetic(device.type), key=lambda name: _STEPS.get(name, 0.0))
     if dtype is not torch.float32 or coarse not in _STEPS:
         return ""

@@ -11,9 +11,11 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import cnnviz
+from cnnviz.datasets import open_dataset
 from cnnviz.introspection.tolerance import told_rounding, tolerance
 from cnnviz.testing import small_network
 from cnnviz.testing.trial import images
+from cnnviz_gallery.scan.scan import scan
 
 SETTINGS = ("cudnn.conv", "cuda.matmul", "mkldnn.conv", "mkldnn.matmul")
 
@@ -86,6 +88,16 @@ def test_tf32_is_told_of_the_gpus_that_have_it(
     settings()["cudnn.conv"].fp32_precision = "tf32"
     assert ("(TF32)" in told_rounding(gpu, torch.float32)) is told
     assert told_rounding(gpu, torch.float64) == ""
+
+
+def test_the_precision_of_a_network_in_half_is_told() -> None:
+    """It stood nowhere that numbers are right to two digits."""
+    network, photos = small_network(), images()
+    for dtype, told in ((torch.bfloat16, "right to two"), (torch.half, "right to three")):
+        model = cnnviz.load(network.to(dtype))
+        assert told in " ".join(cnnviz.capture(model, photos.to(dtype)).provenance.notes)
+        found = scan(model, open_dataset(photos.to(dtype)), workers=1)
+        assert told in " ".join(found.notes)
 
 
 def test_coarse_types_and_whole_numbers() -> None:

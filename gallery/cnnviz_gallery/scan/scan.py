@@ -15,6 +15,7 @@ from cnnviz.default_device import made_on_the_processor
 from cnnviz.errors import LayerError
 from cnnviz.images import Refusal
 from cnnviz.introspection.layers import Layers, items, kind, named_layers, without_call
+from cnnviz.introspection.tolerance import told_rounding
 from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.models import Model
 from cnnviz.models.spaces import check_takes_images
@@ -227,6 +228,7 @@ def _scan(
     model: Model, data: Dataset, settings: ScanSettings, start: ScanPlan, found: PartialScan
 ) -> ScanResult:
     lost = [layer.layer for layer in found.layers if not layer.finite]
+    rounded = told_rounding(model.device, model.dtype)
     odd = f"Some values of {', '.join(lost)} are not finite numbers." if lost else ""
     return ScanResult(
         network=Network(
@@ -244,7 +246,7 @@ def _scan(
         group_counts=found.counts,
         answers=found.answers,
         skipped=found.skipped,
-        notes=tuple(filter(None, (*model.notes, *data.notes, odd, _unlabelled(start, found)))),
+        notes=(*model.notes, *data.notes, *filter(None, (rounded, odd, _unlabelled(start, found)))),
     )
 
 
