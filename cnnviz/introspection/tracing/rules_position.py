@@ -30,9 +30,16 @@ from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import RULES, Found
 
 _COARSE = 1.5
-"""How many times as long the places of channels are that are left out beside others."""
+"""How many times as long the places of channels are that are left out beside others.
+
+Between those of a map and those of one of half its size, which are twice as long.
+"""
 _NEARLY = 0.65
-"""What of its share of the image the step from one element to the next has to be."""
+"""What of its share of the image the step from one element to the next has to be.
+
+Of n positions united with those s positions further on it is (n - s) / n: a half of two halves,
+which are refused, and three quarters or more of windows that share as much, which are kept.
+"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,8 +28,12 @@ LIMIT = 2**40
 WEAK = 2**9
 """Units below which a channel's values are too small for three figures of their mean."""
 _FINER = 12
+"""How many times the unit of a weak channel is halved at most."""
 _COARSE = 10
+"""How many times the unit of a layer is doubled before numbers of it are squared: the step is then
+about a 16,384th of the largest value in the first image."""
 _SQUARE_LIMIT = 2**20
+"""In such steps; the sum of 2 ** 22 squares of it stays below 2 ** 63."""
 SQUARE_LIMIT = _SQUARE_LIMIT * 2**_COARSE
 """Units of a layer beyond which the square of a value is not summed as it is."""
 
