@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from cnnviz.bounds import Within
 from cnnviz.errors import UsageError
-from cnnviz_cli.described import SCALARS, Bounds, Described, Kind, described
+from cnnviz_cli.described import SCALARS, Bounds, Described, Kind
 from cnnviz_cli.lazy import MAY_BE_EMPTY
 
 _PLURALS = {"int": "whole numbers", "float": "numbers", "str": "names"}
@@ -74,17 +74,6 @@ class OptionSpec:
             default=self.default,
             annotation=Annotated[(self.annotation, option, *self._extras)],
         )
-
-
-def options_of(function: Callable[..., Any], skip: Sequence[str] = ()) -> list[OptionSpec]:
-    """Return an option for every parameter of `function` that a command line can give.
-
-    Raises
-    ------
-    TypeError
-        If a required parameter is one that a command line cannot give.
-    """
-    return [option_of(parameter) for parameter in described(function, skip)]
 
 
 def option_of(parameter: Described) -> OptionSpec:

@@ -61,12 +61,6 @@ def u_centred(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
     return centred
 
 
-def hsic_1(first: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Return the unbiased estimate of the dependence of two kernels [N, N], N of 4 or more."""
-    count = len(first)
-    return float((u_centred(first) * u_centred(other)).sum()) / (count * (count - 3))
-
-
 class MinibatchCKA:
     """The CKA of every layer of one network with every layer of another, a batch at a time.
 

@@ -19,19 +19,6 @@ Bridges = Mapping[Node, Iterable[Node]]
 """For a node, those that data came from on ways that no gradient goes back."""
 
 
-def trunk(output: torch.Tensor, source: torch.Tensor) -> set[Node]:
-    """Return the nodes that no path from `source` to `output` goes around.
-
-    Parameters
-    ----------
-    output : torch.Tensor
-        What was computed.
-    source : torch.Tensor
-        The leaf that it was computed from.
-    """
-    return trunk_of(between(output.grad_fn, is_leaf(source)))
-
-
 def is_leaf(source: torch.Tensor) -> Collection[Node]:
     """Return what `between` takes to begin at a leaf: the node that gathers its gradient."""
     return {torch.autograd.graph.get_gradient_edge(source).node}

@@ -25,7 +25,6 @@ from cnnviz.models.output_kinds import OutputKind
 from cnnviz.models.randomness import RANDOM, seeded
 from cnnviz.models.torchvision_import import import_torchvision
 
-_SEGMENTATION = "torchvision.models.segmentation"
 _NO_THRESHOLD = (
     "No box of random weights would pass torchvision's threshold, so the score below which a box "
     "is dropped is 0."

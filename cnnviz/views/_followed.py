@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +67,6 @@ class FollowedImage:
     ----------
     held : Capture
         The image as it is.
-    why_no_heat : str
-        Why there are no heatmaps; empty where there are.
     """
 
     def __init__(self, model: Model, batch: Batch, target: Target) -> None:
@@ -76,14 +75,10 @@ class FollowedImage:
         (self.resolved,) = self.held.resolved_targets
         index = self.resolved.class_index
         self._asked: Any = self.resolved.asked if index is None else index
-        self.why_no_heat, self._layers = "", list[str]()
         made: Heatmap | None = None
-        try:
+        with suppress(LayerError):  # where no layer holds a map there are no heatmaps
             made = cam(self.held)
-        except LayerError as error:
-            self.why_no_heat = error.what
-        else:
-            self._layers = self._names(made)
+        self._layers = [] if made is None else self._names(made)
         known = index is not None and class_shares(self.held) is not None
         self.unit: Unit = "probability" if known else "score"
         self.original = self._read(self.held, made)[0]

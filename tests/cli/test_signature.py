@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 
 from cnnviz.errors import UsageError
-from cnnviz_cli.described import parameter_descriptions
-from cnnviz_cli.signature import options_of
+from cnnviz_cli.described import described, parameter_descriptions
+from cnnviz_cli.signature import option_of
 
 Rule = Literal["deconvnet", "guided"]
 Needed = inspect.Parameter.empty
@@ -54,7 +54,7 @@ def example(
 
 @pytest.fixture
 def specs():
-    return {spec.name: spec for spec in options_of(example, skip=["capture"])}
+    return {spec.name: spec for spec in map(option_of, described(example, skip=["capture"]))}
 
 
 def test_every_parameter_that_can_be_typed_is_an_option(specs):
@@ -141,4 +141,4 @@ def test_a_required_parameter_that_cannot_be_typed_is_a_fault_of_ours():
         """Do nothing."""
 
     with pytest.raises(TypeError, match="no option can be made for 'hook'"):
-        options_of(view, skip=["capture"])
+        described(view, skip=["capture"])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.course.cka import MinibatchCKA, gram, hsic_1, u_centred
+from cnnviz.course.cka import MinibatchCKA, gram, u_centred
 
 RANDOM = np.random.default_rng(0)
 
@@ -48,6 +48,11 @@ def cka(first: torch.Tensor, other: torch.Tensor, batches: int = 1) -> float:
     for one, two in zip(first.chunk(batches), other.chunk(batches), strict=True):
         found.add([gram(one)], [gram(two)])
     return float(found.values()[0, 0])
+
+
+def hsic_1(first: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    count = len(first)
+    return float((u_centred(first) * u_centred(other)).sum()) / (count * (count - 3))
 
 
 def test_hsic_1_is_that_of_the_sums_and_of_the_paper() -> None:

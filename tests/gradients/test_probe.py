@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cnnviz.errors import ModelError
 from cnnviz.gradients.activation_calls import read_activation
-from cnnviz.gradients.graph import trunk
+from cnnviz.gradients.graph import between, is_leaf, trunk_of
 from cnnviz.gradients.probe import probe
 from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
@@ -164,7 +164,7 @@ def test_the_trunk_is_that_of_every_path_one_by_one() -> None:
     d = b * c
     e = d.sin() + d
     out = e.sum()
-    found = trunk(out, x)
+    found = trunk_of(between(out.grad_fn, is_leaf(x)))
 
     def paths(node):
         below = [one for one, _ in node.next_functions if one is not None]

@@ -86,11 +86,6 @@ def test_16_bit_grey_is_scaled(tmp_path: Path, suffix: str) -> None:
         assert read.notes == ("16-bit reduced to 8-bit", "grey repeated in three channels")
 
 
-def png_chunk(kind: bytes, content: bytes) -> bytes:
-    size, check = len(content), zlib.crc32(kind + content)
-    return struct.pack(">I", size) + kind + content + struct.pack(">I", check)
-
-
 def test_16_bit_colour_is_said(tmp_path: Path) -> None:
     row = np.array([[0, 0x1234, 0xFFFF], [0x8000, 0x00FF, 0xABCD]], dtype=">u2")
     header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cnnviz.views.gradient_flow import GradientFlow
 
 COLOURS = ("#2a6fdb", "#c8501e", "#2c8a5b", "#8a4fbf", "#b58900", "#555f6e")
-_LOW, _HIGH = -8.0, 8.0
 _NAMED = 14
 """Points of a network up to which each gets its name below the axis."""
 _MOST_ZEROS = 2

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz_gallery.scan import quantised_sums
-from cnnviz_gallery.scan.quantised_sums import BINS
 from cnnviz_gallery.scan.ranked_images import Ints, RankedImages, sampled, strongest
 
 _ROUNDED = 0.1
@@ -251,43 +250,6 @@ def layer_of_arrays(
     )
 
 
-def empty(
-    layer: str,
-    shape: tuple[int, int, int],
-    units: float | NDArray[np.float64],
-    groups: int,
-    kept: int,
-    sample: int,
-) -> LayerResult:
-    """Return what is known of a layer before any image was seen."""
-    channels = shape[0]
-
-    def nobody(count: int) -> RankedImages:
-        void = np.full((channels, count), -1, np.int64)
-        return RankedImages(void, np.full(void.shape, -np.inf, np.float32), void * 0, void * 0)
-
-    def zeros(*more: int) -> Ints:
-        return np.zeros((channels, *more), np.int64)
-
-    return LayerResult(
-        layer=layer,
-        shape=shape,
-        images=0,
-        positions=0,
-        units=np.broadcast_to(np.asarray(units, np.float64), (channels,)).copy(),
-        strongest=nobody(kept),
-        sample=nobody(sample),
-        histogram=zeros(BINS),
-        active_images=zeros(),
-        active_positions=zeros(),
-        lost_positions=zeros(),
-        sums=zeros(),
-        group_sums=zeros(groups),
-        group_squares=zeros(groups),
-        lowest=np.full(channels, np.inf, np.float32),
-    )
-
-
 def merged(parts: Sequence[LayerResult], seed: int) -> LayerResult:
     """Return what one scan over the images of all parts finds, bit for bit.
 
@@ -296,7 +258,7 @@ def merged(parts: Sequence[LayerResult], seed: int) -> LayerResult:
 
     Parameters
     ----------
-    parts : sequence of LayerScan
+    parts : sequence of LayerResult
         Scans of one layer over distinct images of one data set, with the same units.
     seed : int
         That of the sample.

@@ -9,10 +9,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cnnviz_gallery.scan import layer_result, quantised_sums
+from cnnviz_gallery.scan import quantised_sums
 from cnnviz_gallery.scan.class_contrast import ENOUGH, ClassContrast, class_contrast
 from cnnviz_gallery.scan.layer_result import LayerResult
 from tests.helpers.each_case import each_case
+from tests.helpers.gallery.empty_layer import empty_layer
 
 UNIT = quantised_sums.unit_for(4.0)
 
@@ -24,7 +25,7 @@ def counted(
     units: float | NDArray[np.float64] = UNIT,
 ) -> LayerResult:
     """Return what a scan finds where the channels have these peaks, [images, C]."""
-    found = layer_result.empty("layer", (peaks.shape[1], 1, 1), units, classes, 1, 1)
+    found = empty_layer("layer", (peaks.shape[1], 1, 1), units, classes, 1, 1)
     finer = quantised_sums.finer_than(found.units)
     for row, group in zip(torch.tensor(peaks, dtype=torch.float32), groups, strict=True):
         above = quantised_sums.in_units(row.clamp(min=0), torch.from_numpy(found.units)).numpy()

@@ -12,6 +12,7 @@ from cnnviz_gallery.scan import layer_result, quantised_sums, scan
 from cnnviz_gallery.scan.quantised_sums import BINS, bin_edges, bin_of, in_units, unit_for
 from cnnviz_gallery.scan.ranked_images import RankedImages, rank, sampled, strongest
 from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
+from tests.helpers.gallery.empty_layer import empty_layer
 from tests.helpers.gallery.reference_scan import scan as reference_scan
 
 FLOATS = st.floats(-1e5, 1e5, width=32)
@@ -60,7 +61,7 @@ def _layer(peaks, places, unit=2.0**-20):
     """Return the scan of a layer [images, C] of one position."""
     parts = []
     for row, place in zip(peaks, places, strict=True):
-        found = layer_result.empty("layer", (len(row), 1, 1), unit, 2, 3, 4)
+        found = empty_layer("layer", (len(row), 1, 1), unit, 2, 3, 4)
         values = np.array(row, np.float32)
         zero = np.zeros((len(row), 1), np.int64)
         pick = RankedImages(zero + place, values[:, None], zero, zero + place % 5)

@@ -21,6 +21,7 @@ from cnnviz_gallery.scan.scan_result import (
     ScanSettings,
     Skipped,
 )
+from tests.helpers.gallery.empty_layer import empty_layer
 
 
 def scan(
@@ -64,7 +65,7 @@ def scan(
                     if name not in found:
                         shape = (*values.shape[1:], 1, 1)[:3]
                         units = quantised_sums.units_for(one.abs().amax(1).numpy())
-                        found[name] = layer_result.empty(
+                        found[name] = empty_layer(
                             name, shape, units, groups, settings.kept, settings.sample
                         )
                     entry = single(found[name], one, int(place), group)
@@ -94,9 +95,7 @@ def single(
     layer: layer_result.LayerResult, values: torch.Tensor, place: int, group: int
 ) -> layer_result.LayerResult:
     """Return what one image [C, positions] adds."""
-    empty = layer_result.empty(
-        layer.layer, layer.shape, layer.units, layer.group_sums.shape[1], 1, 1
-    )
+    empty = empty_layer(layer.layer, layer.shape, layer.units, layer.group_sums.shape[1], 1, 1)
     peaks, at = values.max(1)
     width = layer.shape[2]
     pick = RankedImages(
