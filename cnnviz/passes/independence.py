@@ -53,11 +53,15 @@ class Independence:
     repeating: str = ""
 
 
+_UNTOLD = (
+    "Whether images of a batch change each other's answers could not be told, so each image ran "
+    "alone."
+)
 _KEPT: NetworkCache[Independence] = NetworkCache(values=True)
 
 
 def independence(model: Model, inputs: torch.Tensor) -> Independence:
-    """Run an image alone, again, and with two others, and compare.
+    """Run an image alone, again, and together with another, and compare.
 
     What is found is kept for the network and the size of its input, and told in the provenance of
     what is made with `model` from then on.
@@ -86,9 +90,9 @@ def _find(model: Model, image: torch.Tensor) -> Independence:
     try:
         with isolated(model.module, grad=False):
             first, second = _run(model, image), _run(model, image)
-        repeating = ""
-        if _apart(first.outputs, second.outputs):
-            repeating = _repeating(first, second, _alone(model, image))
+        within = _apart(first.outputs, second.outputs)
+        each_time = _apart(first.outputs, _alone(model, image).outputs) if within else 0.0
+        repeating = _repeating(within, each_time)
         reads = [first.read, *(_alone(model, one).read for one in (dark, bright) if first.read)]
     except Exception as error:
         # What the network cannot do at all is told by the pass that needs it.
@@ -102,7 +106,8 @@ def _find(model: Model, image: torch.Tensor) -> Independence:
         return Independence(
             True, "Each image ran alone, so that all meet the same draws.", repeating
         )
-    mixing = _mixing(model, first, torch.cat([image, bright]))
+    # What no pass repeats differs in a batch as well, whatever the others in it do.
+    mixing = _UNTOLD if each_time else _mixing(model, first, image, bright)
     return Independence(bool(mixing or repeating), mixing, repeating)
 
 
@@ -176,15 +181,14 @@ def _answers(model: Model, output: Any) -> list[torch.Tensor]:
     return [one.scores.sort(descending=True).values for one in found]
 
 
-def _repeating(first: _Run, second: _Run, apart: _Run) -> str:
-    by_itself = _apart(first.outputs, apart.outputs)
-    if by_itself:
+def _repeating(within: float, each_time: float) -> str:
+    """Say how far apart passes are that follow one another, and that begin from the same state."""
+    if each_time:
         return (
             "The network gives another answer to the same image each time (by up to "
-            f"{by_itself:.1%} of the largest output), whatever the seed: no pass is repeated by "
+            f"{each_time:.1%} of the largest output), whatever the seed: no pass is repeated by "
             "the next, and what is computed from several mixes different answers."
         )
-    within = _apart(first.outputs, second.outputs)
     if within:
         return (
             "The network keeps something of one pass for the next, which changes its answer to the "
@@ -193,21 +197,22 @@ def _repeating(first: _Run, second: _Run, apart: _Run) -> str:
     return ""
 
 
-def _mixing(model: Model, alone: _Run, images: torch.Tensor) -> str:
-    """Say what others that come with an image do to its answer; nothing where they do nothing."""
+def _mixing(model: Model, alone: _Run, image: torch.Tensor, other: torch.Tensor) -> str:
+    """Say what two images in a batch do to each other's answers; nothing where they do nothing.
+
+    Both are compared, and the other comes first: an image that all are compared with, such as the
+    first or the one of the largest value, gets the same answer in any batch.
+    """
     try:
-        run = _alone(model, images)
+        other_alone, run = _alone(model, other), _alone(model, torch.cat([other, image]))
     except Exception as error:
         return f"The network takes one image at a time: {_said(error)}."
-    if run.calls == len(images) * alone.calls:
+    if run.calls == other_alone.calls + alone.calls:
         return "The network runs images of a batch one after the other, so each ran alone."
-    together = run.outputs
-    shares = [differ(one, row) for one, row in _pairs(alone.outputs, together, len(images))]
+    rows = (other_alone.outputs, alone.outputs)
+    shares = [differ(one, row) for one, row in _pairs(rows, run.outputs)]
     if not shares or float("inf") in shares:
-        return (
-            "Whether images of a batch change each other's answers could not be told, so each "
-            "image ran alone."
-        )
+        return _UNTOLD
     if not any(shares):
         return ""
     return (
@@ -217,17 +222,19 @@ def _mixing(model: Model, alone: _Run, images: torch.Tensor) -> str:
 
 
 def _pairs(
-    alone: Sequence[torch.Tensor], together: Sequence[torch.Tensor], count: int
+    alone: Sequence[Sequence[torch.Tensor]], together: Sequence[torch.Tensor]
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Go through what an image was given alone, each with its part of what was given for all."""
-    if len(together) == count * len(alone):
-        # An entry for each image, as detectors return.
-        yield from zip(alone, together, strict=False)
-    elif len(together) == len(alone):
-        for one, every in zip(alone, together, strict=True):
-            # What has no row for each image, such as a loss beside the scores, is of the batch.
-            if one.ndim and every.ndim and len(every) == count * len(one):
-                yield one, every[: len(one)]
+    """Go through what each image was given alone, with its part of what was given for all."""
+    for place, own in enumerate(alone):
+        if len(together) == sum(map(len, alone)):
+            # An entry for each image, as detectors return.
+            start = sum(map(len, alone[:place]))
+            yield from zip(own, together[start : start + len(own)], strict=True)
+        elif len(together) == len(own):
+            for one, every in zip(own, together, strict=True):
+                # What has no row for each image, such as a loss beside the scores, is of the batch.
+                if one.ndim and every.ndim and len(every) == len(alone) * len(one):
+                    yield one, every[place * len(one) : (place + 1) * len(one)]
 
 
 def _apart(one: Sequence[torch.Tensor], two: Sequence[torch.Tensor]) -> float:

@@ -66,6 +66,20 @@ class BatchMaximum(Base):
         return x / x.abs().max()
 
 
+class FirstAsReference(Base):
+    """Compares all images with the first, whose own answer no other changes."""
+
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return x - x[:1] * 0.5
+
+
+class LargestAsReference(Base):
+    """Compares all images with the largest, which is one of them."""
+
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return x - x[x.detach().flatten(1).norm(dim=1).argmax()] * 0.5
+
+
 class TrainsItself(Base):
     """Puts its batch norm into training mode in its own forward."""
 
@@ -110,6 +124,8 @@ MIXING = [
     NoStatistics,
     BatchContrast,
     BatchMaximum,
+    FirstAsReference,
+    LargestAsReference,
     TrainsItself,
     Branch,
     Attends,
@@ -493,7 +509,10 @@ def test_a_generator_without_a_state_is_told_to_differ() -> None:
         def between(self, x: torch.Tensor) -> torch.Tensor:
             return x * (0.5 + self.own.random())
 
-    assert "each time" in independence(model(Asks), images()).repeating
+    found = independence(model(Asks), images())
+    assert "each time" in found.repeating
+    # It differs in a batch as well, of which nothing follows.
+    assert found.mixing.startswith("Whether images of a batch change each other's answers could")
 
 
 def test_a_network_that_remembers_the_pass_before_is_told() -> None:
