@@ -7,26 +7,21 @@ read the table.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import torch
-from torch import nn
 
 from cnnviz.errors import ModelError
 from cnnviz.heatmaps.cam_methods import gradcam
+from cnnviz.heatmaps.deeplift import deeplift
 from cnnviz.heatmaps.map_places import over_input
 from cnnviz.images import Batch
 from cnnviz.images.baselines import Baseline, baseline_images
-from cnnviz.introspection.backward_rules import Rule, rule_coverage
-from cnnviz.introspection.copies import copy_network
-from cnnviz.introspection.forward import check_differentiable, forward
-from cnnviz.introspection.hooks import module_hooks
-from cnnviz.introspection.layers import check_calls_layers, kind_of_class, named_layers
-from cnnviz.introspection.random_draws import RandomDraws
+from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.forward import check_differentiable
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
@@ -194,70 +189,6 @@ def gradient_shap(question: AttributionRequest) -> torch.Tensor:
             left -= samples
         found.append(total / question.steps)
     return torch.cat(found)
-
-
-def deeplift(question: AttributionRequest) -> torch.Tensor:
-    """Compare every activation with that of the baseline (Shrikumar et al. 2017)."""
-    from captum.attr import DeepLift
-
-    module = _with_separate_activations(question)
-    found = []
-    # captum warns that it sets hooks; they are set on a copy.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        for one in question.singles():
-            lift = DeepLift(_Scored(module, one.resolved))
-            found.append(lift.attribute(one.image, baselines=one.baseline))
-    return torch.cat(found)
-
-
-class _Scored(nn.Module):
-    """A network that returns the explained score of each input, [B]."""
-
-    def __init__(self, module: nn.Module, resolved: ResolvedTarget) -> None:
-        super().__init__()
-        self.module = module
-        self.resolved = resolved
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        with RandomDraws():
-            return self.resolved.score(forward(self.module, inputs))
-
-
-def _with_separate_activations(question: AttributionRequest) -> nn.Module:
-    """Return a copy whose activations are not in-place, or say why DeepLIFT cannot use it.
-
-    captum changes the backward pass of modules. It fails on one that is called twice, and would
-    pass over a function without a word.
-    """
-    module = question.model.module
-    check_calls_layers(module)
-    # Those that captum knows: it goes by their class.
-    own = named_layers(module).items()
-    layers = {name: layer for name, layer in own if kind_of_class(layer) == "activation"}
-    calls: list[str] = []
-    one = question.singles()[0]
-    with torch.enable_grad(), module_hooks(layers, before=lambda name, *_: calls.append(name)):
-        counted = rule_coverage(one.answer(one.image.clone().requires_grad_()))
-    twice = next((name for name in calls if calls.count(name) > 1), None)
-    if twice is not None:
-        raise ModelError(
-            f"DeepLIFT cannot explain {question.model.name}: its layer {twice!r} is called more "
-            "than once.",
-            "Use integrated gradients, which DeepLIFT approximates.",
-        )
-    functions = counted.activations + sum(count for _, count in counted.own) - len(calls)
-    if functions > 0:
-        raise ModelError(
-            f"DeepLIFT cannot explain {question.model.name}: {functions} of its activations are "
-            "functions, not layers.",
-            "Use integrated gradients, which DeepLIFT approximates.",
-        )
-    separate = copy_network(module)
-    for layer in separate.modules():
-        if getattr(layer, "inplace", False):
-            setattr(layer, "inplace", False)  # noqa: B010 (no type of layer declares it)
-    return separate
 
 
 @dataclass(frozen=True)

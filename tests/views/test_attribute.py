@@ -78,6 +78,48 @@ class Reused(Functional):
         return self.relu(self.relu(self.conv(x)) - 0.1).mean((2, 3))
 
 
+class WithLayer(Functional):
+    """A network whose only ReLU is a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.relu(self.conv(x)).mean((2, 3))
+
+
+class AmongOthers(WithLayer):
+    """A network that compares each image with the mean of the batch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x - x.mean(0, keepdim=True))
+
+
+class Drawing(WithLayer):
+    """A network whose images meet other random numbers in a batch than alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(torch.dropout(x, 0.5, True))
+
+
+class OneByOne(WithLayer):
+    """A network that goes through the images of a batch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([super(OneByOne, self).forward(one[None]) for one in x])
+
+
+class SomeRows(WithLayer):
+    """A network whose layer sees those images alone that hold a large value."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answers = self.conv(x).mean((2, 3))
+        large = x.amax((1, 2, 3)) > 2.0
+        answers[large] = super().forward(x[large])
+        return answers
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_leaves_the_network_alone_and_repeats_itself(
     method: str, images: torch.Tensor
@@ -196,6 +238,10 @@ def test_a_function_with_its_own_derivative_is_not_said_to_follow_the_rule(
         (Functional, "1 of its activations are functions"),
         (OwnDerivative, "1 of its activations are functions"),
         (Reused, "'relu' is called more than"),
+        (AmongOthers, "has to run each image alone"),
+        (Drawing, "has to run each image alone"),
+        (OneByOne, "has to run each image alone"),
+        (SomeRows, "captum fails on it with ValueError"),
     ],
 )
 def test_deeplift_says_which_networks_it_cannot_explain(
