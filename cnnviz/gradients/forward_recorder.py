@@ -29,88 +29,16 @@ from cnnviz.gradients.origins import (
     edge_of,
     tensors_in,
 )
+from cnnviz.gradients.recorded_layer import LAYER_KINDS, LAYERS, WEIGHTED, RecordedLayer
 from cnnviz.gradients.recurrent_stacks import by_layers
 from cnnviz.gradients.silencing_bias import BIASES, VARIANCES, Silenced, silenced_by_bias
+from cnnviz.gradients.vmapped_calls import VmappedCalls
 from cnnviz.introspection import operations
-from cnnviz.introspection.call_names import call_name, operation_name
 from cnnviz.introspection.function_calls import FunctionMode
 
-LAYERS: Mapping[str | None, str] = {
-    operations.CONVOLUTION: "conv",
-    operations.LINEAR: "linear",
-}
-"""What is a convolution or a linear layer, and the kind that it has in `RecordedLayer`."""
-
-_WEIGHTED = {**LAYERS, operations.RECURRENT: "recurrent", operations.ATTENTION: "attention"}
-LAYER_KINDS = frozenset(_WEIGHTED.values())
-"""The kinds of what has weights of its own; all others are joins."""
 _CHANNELS_LAST = ("linear", operations.PRODUCT)
 _TELLING = (*LAYER_KINDS, operations.PRODUCT, operations.ADD, operations.CAT)
 """What tells where the channels are of what follows."""
-
-
-@dataclass
-class RecordedLayer:
-    """One layer or join that was called.
-
-    Attributes
-    ----------
-    name : str
-        The module that called it.
-    index : int
-        Which call of this kind in this module it is.
-    kind : str
-        "conv", "linear", "recurrent", "attention", or for a join what the function is called:
-        "add", "cat", "mul", "where". A product is "product" until it is known what is multiplied.
-    edge : GradientEdge or None
-        Where in the graph its output's gradient arrives; None where none can.
-    shape : tuple of int
-        Of the output.
-    norm, deviation, nonfinite : torch.Tensor
-        Scalars: RMS over the batch of the L2 norm, standard deviation, count of NaN and infinite.
-    weights : tuple of torch.Tensor
-        Parameters with two or more dimensions that the layer owns.
-    scale : torch.Tensor or None
-        What the normalisation that follows divides each channel (or all) by; None without one.
-    node : Node
-        The node of its edge, or one that stands for it where no gradient arrives.
-    terms : tuple of Node
-        What its arguments were computed from, parameters left out.
-    weighted : bool
-        Whether a parameter is among its arguments.
-    inside : tuple of type and int, or None
-        The custom autograd function that it was called in, which has a gradient of its own, and
-        which call of that.
-    others : tuple of GradientEdge
-        Those of its other outputs: the last states of a recurrent layer.
-    bias : torch.Tensor or None
-        What a layer adds to each channel, [C].
-    times : int
-        How many calls of this kind the module makes, known once the pass has ended.
-    """
-
-    name: str
-    index: int
-    kind: str
-    edge: GradientEdge | None
-    shape: tuple[int, ...]
-    norm: torch.Tensor
-    deviation: torch.Tensor
-    nonfinite: torch.Tensor
-    weights: tuple[torch.Tensor, ...] = ()
-    scale: torch.Tensor | None = None
-    node: Node = None
-    terms: tuple[Node, ...] = ()
-    weighted: bool = False
-    inside: tuple[type[torch.autograd.Function], int] | None = None
-    others: tuple[GradientEdge, ...] = ()
-    bias: torch.Tensor | None = None
-    times: int = 1
-
-    @property
-    def is_layer(self) -> bool:
-        """Whether it has weights of its own: a convolution, a linear or recurrent layer."""
-        return self.kind in LAYER_KINDS
 
 
 @dataclass
@@ -139,6 +67,8 @@ class ForwardRecorder(FunctionMode):
         Calls of normalisations.
     last_input : torch.Tensor or None
         What went into the last layer.
+    vmapped : VmappedCalls
+        What is called within torch.vmap, of which nothing else is noted.
     """
 
     def __init__(self, samples: int | None = None) -> None:
@@ -149,6 +79,7 @@ class ForwardRecorder(FunctionMode):
         self.activities: list[ActivationStatistics] = []
         self.normalisations = 0
         self.last_input: Any = None
+        self.vmapped = VmappedCalls()
         self._places: list[_Place] = []
         self.origins = DataOrigins()
         self.inside: dict[type[torch.autograd.Function], list[FrameType]] = {}
@@ -174,12 +105,14 @@ class ForwardRecorder(FunctionMode):
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Pass every call on, and note those that count."""
+        # Before the call: in place, the first argument becomes the result.
+        given = list(tensors_in(args, named)) if carries_values(func) else []
+        if self.vmapped.note(func, given, weighted=operations.operation(func) in WEIGHTED):
+            return func(*args, **named)
         activated = read_activation(func, args, named)
         if activated is not None:
             with torch.no_grad():
                 self._activate(activated)
-        # Before the call: in place, the first argument becomes the result.
-        given = list(tensors_in(args, named)) if carries_values(func) else []
         origins, lost = self.origins.of(given), self.origins.lost(given)
         terms = _terms(given)
         result = by_layers(func, args, named, self._meet_stacked)
@@ -210,8 +143,8 @@ class ForwardRecorder(FunctionMode):
         if output is None or not (output.is_floating_point() or output.is_complex()):
             return
         leaves = tuple(one for one in given if one.requires_grad and one.grad_fn is None)
-        if what in _WEIGHTED:
-            met = self._meet(_WEIGHTED[what], output, terms, leaves, origins)
+        if what in WEIGHTED:
+            met = self._meet(WEIGHTED[what], output, terms, leaves, origins)
             if what in LAYERS:
                 self.last_input = args[0] if args else named.get("input")
                 if met is not None:
@@ -356,13 +289,6 @@ class ForwardRecorder(FunctionMode):
         after = next(telling, None)
         last = after is not None and after.kind in _CHANNELS_LAST and values.ndim > 2
         return -1 if last and after is not None and after.shape[-1] == values.shape[-1] else 1
-
-
-def label_of(met: RecordedLayer) -> str:
-    """Return what to print for a layer or a join: its module, and which call where several are."""
-    if not met.is_layer:
-        return operation_name(met.name, met.kind, met.index, met.times)
-    return call_name(met.name or "(network)", met.index, met.times)
 
 
 def wide(values: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from cnnviz.gradients.activation_calls import read_activation
-from cnnviz.gradients.forward_recorder import LAYERS
+from cnnviz.gradients.recorded_layer import LAYERS
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.operations import CONVOLUTION, NORMALISATION, addends, operation
 

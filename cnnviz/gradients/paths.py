@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from cnnviz.gradients.forward_recorder import ForwardRecorder, RecordedLayer, label_of
+from cnnviz.gradients.forward_recorder import ForwardRecorder
 from cnnviz.gradients.graph import (
     Bridges,
     Node,
@@ -20,6 +20,7 @@ from cnnviz.gradients.graph import (
     trunk_of,
 )
 from cnnviz.gradients.origins import Cut
+from cnnviz.gradients.recorded_layer import RecordedLayer, label_of
 from cnnviz.introspection import operations
 from cnnviz.results.text import listed
 

@@ -12,15 +12,10 @@ from torch.overrides import TorchFunctionMode
 from cnnviz.errors import ModelError
 from cnnviz.gradients import measures, objectives
 from cnnviz.gradients.activation_calls import ActivationStatistics
-from cnnviz.gradients.forward_recorder import (
-    ForwardRecorder,
-    RecordedLayer,
-    as_real,
-    label_of,
-    wide,
-)
+from cnnviz.gradients.forward_recorder import ForwardRecorder, as_real, wide
 from cnnviz.gradients.paths import Paths, paths
 from cnnviz.gradients.probe_result import ActivationUnits, GradientProbe, ProbedLayer
+from cnnviz.gradients.recorded_layer import RecordedLayer, label_of
 from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.forward import backward_pass, check_differentiable
 from cnnviz.introspection.hooks import isolated, module_hooks
@@ -87,13 +82,21 @@ def probe(
         if not layers:
             # Under no_grad none is seen.
             check_differentiable(scores_of(model, output), model.name)
-            raise ModelError(
-                f"{model.name} calls no convolution and no linear layer.",
-                "Give a network that has some.",
-            )
+            raise _no_layers(model.name, watch.vmapped.told())
         zero = bool(layers[-1].weights) and not any(w.detach().any() for w in layers[-1].weights)
         start = _start(model, watch, output, objective, labels, zero, seed)
         return _differentiate(model, watch, source, start, zero, calibration)
+
+
+def _no_layers(name: str, vmapped: str) -> ModelError:
+    if vmapped:
+        return ModelError(
+            f"{name} calls all of its layers within torch.vmap. {vmapped}.",
+            "Have the network call some on all images at once, or give one of those in it.",
+        )
+    return ModelError(
+        f"{name} calls no convolution and no linear layer.", "Give a network that has some."
+    )
 
 
 def _want_gradients(model: Model) -> None:
@@ -164,9 +167,18 @@ def _differentiate(
         head_is_zero=head_is_zero,
         bad_weights=bad,
         uncalibrated=calibration is not None and calibration.lone > 0,
-        notes=tuple(filter(None, (calibration.told() if calibration else "", start.note))),
+        notes=_notes(watch, start, calibration),
         calibrated=len(calibration.norms) if calibration else 0,
     )
+
+
+def _notes(
+    watch: ForwardRecorder, start: objectives.BackwardStart, calibration: Calibration | None
+) -> tuple[str, ...]:
+    vmapped = watch.vmapped.told()
+    if vmapped:
+        vmapped += ": the verdict is of the other layers alone."
+    return tuple(filter(None, (calibration.told() if calibration else "", start.note, vmapped)))
 
 
 def _scale_merges(met: list[RecordedLayer]) -> None:

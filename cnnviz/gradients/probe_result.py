@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.gradients.forward_recorder import LAYER_KINDS
+from cnnviz.gradients.recorded_layer import LAYER_KINDS
 from cnnviz.gradients.silencing_bias import Silenced
 
 

@@ -250,6 +250,34 @@ def test_one_vector_cannot_feed_a_batch_norm_and_that_is_said() -> None:
     assert not probe(as_model(module), images(4)).uncalibrated
 
 
+class Vmapped(nn.Module):
+    """Runs its convolution and its activation within vmap, and its head outside of it or inside."""
+
+    def __init__(self, outside: bool) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+        self.outside = outside
+
+    def one(self, image: torch.Tensor) -> torch.Tensor:
+        found = self.conv(image[None]).relu().mean((2, 3))[0]
+        return found if self.outside else self.head(found)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = torch.func.vmap(self.one)(x)
+        return self.head(found) if self.outside else found
+
+
+def test_layers_within_vmap_are_told_as_not_measured() -> None:
+    found = probe(as_model(Vmapped(outside=True)), images())
+    assert [point.label for point in found.points] == ["head"]
+    assert found.notes == (
+        "Nothing is measured within torch.vmap, where the network calls conv2d: the verdict is of "
+        "the other layers alone.",
+    )
+    with pytest.raises(ModelError, match=r"within torch\.vmap, where .* conv2d and l"):
+        probe(as_model(Vmapped(outside=False)), images())
+
+
 def test_networks_without_layers_or_a_gradient_are_refused() -> None:
     with pytest.raises(ModelError, match="calls no convolution and no linear layer"):
         probe(as_model(nn.Sequential(nn.ReLU(), nn.Flatten())), images())
