@@ -159,6 +159,12 @@ def _too_large(name: str, size: str) -> PhotoError:
 
 def _to_rgb(image: Image.Image, name: str) -> Decoded:
     """Decode, turn upright and convert; return the pixels and what was done to them."""
+    if image.format == "EPS":
+        raise PhotoError(
+            name,
+            "this is PostScript, a program that would have to be run to see what it draws",
+            "Save or export it as PNG.",
+        )
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise _too_large(name, f"{width * height:,} pixels")

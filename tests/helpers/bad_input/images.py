@@ -29,6 +29,7 @@ predictions cut.jpg | the file is truncated
 predictions damaged.png | the file is damaged
 predictions header.png | the file is truncated
 predictions page.html | this is not an image
+predictions program.jpg | this is PostScript, a program
 predictions bomb.png | and the limit is
 predictions pipe | this is not an ordinary file
 predictions to-pipe.png | this is not an ordinary file
@@ -52,6 +53,7 @@ def make(folder: Path) -> None:
     (folder / "header.png").write_bytes(whole[:20])
     (folder / "text.png").write_text("This is a text.")
     (folder / "page.html").write_text("<!DOCTYPE html><title>A page</title>")
+    (folder / "program.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nquit\n")
     (folder / "empty.png").touch()
     (folder / "folder").mkdir()
     (folder / "bomb.png").write_bytes(black(20_000))
