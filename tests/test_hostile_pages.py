@@ -31,7 +31,6 @@ from tests.helpers.report_model import write_photo
 RUNS = "document.documentElement.dataset.ran='yes'"
 HOSTILE = f"</script><img src=x onerror={RUNS}><svg onload={RUNS}>\"'`&{{{{7*7}}}}{{%x%}}/\\"
 LAYER = HOSTILE.replace(".", "")
-UP = "../../up"
 
 
 class Hostile(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -25,15 +25,6 @@ from tests.helpers.each_case import each_case
 _IDENTITY = {"relu", "relu_", "relu6", "hardtanh", "hardtanh_", "silu", "silu_", "gelu"} | {
     *("hardswish", "hardswish_")
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Hundreds of small operations are faster without threads, above all on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Linearised(TorchFunctionMode):

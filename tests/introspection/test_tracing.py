@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -18,15 +17,6 @@ from cnnviz.introspection.tracing.grouping import stages
 from tests.helpers.architectures import ARCHITECTURES, build, small_input, thin, tiny_network
 from tests.helpers.each_case import each_case
 from tests.helpers.state import state
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Hundreds of small operations are faster without threads, above all on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def counted_by_torch(module: nn.Module, image: torch.Tensor) -> int:

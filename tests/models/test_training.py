@@ -4,7 +4,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -21,15 +20,6 @@ from cnnviz.models.training import card as cards
 from cnnviz.models.training.data import augment, cells_of, close_up
 from cnnviz.models.training.loop import _add_batch_norms, _fold_batch_norms
 from cnnviz.models.training.objective import misplaced, untidiness
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small operations are faster without threads, above all on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
