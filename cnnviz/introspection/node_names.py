@@ -222,9 +222,14 @@ def _is_of_a_norm(node: Any, kind: str) -> bool:
 def _above(node: Any, skipped: frozenset[str] = frozenset()) -> Any:
     """Return the node that made what another is given, but for those of some kinds."""
     found, _ = _before(node)
-    while _kind(found) in skipped:
+    while _kind(found) in skipped or (skipped and _keeps_all(found)):
         found, _ = _before(found)
     return found
+
+
+def _keeps_all(node: Any) -> bool:
+    """Whether it is a slice of everything, as some releases of torch make of ``[:, None]``."""
+    return _kind(node) == "Slice" and _shape(node) == _shape_before(node)
 
 
 def _before(node: Any) -> tuple[Any, int]:

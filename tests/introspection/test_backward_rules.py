@@ -429,6 +429,7 @@ def beside(x: torch.Tensor) -> torch.Tensor:
         (lambda x: beside(x).amax(0), "1 choice among"),
         (lambda x: beside(x).movedim(0, -1)[None, None].max(-1).values, "1 choice among"),
         (lambda x: F.max_pool1d(beside(x).T[:, None], 2), "1 choice among"),
+        (lambda x: F.max_pool1d(beside(x).T.narrow(0, 0, 3)[:, None], 2), "1 choice among"),
         (lambda x: torch.cat([0 * x[None], x[None]]).sort(0).values[1], "1 choice among"),
         (lambda x: torch.zeros(3).index_reduce(0, torch.arange(3), x, "amax"), "1 choice among"),
     ],
