@@ -34,6 +34,12 @@ def set_aside(output: torch.Tensor) -> None:
         notes_of(output.grad_fn)[_ASIDE] = True
 
 
+def set_aside_between(output: torch.Tensor, given: torch.Tensor) -> None:
+    """Note in the graph that nothing a call did on the way to its output is an activation."""
+    for node in _nodes(output, given.grad_fn):
+        notes_of(node)[_ASIDE] = True
+
+
 def activations_before(
     outputs: torch.Tensor, follows: Callable[[Node], bool]
 ) -> tuple[int, Counter[str], Counter[str]]:
@@ -59,9 +65,9 @@ def activations_before(
     for node in _nodes(outputs):
         if follows(node):
             met += 1
+        elif _ASIDE in notes_of(node):
+            continue
         elif isinstance(node, BackwardCFunction):
-            if _ASIDE in notes_of(node):
-                continue
             own[type(node).__name__.removesuffix("Backward")] += 1
         elif name := _name(node):
             others[name] += 1
@@ -75,10 +81,10 @@ def _name(node: Any) -> str | None:
     return activation_name(node)
 
 
-def _nodes(outputs: torch.Tensor) -> Iterator[Node]:
+def _nodes(outputs: torch.Tensor, end: Node | None = None) -> Iterator[Node]:
     found = outputs.grad_fn
-    left = [found] if found is not None else []
-    seen = set(left)
+    left = [found] if found is not None and found is not end else []
+    seen = {*left, *([] if end is None else [end])}
     while left:
         node = left.pop()
         yield node

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch.nn import functional as F
 
-from cnnviz.introspection.activation_nodes import activations_before, notes_of, say
+from cnnviz.introspection.activation_nodes import (
+    activations_before,
+    notes_of,
+    say,
+    set_aside_between,
+)
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import change_gradient
 from cnnviz.introspection.mask_marks import is_masked, note_marks
@@ -23,6 +29,8 @@ from cnnviz.introspection.two_slopes import note, two_slopes
 Rule = Literal["gradient", "deconvnet", "guided"]
 
 _BY_RULE = "cnnviz_rule"
+_POOLS = frozenset([F.lp_pool1d, F.lp_pool2d, F.lp_pool3d])
+"""Pooling that torch writes with functions that count as activations elsewhere."""
 
 
 class _Deconvnet(torch.autograd.Function):
@@ -168,6 +176,8 @@ class backward_rule(FunctionMode):  # noqa: N801
         written = found if found is not None else args[0]
         if isinstance(written, torch.Tensor) and is_masked(args, given, written):
             say(written, "mask or index of its own values")
+        if known in _POOLS:
+            set_aside_between(found, args[0] if args else given["input"])
         if slopes is None or not isinstance(found, torch.Tensor) or not slopes.tells_of(found):
             return found
         if not slopes.rectifies:

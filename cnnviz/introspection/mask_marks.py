@@ -35,8 +35,9 @@ def note_marks(func: Any, args: Sequence[Any], named: Mapping[str, Any], result:
     name = str(getattr(func, "__name__", ""))
     if isinstance(result, torch.Tensor) and args and _is_of_signs(name, args):
         mark_signs(result)
-    if name.endswith("_like") or name.startswith("new_"):
-        # Of the shape and kind of what they are given, and not of its values.
+    if name.endswith("_like") or name.startswith("new_") or "max_pool" in name:
+        # Of the shape and kind of what they are given, and not of its values; or the switches of
+        # pooling, which unpooling puts values back by.
         return
     given = list(_tensors((*args, *named.values())))
     masked = any(_marked(one, _OF_VALUES) for one in given)

@@ -97,7 +97,8 @@ _PUTS_BESIDE = frozenset(["Cat", "ConstantPadNd", "Stack"])
 _FIRST_POSITIONS = 2
 """The axis of a map behind images and channels."""
 _NORMS = frozenset(["LinalgVectorNorm", "Norm"])
-_REDUCES = _NORMS | frozenset(["Mean", "Std", "StdMean", "Sum", "Var", "VarMean"])
+_AVERAGES = frozenset(["AdaptiveAvgPool2D", "AdaptiveAvgPool3D", "AvgPool2D", "AvgPool3D"])
+_REDUCES = _NORMS | _AVERAGES | frozenset(["Mean", "Std", "StdMean", "Sum", "Var", "VarMean"])
 _MAYBE_OF_A_NORM = frozenset(["ClampMin", "Pow", "Rsqrt", "Sqrt"])
 
 _KNOWN_OTHER = (

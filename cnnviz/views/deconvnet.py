@@ -82,8 +82,10 @@ class Projections(Result):
     photos : ndarray of uint8
         What the network saw of each, [N, H, W, 3]; of a signal or a volume a small picture.
     signals : ndarray of float32
-        [K, N, C, h, w]: what arrived at the network's input, in the unit of the layer's output for
-        each unit of the preprocessed input, cut to the window; zero for a unit that is not active.
+        [K, N, C, h, w]: what arrived at the network's input, cut to the window. Of "gradient" that
+        is the change of the layer's output for each unit of the preprocessed input; of the other
+        rules, which start from the unit's value, as many times that as the value has units. Zero
+        for a unit that is not active.
     patches : ndarray of uint8 or float32
         [K, N, h, w, 3]: the same part of what the network saw, grey beyond its border; of signals
         and volumes the numbers themselves, [K, N, C, l] or [K, N, C, d, h, w], NaN beyond it.
@@ -92,7 +94,8 @@ class Projections(Result):
     activations : ndarray of float32
         [K, N]: the largest value of the channel in the image.
     positions : ndarray of int64
-        [K, N, A]: where in the layer's output that is, along each axis.
+        [K, N, A]: where in the layer's map of the image that is, along each axis; what a network
+        puts around the map, such as a border of zeros, is not counted.
     outside : ndarray of float32
         [K, N]: the share of the signal that lies outside the window; zero but behind global gates.
     field : str
