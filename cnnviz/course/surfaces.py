@@ -122,8 +122,8 @@ def measured(
 ) -> LossSurface:
     """Return the surface through losses that were measured at the points of a grid.
 
-    Between the points it is a bicubic convolution (Keys 1981), and beyond them it is not known. The
-    start is near a corner, that which is furthest from the least of them.
+    Between the points it is a bicubic convolution (Keys 1981, with torch's a = -0.75), and beyond
+    them it is not known. The start is near a corner, that which is furthest from the least of them.
 
     Parameters
     ----------

@@ -258,3 +258,25 @@ def test_branches_are_put_side_by_side_and_added() -> None:
     shared = explain(Branches(), 3, 8, 8)[3]
     assert shared.layer == "other#1"
     assert shared.parameters.endswith("= 140 (shared: counted at their first use)")
+
+
+def test_what_no_formula_gives_is_said_in_words() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.AdaptiveAvgPool2d((4, 4)),
+        nn.AdaptiveMaxPool2d(4),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 3),
+    )
+    _, fitted, kept, whole, flat, linear = explain(network, 3, 8, 8)
+    assert fitted.size.endswith("does not apply; here each has 2 x 2")
+    assert kept.size.endswith("does not apply; here each has 1 x 1")
+    assert whole.size == "the whole 4 x 4 becomes one value for each channel, whatever its size"
+    assert flat.size == "4·1·1 = 4 values in a row"
+    assert linear.size == "one number for each of the 3 outputs"
+    assert [one.field for one in (fitted, kept)] == ["4 x 4, measured", "4 x 4, as before"]
+    assert [one.field for one in (whole, flat, linear)] == [
+        "whole image, measured",
+        *["whole image, as before"] * 2,
+    ]

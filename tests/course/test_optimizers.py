@@ -129,12 +129,18 @@ def test_gradient_descent_converges_below_two_over_the_curvature_and_diverges_ab
 
 
 def test_the_surfaces_are_those_of_their_papers() -> None:
+    for surface in (one() for one in ANALYTIC.values()):
+        assert surface.at(surface.minimum) == 0.0
+        assert gradient(surface.name, *surface.minimum) == (0.0, 0.0)
+        for place in (surface.start, surface.minimum):
+            assert surface.x[0] < place[0] < surface.x[-1]
+            assert surface.y[0] < place[1] < surface.y[-1]
+    assert (rosenbrock().y[0], rosenbrock().y[-1]) == (-1.0, 3.0)
     assert rosenbrock().at((1.0, 1.0)) == 0.0
     assert rosenbrock().at((-1.2, 1.0)) == pytest.approx(24.2)
     # The Hessian at the minimum is [[802, -400], [-400, 200]].
     wanted = (1002 + math.sqrt(1002**2 - 4 * (802 * 200 - 400**2))) / 2
     assert rosenbrock().curvature() == pytest.approx(wanted)
-    assert beale().at((3.0, 0.5)) == 0.0
     assert beale().at((1.0, 1.0)) == pytest.approx(1.5**2 + 2.25**2 + 2.625**2)
     heights = valley().heights()
     assert heights.shape == (61, 61)

@@ -129,6 +129,19 @@ def test_networks_of_other_channels(channels: int) -> None:
     found.figure().draw_without_rendering()
 
 
+def test_channels_that_a_network_takes_from_blue_to_red_are_named_so(
+    model: Model, photo: NDArray[np.uint8]
+) -> None:
+    turned = pixels(Model(small_network(), preprocessing=replace(PREPARED, colour="bgr")), photo)
+    assert turned.prepared_channels == ("blue", "green", "red")
+    plain = pixels(model, photo)
+    assert plain.prepared_channels == ("red", "green", "blue")
+    # Each channel is still divided by the mean and deviation of its place.
+    mean, std = (np.array(each)[:, None, None] for each in (PREPARED.mean, PREPARED.std))
+    values = (each.prepared_patch * std + mean for each in (plain, turned))
+    np.testing.assert_allclose(next(values)[::-1], next(values), atol=1e-6)
+
+
 def test_three_equal_channels_are_one(model: Model) -> None:
     grey = np.arange(40 * 40, dtype=np.uint16).reshape(40, 40).astype(np.uint8)
     found = pixels(model, grey)
