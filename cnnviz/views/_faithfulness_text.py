@@ -6,10 +6,29 @@ from typing import TYPE_CHECKING
 
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS
 from cnnviz.results.space import IMAGE, Space
-from cnnviz.results.text import plural
+from cnnviz.results.text import layer_said, minus, plural
 
 if TYPE_CHECKING:
     from cnnviz.views.faithfulness import Faithfulness
+
+
+def summary(found: Faithfulness) -> str:
+    """Say which method was measured on how much, and which checks it passed."""
+    count = plural(len(found.images), found.space.noun)
+    said = f"{found.title} at {layer_said(found.layer)}, {count}"
+    judged = [check.said(found.measure, found.space) for check in found.checks]
+    return f"{said}: {', '.join(judged)}" if judged else said
+
+
+def in_lines(found: Faithfulness) -> str:
+    """Return a line for each measure, beside random maps, and the verdicts."""
+    count = plural(len(found.images), found.space.noun)
+    rows = [f"{found.title} at {layer_said(found.layer)}: {count}"]
+    rows += [
+        minus(f"  {one.title:<36}{one.mean:>z8.3f}   random {one.random_mean:>z7.3f}")
+        for one in found.measures
+    ]
+    return "\n".join([*rows, *(verdict.sentence for verdict in found.verdicts)])
 
 
 def caption(found: Faithfulness) -> str:

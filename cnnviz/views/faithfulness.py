@@ -42,9 +42,8 @@ from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import layer_said, minus, plural
 from cnnviz.views._explainers import heatmap as make_heatmap
-from cnnviz.views._faithfulness_text import caption
+from cnnviz.views._faithfulness_text import caption, in_lines, summary
 from cnnviz.views._measured_maps import (
     check_images,
     measured_maps,
@@ -184,23 +183,14 @@ class Faithfulness(TableResult):
 
     def summary(self) -> str:
         """Say which method was measured on how much, and which checks it passed."""
-        count = len(self.images)
-        said = f"{self.title} at {layer_said(self.layer)}, {plural(count, self.space.noun)}"
-        judged = [check.said(self.measure, self.space) for check in self.checks]
-        return f"{said}: {', '.join(judged)}" if judged else said
+        return summary(self)
 
     def caption(self) -> str:
         """Say how to read the curves and the table."""
         return caption(self)
 
     def __str__(self) -> str:
-        count = plural(len(self.images), self.space.noun)
-        rows = [f"{self.title} at {layer_said(self.layer)}: {count}"]
-        rows += [
-            minus(f"  {one.title:<36}{one.mean:>z8.3f}   random {one.random_mean:>z7.3f}")
-            for one in self.measures
-        ]
-        return "\n".join([*rows, *(verdict.sentence for verdict in self.verdicts)])
+        return in_lines(self)
 
     def table(self) -> Table:
         """Return a row for each measure: its mean over the images, beside random maps."""

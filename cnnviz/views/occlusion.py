@@ -15,7 +15,7 @@ from cnnviz.errors import UsageError
 from cnnviz.heatmaps.array_heatmaps import spectrograms_told
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import OCCLUSION, OCCLUSION_TITLE
-from cnnviz.heatmaps.occlusion import BlockGrid, BlockSweep, Grid, Sweep, block_grid, roundings_told
+from cnnviz.heatmaps.occlusion import Grid, block_grid, roundings_told
 from cnnviz.heatmaps.settings import OcclusionSettings
 from cnnviz.images.baselines import BASELINES, Baseline, baseline_images
 from cnnviz.images.inputs import Images
@@ -26,21 +26,17 @@ from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.checked_target import checked_target
-from cnnviz.passes.fast_model import check_sound, now_computed_on, on_fast_copy
+from cnnviz.passes.fast_model import now_computed_on
 from cnnviz.passes.independence import independence
-from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.memory_shortage import in_smaller_batches
-from cnnviz.passes.targets import Scores, Target
+from cnnviz.passes.targets import Target
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, space_of
-from cnnviz.results.text import dimensions, minus
+from cnnviz.results.text import dimensions
+from cnnviz.views._occlusion_search import Laid, OcclusionSearch
 
-SAMPLES = 8
-"""How many squares of each image an approximation is held against the exact scores at."""
 _MOST_COLOURS = 4
 """Images whose colour is named."""
-Laid = Grid | BlockGrid
-Position = tuple[int, ...]
 _FILLS = {
     "mean": "its mean colour",
     "blur": "its own blur",
@@ -171,7 +167,7 @@ def occlusion(
         baselines = baseline_images(wrapped.preprocessing, inputs, fill)
         alone = independence(wrapped, inputs).alone
         at_once = 1 if alone else max(2, rows_that_fit(wrapped, inputs))
-    search = _Search(wrapped, inputs, baselines, explained, grid, at_once)
+    search = OcclusionSearch(wrapped, inputs, baselines, explained, grid, at_once)
     drops, found = search.run(approximate, progress)
     names = tuple(resolved.name for resolved in explained.resolved_targets)
     notes += _colours_told(held, baselines) if fill == "mean" else []
@@ -292,119 +288,3 @@ def _colours_told(held: Capture, baselines: torch.Tensor) -> list[str]:
     told = "; ".join(dict.fromkeys(words[:_MOST_COLOURS]))
     more = " …" if len(set(words)) > _MOST_COLOURS else ""
     return [f"The mean colour of what the network saw, from 0 to 255: {told}{more}."]
-
-
-@dataclass(frozen=True)
-class _Search:
-    """Every square of every image, at most `at_once` together, or each by itself if that is 1."""
-
-    model: Model
-    inputs: torch.Tensor
-    baselines: torch.Tensor
-    explained: Scores
-    grid: Laid
-    at_once: int
-
-    def run(
-        self, approximate: float | None, progress: Progress
-    ) -> tuple[NDArray[np.float32], list[str]]:
-        """Return the drops of every square of every image, and what is to be told of them.
-
-        They are computed on a faster copy of the network where there is one.
-        """
-
-        def hide(computed_on: Model) -> tuple[NDArray[np.float32], list[str]]:
-            search = replace(self, model=computed_on)
-            with isolated(computed_on.module, grad=False), freed_memory_kept():
-                return search._run(approximate, progress)
-
-        rows = len(self.inputs) * len(self.grid.positions)
-        return on_fast_copy(self.model, self.inputs, hide, rows=rows)
-
-    def _run(
-        self, approximate: float | None, progress: Progress
-    ) -> tuple[NDArray[np.float32], list[str]]:
-        count, squares = len(self.baselines), len(self.grid.positions)
-        drops = np.zeros((count, *self.grid.shape), np.float32)
-        notes: dict[str, None] = {}
-        errors = []
-        for image in range(count):
-            sweep, done = self._sweep(image, approximate), 0
-            for positions in self.grid.groups(self.at_once):
-                progress(image * squares + done, count * squares, "hiding squares")
-                found = self._drops(sweep, image, positions)
-                for at, drop in zip(positions, found, strict=True):
-                    drops[(image, *at)] = drop
-                done += len(positions)
-            if approximate is not None:
-                errors.append(self._error(image, drops[image]))
-            notes.update(dict.fromkeys(_work(sweep)))
-        progress(count * squares, count * squares, "done")
-        told = [] if approximate is None else [_accuracy(approximate, errors, drops)]
-        return drops, [*notes, *told]
-
-    def _sweep(self, image: int, cap: float | None) -> Sweep | BlockSweep:
-        part = slice(image, image + 1)
-        if isinstance(self.grid, BlockGrid):
-            return BlockSweep(
-                self.model,
-                self.inputs[part],
-                self.baselines[part],
-                self.grid,
-                self.explained.resolved_targets[image].score,
-            )
-        return Sweep(
-            self.model,
-            self.inputs[part],
-            self.baselines[part],
-            self.grid,
-            self.explained.resolved_targets[image].score,
-            cap,
-            alone=self.at_once == 1,
-        )
-
-    def _drops(
-        self, sweep: Any, image: int, positions: tuple[Position, ...]
-    ) -> NDArray[np.float32]:
-        scores = sweep.scores(positions)
-        check_sound(self.model, scores)
-        lost = self.explained.values[image] - scores
-        found: NDArray[np.float32] = lost.float().cpu().numpy()
-        return found
-
-    def _error(self, image: int, drops: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return how far the drops of some squares are from the exact ones."""
-        every = self.grid.positions
-        places = np.unique(np.linspace(0, len(every) - 1, SAMPLES).round().astype(int))
-        sample = tuple(every[place] for place in places)
-        exact = self._drops(self._sweep(image, None), image, sample)
-        rows, columns = zip(*sample, strict=True)
-        near: NDArray[np.float32] = np.abs(drops[rows, columns] - exact)
-        return near
-
-
-def _work(sweep: Sweep | BlockSweep) -> list[str]:
-    """Say where patches had to give way to whole maps."""
-    if sweep.whole_images is not None:
-        if isinstance(sweep, BlockSweep):
-            return [f"Whole inputs were computed for each: {sweep.whole_images}."]
-        return [f"Whole images were computed for every square: {sweep.whole_images}."]
-    if sweep.dense_from is not None:
-        return [
-            "Only what a square changes was computed as far as the operation "
-            f"{sweep.dense_from!r}, for which there is no rule; from there on, whole maps."
-        ]
-    return []
-
-
-def _accuracy(
-    approximate: float, errors: list[NDArray[np.float32]], drops: NDArray[np.float32]
-) -> str:
-    """Say how large the error of an approximation was where it was measured."""
-    found = np.concatenate(errors)
-    return minus(
-        f"Squares were taken to change at most {approximate:.0%} of a layer's side: at "
-        f"{len(found)} of {drops.size} squares, computed exactly as well, the drop of the score is "
-        f"off by {found.mean():.2g} on average and {found.max():.2g} at most; the drops go from "
-        f"{drops.min():.3g} to {drops.max():.3g}."
-    )

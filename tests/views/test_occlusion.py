@@ -12,7 +12,8 @@ from cnnviz.errors import TargetError, UsageError
 from cnnviz.images.baselines import BASELINES, baseline_images
 from cnnviz.models import as_model, load
 from cnnviz.passes.targets import Contrast
-from cnnviz.views.occlusion import SAMPLES, occlusion
+from cnnviz.views._occlusion_search import SAMPLES
+from cnnviz.views.occlusion import occlusion
 from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
 from tests.helpers.each_case import each_case
 from tests.helpers.state import state
