@@ -52,8 +52,8 @@ class UnitProjections:
         [P, C, h, w], of signals [P, C, l], of volumes [P, C, d, h, w]: what arrived at the
         network's input, cut to `windows`. Of the gradient that is the change of the layer's output
         for each unit of the preprocessed input; of the other rules as many times that as the unit's
-        value has units, since they start from it. All zero where the unit is not active, zero where a window reaches beyond
-        the image, and all NaN where anything that arrived is not finite.
+        value has units, since they start from it. All zero where the unit is not active, zero where
+        a window reaches beyond the image, and all NaN where anything that arrived is not finite.
     windows : tuple of PixelBox or ArrayBox
         The receptive field of each unit, in pixels of the network's input. All have one size
         [h, w], that of the layer's field and along each axis at most the image. Where the size is
