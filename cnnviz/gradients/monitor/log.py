@@ -24,6 +24,7 @@ from cnnviz.gradients.monitor.log_lines import (
 )
 from cnnviz.gradients.monitor.records import Event, StepRecord, number, to_line
 from cnnviz.images.paths import expand
+from cnnviz.results.files import is_alone_with, let_go
 from cnnviz.results.given_files import open_given
 
 SCHEMA = 2
@@ -87,12 +88,31 @@ class LogFile:
     """
 
     def __init__(self, path: str | Path, existing: Existing = "refuse") -> None:
+        if existing not in ("refuse", "replace", "continue"):
+            raise UsageError(
+                f"There is no {existing!r} for a file that is there.",
+                "Choose 'refuse', 'replace' or 'continue'.",
+            )
         self.path = expand(path)
-        self.earlier = self._earlier(existing)
+        self.earlier: RunLog | None = None
         self._layers: tuple[str, ...] | None = None
+        self._stream: TextIO | None = self._opened()
         try:
-            self._stream: TextIO | None = self.path.open(
-                "a" if self.earlier is not None else "w",
+            self.earlier = self._earlier(existing)
+            if self.earlier is None and self._is_filled():
+                self._stream.truncate(0)
+        except BaseException:
+            self.close()
+            raise
+        if self.earlier is not None and self.earlier.torn:
+            self._put("\n")
+
+    def _opened(self) -> TextIO:
+        """Return the file as it is, for as long as nobody else writes a run to it."""
+        try:
+            # What is there is left alone until it is known to be ours.
+            stream = self.path.open(
+                "a",
                 encoding="utf-8",
                 errors="replace",  # half of a surrogate pair in a name is no text
                 newline="\n",
@@ -102,16 +122,19 @@ class LogFile:
                 f"{str(self.path)!r} cannot be written: {error.strerror or error}.",
                 "Make the folder first, or name another file.",
             ) from error
-        if self.earlier is not None and self.earlier.torn:
-            self._put("\n")
+        if not is_alone_with(stream):
+            stream.close()
+            raise OutputError(
+                f"Another training writes its run to {str(self.path)!r}.",
+                "Give each training a file of its own.",
+            )
+        return stream
+
+    def _is_filled(self) -> bool:
+        return self.path.is_file() and self.path.stat().st_size > 0
 
     def _earlier(self, existing: Existing) -> RunLog | None:
-        if existing not in ("refuse", "replace", "continue"):
-            raise UsageError(
-                f"There is no {existing!r} for a file that is there.",
-                "Choose 'refuse', 'replace' or 'continue'.",
-            )
-        if not self.path.exists() or not self.path.is_file() or not self.path.stat().st_size:
+        if not self._is_filled():
             return None
         if existing == "refuse":
             raise OutputError(
@@ -148,6 +171,7 @@ class LogFile:
         """Close the file; nothing more is written."""
         stream, self._stream = self._stream, None
         if stream is not None:
+            let_go(stream)
             stream.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:

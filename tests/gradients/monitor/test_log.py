@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 
 import pytest
 
@@ -112,6 +113,24 @@ def test_an_existing_run_is_kept_unless_told_otherwise(train, tmp_path) -> None:
         with pytest.raises(UsageError, match="is no training run"):
             train(tmp_path / "notes.txt", existing=existing)
         assert (tmp_path / "notes.txt").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize("existing", ["refuse", "replace", "continue"])
+def test_two_trainings_do_not_write_to_one_file(existing, record, tmp_path) -> None:
+    path = tmp_path / "run.jsonl"
+    log = LogFile(path)
+    for head in ({}, {"name": "made up"}):
+        if head:
+            log.begin(head)
+        with pytest.raises(OutputError, match="Another training writes its run to"):
+            LogFile(path, existing)
+    log.add(record(0, 1.0))
+    # A worker that was forked meanwhile has the file open still.
+    worker = os.dup(log._stream.fileno())
+    log.end((), {"steps": 1})
+    assert len(read_log(path).records) == 1
+    LogFile(path, "continue").close()
+    os.close(worker)
 
 
 @pytest.mark.parametrize("torn", [False, True])
