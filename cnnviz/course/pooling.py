@@ -14,7 +14,7 @@ from cnnviz.course.kernels import CLASSIC
 
 Maps = NDArray[Any]
 METHODS = ("max", "average", "sum", "l2")
-"""The names of the ways of pooling; ``l2`` is the root of the sum of squares."""
+"""The names of the methods of pooling; ``l2`` is the root of the sum of squares."""
 
 
 def pool(maps: Maps, method: str, size: int, stride: int) -> NDArray[np.float64]:
@@ -54,8 +54,8 @@ def _windows(maps: Maps, size: int, stride: int) -> Maps:
     return np.asarray(found)[:, ::stride, ::stride]
 
 
-def ways(size: int, stride: int) -> dict[str, tuple[Callable[[Maps], Maps], int]]:
-    """Return ways to sum maps up, each with how many pixels a value of it sees across.
+def operations(size: int, stride: int) -> dict[str, tuple[Callable[[Maps], Maps], int]]:
+    """Return what sums maps up, each with the receptive field across of one of its values.
 
     Sums are left out: they change as averages do.
     """
@@ -69,14 +69,16 @@ def ways(size: int, stride: int) -> dict[str, tuple[Callable[[Maps], Maps], int]
     return found
 
 
-def similarity_by_shift(maps: Maps, way: Callable[[Maps], Maps], most: int) -> NDArray[np.float64]:
-    """Return how alike what a way makes of maps stays when these are shifted.
+def similarity_by_shift(
+    maps: Maps, operation: Callable[[Maps], Maps], most: int
+) -> NDArray[np.float64]:
+    """Return how alike what an operation makes of maps stays when these are shifted.
 
     Parameters
     ----------
     maps : ndarray
         [C, H, W].
-    way : callable
+    operation : callable
         What it makes of maps.
     most : int
         The largest shift in pixels.
@@ -91,14 +93,14 @@ def similarity_by_shift(maps: Maps, way: Callable[[Maps], Maps], most: int) -> N
         constant.
     """
     height, width = maps.shape[1] - most, maps.shape[2] - most
-    still = way(maps[:, :height, :width])
+    still = operation(maps[:, :height, :width])
     found = []
     for shift in range(most + 1):
         moved = (
             maps[:, :height, shift : shift + width],
             maps[:, shift : shift + height, :width],
         )
-        found.append(np.mean([_correlation(still, way(each)) for each in moved]))
+        found.append(np.mean([_correlation(still, operation(each)) for each in moved]))
     return np.array(found)
 
 

@@ -55,7 +55,7 @@ class GradientWhiteness(Result):
     series : ndarray of float64
         The component of the gradient in one random direction along the first line, less its mean
         and in units of its deviation, [K, T].
-    way : str
+    endpoints : str
         What the lines lead from and to, in a sentence.
     notes : tuple of str
         What else is to be told, in sentences.
@@ -70,7 +70,7 @@ class GradientWhiteness(Result):
     lags: NDArray[np.int64]
     correlations: NDArray[np.float64]
     series: NDArray[np.float64]
-    way: str
+    endpoints: str
     notes: tuple[str, ...] = ()
     axes: int = IMAGE.axes
 
@@ -107,11 +107,11 @@ class GradientWhiteness(Result):
         told = "".join(f" {note}" for note in self.notes)
         return (
             f"The gradient of a random +1/−1 combination of the logits at {count} {self.noun}s on "
-            f"a straight line. {self.way} On the left its component in one random direction, for "
-            "each network by itself; on the right the autocorrelation of the whole gradient over "
-            f"the steps between two {self.noun}s{several}. White noise has 0 from a lag of 1 on: "
-            f"then what a step of training learns at one {self.noun} says nothing of the next. It "
-            f"falls with the length of a step, so that only lines of one kind compare.{told}"
+            f"a straight line. {self.endpoints} On the left its component in one random direction, "
+            "for each network by itself; on the right the autocorrelation of the whole gradient "
+            f"over the steps between two {self.noun}s{several}. White noise has 0 from a lag of 1 "
+            f"on: then what a step of training learns at one {self.noun} says nothing of the next. "
+            f"It falls with the length of a step, so that only lines of one kind compare.{told}"
         )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -257,7 +257,7 @@ def gradient_whiteness(
         lags=np.arange(len(curves[0][0]), dtype=np.int64),
         correlations=np.array(curves),
         series=np.array(series),
-        way=_way(given, batch, models[0].space.noun),
+        endpoints=_endpoints(given, batch, models[0].space.noun),
         notes=tuple(notes),
         axes=models[0].space.axes,
     )
@@ -279,7 +279,7 @@ def _ends(
     return list(pairwise(read)), batch
 
 
-def _way(images: Images | None, batch: Batch | None, noun: str) -> str:
+def _endpoints(images: Images | None, batch: Batch | None, noun: str) -> str:
     if images is None or batch is None:
         return "It leads from noise to noise."
     if len(batch) == 1:

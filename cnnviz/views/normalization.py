@@ -1,4 +1,4 @@
-"""Feature maps before and after each way to normalise them, and the network's own."""
+"""Feature maps before and after each method that normalises them, and the network's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.bounds import Count, bounded
-from cnnviz.course.normalization import WAYS, normalized, statistics, usual_groups
+from cnnviz.course.normalization import METHODS, normalized, statistics, usual_groups
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
@@ -33,7 +33,7 @@ _MOST_SHOWN = 3
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Normalization(Result):
-    """The maps of a layer before and after L ways to normalise them.
+    """The maps of a layer before and after L methods normalise them.
 
     Attributes
     ----------
@@ -43,8 +43,8 @@ class Normalization(Result):
         The N images, over all of which batch normalisation takes its statistics.
     channels, groups : int
         How many channels C the layer has, and in how many groups G they are parted.
-    ways : tuple of str
-        What the rows of `maps`, `means` and `deviations` are: before, each way, and last the
+    methods : tuple of str
+        What the rows of `maps`, `means` and `deviations` are: before, each method, and last the
         network's own where it has one.
     own : str
         What the network's own layer is; empty where it does not normalise.
@@ -73,7 +73,7 @@ class Normalization(Result):
     images: tuple[str, ...]
     channels: int
     groups: int
-    ways: tuple[str, ...]
+    methods: tuple[str, ...]
     own: str
     own_activation: str
     shown: tuple[int, ...]
@@ -111,7 +111,7 @@ class Normalization(Result):
         )
 
     def caption(self) -> str:
-        """Say what each way takes together, and what is drawn."""
+        """Say what each method takes together, and what is drawn."""
         one = (
             " With one image, batch and instance normalisation are the same."
             if len(self.images) == 1
@@ -158,7 +158,7 @@ def normalization(
     *,
     groups: Count | None = None,
 ) -> Normalization:
-    """Normalise the feature maps of a layer in five ways, beside the network's own.
+    """Normalise the feature maps of a layer by five methods, beside the network's own.
 
     Parameters
     ----------
@@ -194,7 +194,10 @@ def normalization(
             f"{channels} channels of {name!r} cannot be parted into {count} groups.",
             f"Give a number that divides {channels}.",
         )
-    rows = {BEFORE: before[0], **{way: normalized(before, way, count)[0] for way in WAYS}}
+    rows = {
+        BEFORE: before[0],
+        **{method: normalized(before, method, count)[0] for method in METHODS},
+    }
     own, activation = "", ""
     if after is not None:
         layer_itself = named_layers(model.module)[name]
@@ -203,14 +206,14 @@ def normalization(
     order = np.argsort(-before[0].std((1, 2)), kind="stable")
     shown = order[np.unique(np.linspace(0, channels - 1, _MOST_SHOWN).round().astype(int))]
     every = np.stack(list(rows.values()))
-    sets = {way: statistics(before, way, count) for way in WAYS[:4]}
+    sets = {method: statistics(before, method, count) for method in METHODS[:4]}
     return Normalization(
         provenance=origin(model, batch),
         layer=name,
         images=tuple(photo.name for photo in batch.photos),
         channels=channels,
         groups=count,
-        ways=tuple(rows),
+        methods=tuple(rows),
         own=own,
         own_activation=activation,
         shown=tuple(int(channel) for channel in shown),

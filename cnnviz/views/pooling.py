@@ -1,4 +1,4 @@
-"""Pooling of a feature map: what each way keeps, its switches, and what a shift changes."""
+"""Pooling of a feature map: what each method keeps, its switches, and what a shift changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.bounds import Index, Length, bounded
-from cnnviz.course.pooling import METHODS, pool, similarity_by_shift, switches, ways
+from cnnviz.course.pooling import METHODS, operations, pool, similarity_by_shift, switches
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.introspection.unit_names import check_channels
 from cnnviz.models.spaces import check_takes_images
@@ -27,7 +27,7 @@ _DETAIL = 6
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Pooling(Result):
-    """A feature map, pooled in four ways, and how much of each of six ways a shift leaves.
+    """A feature map, pooled by four methods, and what a shift leaves of six operations.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Pooling(Result):
     size, stride : int
         Side of a window, and values from one window to the next.
     methods : tuple of str
-        The ways of pooling.
+        The methods of pooling.
     pooled : ndarray of float64
         [4, H', W']: what each makes of the map.
     switches : ndarray of int64
@@ -51,17 +51,17 @@ class Pooling(Result):
     detail : ndarray of float32
         [P, P]: that part.
     detail_pooled : ndarray of float64
-        [4, p, p]: what each way makes of it.
-    ways : tuple of str
-        The ways that are measured under a shift, the alternatives to pooling among them.
-    way_sizes : tuple of (int, int)
-        How many values each way leaves of the map, down and across.
-    reaches : tuple of int
-        How many values of the map each of them sees across.
+        [4, p, p]: what each method makes of it.
+    operations : tuple of str
+        What is measured under a shift, the alternatives to pooling among them.
+    output_sizes : tuple of (int, int)
+        How many values each operation leaves of the map, down and across.
+    receptive_fields : tuple of int
+        How many values of the map one value of each output sees across.
     shifts : ndarray of int64
         [S]: the shifts in values of the map.
     similarity : ndarray of float64
-        [6, S]: the correlation of each way's result with that of the map as it is, over all
+        [6, S]: the correlation of each operation's result with that of the map as it is, over all
         channels, each about its own mean: 1 where nothing changed, 0 where the two have nothing in
         common; NaN where one is constant.
     """
@@ -81,9 +81,9 @@ class Pooling(Result):
     detail_at: tuple[int, int]
     detail: NDArray[np.float32]
     detail_pooled: NDArray[np.float64]
-    ways: tuple[str, ...]
-    way_sizes: tuple[tuple[int, int], ...]
-    reaches: tuple[int, ...]
+    operations: tuple[str, ...]
+    output_sizes: tuple[tuple[int, int], ...]
+    receptive_fields: tuple[int, ...]
     shifts: NDArray[np.int64]
     similarity: NDArray[np.float64]
 
@@ -137,9 +137,9 @@ class Pooling(Result):
             f"scale.{signs} Switches are "
             "where the largest value of each window was: the deconvnet puts values back there "
             f"(Zeiler and Fergus 2013).{overlap} Below, the values in the frame (rows from {row}, "
-            f"columns from {column}) and what each way makes of them, rounded only when written, "
-            "so that what is computed from the written ones may miss by one in the last digit; the "
-            "largest of each window is in bold frames. The curves are measured on all "
+            f"columns from {column}) and what each method makes of them, rounded only when "
+            "written, so that what is computed from the written ones may miss by one in the last "
+            "digit; the largest of each window is in bold frames. The curves are measured on all "
             f"{self.channels} channels: they are shifted by whole values to the left and upwards, "
             "and what comes out is correlated with what came out before, each channel about its "
             "own mean: 1 is the same, 0 has nothing in common with it. A sum correlates as its "
@@ -167,7 +167,7 @@ def pooling(
     size: Length = 2,
     stride: Length | None = None,
 ) -> Pooling:
-    """Pool a feature map in four ways, and measure what a small shift changes.
+    """Pool a feature map by four methods, and measure what a small shift changes.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def pooling(
     if channel is None:
         channel = int(maps.max((1, 2)).argmax())
     check_channels([channel], len(maps), name)
-    measured = ways(size, step)
+    measured = operations(size, step)
     farthest = _farthest(name, maps, size, [reach for _, reach in measured.values()])
     chosen = maps[channel : channel + 1]
     found = switches(chosen, size, step)[0]
@@ -232,12 +232,12 @@ def pooling(
         detail_at=(rows.start, columns.start),
         detail=detail,
         detail_pooled=np.concatenate([pool(detail[None], m, size, step) for m in METHODS]),
-        ways=tuple(measured),
-        way_sizes=tuple(_shape(way(chosen)) for way, _ in measured.values()),
-        reaches=tuple(reach for _, reach in measured.values()),
+        operations=tuple(measured),
+        output_sizes=tuple(_shape(operation(chosen)) for operation, _ in measured.values()),
+        receptive_fields=tuple(reach for _, reach in measured.values()),
         shifts=np.arange(farthest + 1),
         similarity=np.stack(
-            [similarity_by_shift(maps, way, farthest) for way, _ in measured.values()]
+            [similarity_by_shift(maps, operation, farthest) for operation, _ in measured.values()]
         ),
     )
 

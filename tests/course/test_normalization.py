@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cnnviz.course.normalization import WAYS, normalized, statistics, usual_groups
+from cnnviz.course.normalization import METHODS, normalized, statistics, usual_groups
 from tests.helpers.each_case import each_case
 
 MAPS = np.random.default_rng(0).normal(3.0, 20.0, size=(3, 8, 5, 6))
 
 
-def _by_torch(way: str) -> torch.Tensor:
+def _by_torch(method: str) -> torch.Tensor:
     maps = torch.from_numpy(MAPS)
     made = {
         "batch": lambda: F.batch_norm(maps, None, None, training=True),
@@ -23,28 +23,28 @@ def _by_torch(way: str) -> torch.Tensor:
         # torch divides alpha by the number of neighbours, and the paper does not.
         "local response": lambda: F.local_response_norm(maps, 5, alpha=5e-4, beta=0.75, k=2.0),
     }
-    return made[way]()
+    return made[method]()
 
 
-@each_case("way", WAYS)
-def test_every_way_is_that_of_torch(way: str) -> None:
-    np.testing.assert_allclose(normalized(MAPS, way, 4), _by_torch(way).numpy(), atol=1e-9)
+@each_case("method", METHODS)
+def test_every_method_is_that_of_torch(method: str) -> None:
+    np.testing.assert_allclose(normalized(MAPS, method, 4), _by_torch(method).numpy(), atol=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("way", "shape"),
+    ("method", "shape"),
     [("batch", (8,)), ("layer", (3,)), ("instance", (3, 8)), ("group", (3, 4))],
 )
-def test_statistics_are_those_of_the_sets(way: str, shape: tuple[int, ...]) -> None:
-    mean, deviation = statistics(MAPS, way, 4)
+def test_statistics_are_those_of_the_sets(method: str, shape: tuple[int, ...]) -> None:
+    mean, deviation = statistics(MAPS, method, 4)
     assert mean.shape == deviation.shape == shape
     place = tuple(length - 1 for length in shape)
     chosen = {
         "batch": MAPS[:, -1], "layer": MAPS[-1], "instance": MAPS[-1, -1], "group": MAPS[-1, -2:],
-    }[way]  # fmt: skip
+    }[method]  # fmt: skip
     assert mean[place] == pytest.approx(np.mean(chosen))
     assert deviation[place] == pytest.approx(np.std(chosen))
-    after, spread = statistics(normalized(MAPS, way, 4), way, 4)
+    after, spread = statistics(normalized(MAPS, method, 4), method, 4)
     np.testing.assert_allclose(after, 0, atol=1e-12)
     np.testing.assert_allclose(spread, 1, atol=1e-6)
 

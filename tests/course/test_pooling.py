@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr
 from torch.nn import functional as F
 
-from cnnviz.course.pooling import pool, similarity_by_shift, switches, ways
+from cnnviz.course.pooling import operations, pool, similarity_by_shift, switches
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_the_first_of_equal_maxima_is_the_switch() -> None:
 
 
 def test_the_alternatives_are_those_of_torch(maps: NDArray[np.float64]) -> None:
-    every = ways(2, 2)
+    every = operations(2, 2)
     given = torch.from_numpy(maps)[:, None]
     kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]).double()[None, None] / 16
     dilated, reach = every["dilated convolution"]
@@ -48,18 +48,18 @@ def test_the_alternatives_are_those_of_torch(maps: NDArray[np.float64]) -> None:
 
 def test_the_similarity_is_pearsons_correlation(maps: NDArray[np.float64]) -> None:
     one = maps[:1]
-    for way, _ in ways(2, 2).values():
-        found = similarity_by_shift(one, way, 3)
-        still = way(one[:, :10, :8])
+    for operation, _ in operations(2, 2).values():
+        found = similarity_by_shift(one, operation, 3)
+        still = operation(one[:, :10, :8])
         for shift in range(4):
             wanted = [
-                pearsonr(way(moved).ravel(), still.ravel()).statistic
+                pearsonr(operation(moved).ravel(), still.ravel()).statistic
                 for moved in (one[:, :10, shift : shift + 8], one[:, shift : shift + 10, :8])
             ]
             assert found[shift] == pytest.approx(np.mean(wanted))
         assert found[0] == pytest.approx(1.0)
     offsets = np.array([0.0, 50.0, -7.0])[:, None, None]
-    plain = ways(2, 2)["average"][0]
+    plain = operations(2, 2)["average"][0]
     # Where channels lie at different heights, that makes nothing alike.
     np.testing.assert_allclose(
         similarity_by_shift(maps + offsets, plain, 2), similarity_by_shift(maps, plain, 2)
@@ -68,8 +68,10 @@ def test_the_similarity_is_pearsons_correlation(maps: NDArray[np.float64]) -> No
 
 def test_what_is_constant_has_no_correlation_and_noise_stays_more_alike_once_pooled() -> None:
     noise = np.abs(np.random.default_rng(1).normal(size=(1, 24, 24)))
-    every = ways(2, 2)
-    alike = {name: similarity_by_shift(noise, way, 1)[1] for name, (way, _) in every.items()}
+    every = operations(2, 2)
+    alike = {
+        name: similarity_by_shift(noise, operation, 1)[1] for name, (operation, _) in every.items()
+    }
     # Of four values two stay in their window: half of what an average holds is the same.
     assert alike["average"] == pytest.approx(0.5, abs=0.2)
     assert alike["as it is"] == pytest.approx(0.0, abs=0.2)

@@ -32,7 +32,7 @@ def test_the_first_layer_that_normalises_is_taken_with_what_it_is_given(
     found = normalization(network, images)
     assert network_state(network) == before
     assert (found.layer, found.own, found.channels) == ("4", "BatchNorm2d", 8)
-    assert found.ways == (
+    assert found.methods == (
         "before", "batch", "layer", "instance", "group", "local response", "its own",
     )  # fmt: skip
     shown = list(found.shown)
@@ -151,9 +151,9 @@ def test_statistics_that_go_far_have_a_logarithmic_axis(images: torch.Tensor) ->
     means, deviations = far.figure().axes[1:]
     assert (means.get_yscale(), deviations.get_yscale()) == ("linear", "symlog")
     assert "logarithmic beyond 1" in deviations.get_title("left")
-    for place, way in enumerate(far.ways):
+    for place, method in enumerate(far.methods):
         dots = deviations.collections[place].get_offsets()
-        np.testing.assert_allclose(dots[:, 1], far.deviations[place], err_msg=way)
+        np.testing.assert_allclose(dots[:, 1], far.deviations[place], err_msg=method)
 
 
 def test_one_image_and_its_words(images: torch.Tensor) -> None:

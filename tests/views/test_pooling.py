@@ -76,7 +76,7 @@ def test_windows_of_other_sizes(held: Capture, size: int, stride: int | None) ->
     found = pooling(held, "0", channel=2, size=size, stride=stride)
     expected = torch.nn.functional.max_pool2d(held.activations["0"], size, stride or size)
     np.testing.assert_array_equal(found.pooled[0], expected[0, 2].numpy())
-    assert found.way_sizes[1] == tuple(expected.shape[2:])
+    assert found.output_sizes[1] == tuple(expected.shape[2:])
     assert (found.repeated > 0) is (size == 3)
     assert ("Windows overlap" in found.caption()) is (size == 3)
     figure = found.figure()

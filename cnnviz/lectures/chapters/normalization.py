@@ -24,7 +24,7 @@ CHAPTER = Chapter(
     steps=(
         Step(
             name="normalised",
-            title="Maps before and after normalisation, in five ways",
+            title="Maps before and after normalisation, by five methods",
             call="cnnviz.normalization(model, photo)",
             command="cnnviz normalization {photo} {model}",
         ),

@@ -43,7 +43,7 @@ CHAPTER = Chapter(
     steps=(
         Step(
             name="pooled",
-            title="A map, pooled in four ways",
+            title="A map, pooled by four methods",
             call="cnnviz.pooling(capture)",
             command="cnnviz pooling {photo} {model}",
             after=_pooled,

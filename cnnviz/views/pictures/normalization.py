@@ -38,7 +38,7 @@ _LINEAR = 1.0
 """Up to this size the axis of statistics is linear, where it is logarithmic beyond."""
 
 
-def _in_set(way: str) -> Callable[[int, int, int], bool]:
+def _in_set(method: str) -> Callable[[int, int, int], bool]:
     """Return whether a cell (image, channel, place) is normalised with the one that is looked at.
 
     That is the first image, the last channel and the uppermost place.
@@ -50,12 +50,12 @@ def _in_set(way: str) -> Callable[[int, int, int], bool]:
         "group": lambda n, c, p: n == 0 and c >= _C // 2,
         "local response": lambda n, c, p: n == 0 and p == 0 and c >= _LAST - 2,
     }
-    return rules[way]
+    return rules[method]
 
 
 def draw(found: Normalization, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the cubes, the maps, and the statistics of every channel."""
-    step = _MAPS / max(6, len(found.ways))
+    step = _MAPS / max(6, len(found.methods))
     tile, ratio = step - _GAP, min(1.3, found.maps.shape[2] / found.maps.shape[3])
     high = _CUBES + _HEAD + len(found.shown) * (tile * ratio + 0.1) + _FOOT
     tall, wide = high + 0.4, _MAPS + _PLOTS
@@ -69,21 +69,21 @@ def draw(found: Normalization, into: drawing.Canvas | None = None) -> drawing.Ca
     _dots(figure.add_subplot(grid[1, 1]), found, found.deviations, "standard deviation", 1.0)
     own = f" and by its own {found.own_layer}" if found.own else ""
     where = f"{layer_said(found.layer)} for {found.images[0]}"
-    drawing.heading(figure, f"{where}, normalised in five ways{own}")
+    drawing.heading(figure, f"{where}, normalised by five methods{own}")
     return figure
 
 
 def _cubes(board: Board, found: Normalization, step: float) -> None:
-    """Draw above the maps of each way what it normalises together."""
+    """Draw above the maps of each method what it normalises together."""
     small, quiet = drawing.SMALL_SIZE, drawing.QUIET
     cell = min(_CELL, (step - _LETTERS) / (_C + _N * _DEPTH[0]))
     dx, dy = _DEPTH[0] * cell, _DEPTH[1] * cell
     board.words("what is\nnormalised\ntogether\nis blue", 0.0, 0.3, size=small, color=quiet)
-    for place, way in enumerate(found.ways):
-        if way in ("before", "its own"):
+    for place, method in enumerate(found.methods):
+        if method in ("before", "its own"):
             continue
         left, top = place * step + 0.02, 0.32
-        _cube(board.axes, left, top, cell, way)
+        _cube(board.axes, left, top, cell, method)
         low, right = top + _P * cell, left + _C * cell
         board.words("C", left + _C * cell / 2, low + 0.1, size=small, color=quiet, middle=True)
         across = right + _N * dx + 0.06
@@ -91,10 +91,10 @@ def _cubes(board: Board, found: Normalization, step: float) -> None:
         board.words("H, W", across, middle - 0.06, size=small - 1, color=quiet)
         deep = (right + _N * dx / 2 + 0.12, low - _N * dy / 2 + 0.09)
         board.words("N", *deep, size=small, color=quiet, middle=True)
-        board.words(_said(way, found), left, low + 0.22, size=small, color=quiet)
+        board.words(_said(method, found), left, low + 0.22, size=small, color=quiet)
 
 
-def _said(way: str, found: Normalization) -> str:
+def _said(method: str, found: Normalization) -> str:
     each, images = found.channels // found.groups, plural(len(found.images), "image")
     alone = len(found.images) == 1
     return {
@@ -105,14 +105,14 @@ def _said(way: str, found: Normalization) -> str:
         + (":\nhere as batch" if alone else "\nover all places"),
         "group": f"{found.groups} groups of {each}\nchannels of each\nimage, over places",
         "local response": "each value\nover five channels\nat its place",
-    }[way]
+    }[method]
 
 
-def _cube(axes: Axes, left: float, top: float, cell: float, way: str) -> None:
+def _cube(axes: Axes, left: float, top: float, cell: float, method: str) -> None:
     """Draw the front, the upper and the right face of a cube, cell by cell."""
     from matplotlib.collections import PolyCollection
 
-    inside = _in_set(way)
+    inside = _in_set(method)
     corners: list[list[tuple[float, float]]] = []
     colours = []
     dx, dy = _DEPTH[0] * cell, _DEPTH[1] * cell
@@ -142,10 +142,10 @@ def _cube(axes: Axes, left: float, top: float, cell: float, way: str) -> None:
 
 
 def _maps(board: Board, found: Normalization, tile: float, ratio: float) -> None:
-    for column, way in enumerate(found.ways):
+    for column, method in enumerate(found.methods):
         left = column * (tile + _GAP)
-        colour = drawing.WARM if way == "its own" else drawing.INK
-        title = f"its own {found.own}" if way == "its own" else way
+        colour = drawing.WARM if method == "its own" else drawing.INK
+        title = f"its own {found.own}" if method == "its own" else method
         board.words(title, left, _CUBES + 0.08, fontweight="bold", color=colour)
         reach = float(found.reach[column])
         scale = Scale(-reach, reach, drawing.SIGNED)
@@ -181,10 +181,10 @@ def _dots(
         axes.set_yscale("symlog", linthresh=_LINEAR)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     spread = np.linspace(-0.3, 0.3, found.channels) if found.channels > 1 else np.zeros(1)
-    for place, way in enumerate(found.ways):
-        colour = {"before": drawing.INK, "its own": drawing.WARM}.get(way, drawing.ACCENT)
+    for place, method in enumerate(found.methods):
+        colour = {"before": drawing.INK, "its own": drawing.WARM}.get(method, drawing.ACCENT)
         axes.scatter(place + spread, values[place], s=7, color=colour, alpha=0.75, linewidths=0)
     axes.axhline(level, color=drawing.FAINT, linewidth=0.9, zorder=0)
-    labels = [way.replace(" ", "\n") for way in found.ways]
+    labels = [method.replace(" ", "\n") for method in found.methods]
     axes.set_xticks(range(len(labels)), labels, fontsize=drawing.SMALL_SIZE)
     axes.set_xlim(-0.6, len(labels) - 0.4)

@@ -94,7 +94,7 @@ def _switched(found: Pooling, scale: Scale) -> Pixels:
 
 
 def _numbers(board: Board, found: Pooling) -> None:
-    """Draw a part of the map in numbers, and what each way makes of it."""
+    """Draw a part of the map in numbers, and what each operation makes of it."""
     scale = _scale(found)
     side = _NUMBERS - 0.4
     _title(board, Box(0.0, 0.3, side, side), "in the frame, rounded")
@@ -130,10 +130,11 @@ def _short(value: float) -> str:
 
 def _curves(axes: Axes, found: Pooling) -> None:
     drawing.plain_axes(axes)
-    for place, way in enumerate(found.ways):
+    for place, operation in enumerate(found.operations):
         axes.plot(
             found.shifts, found.similarity[place], "o", linestyle=_DASHES[place],
-            color=_COLOURS[place], markersize=3.2, linewidth=1.5, label=_TITLES.get(way, way),
+            color=_COLOURS[place], markersize=3.2, linewidth=1.5,
+            label=_TITLES.get(operation, operation),
         )  # fmt: skip
     axes.set_xticks(found.shifts)
     axes.axhline(0.0, color=drawing.FAINT, linewidth=0.8, zorder=0)
@@ -154,20 +155,20 @@ def _curves(axes: Axes, found: Pooling) -> None:
 
 
 def _sizes(axes: Axes, found: Pooling) -> None:
-    """Write what each way leaves, and how far its values see."""
+    """Write what each operation leaves, and how far its values see."""
     drawing.hide_ticks(axes)
     axes.set_xlim(0.0, 1.0)
-    axes.set_ylim(len(found.ways) + 0.5, -1.0)
+    axes.set_ylim(len(found.operations) + 0.5, -1.0)
     columns = (0.03, 0.42, 0.64, 0.84)
     after = f"left by a shift by {found.shifts[1]}"
-    heads = ("way", "leaves", "sees", after)
+    heads = ("operation", "output", "receptive field", after)
     for left, text in zip(columns, heads, strict=True):
         axes.text(left, -0.6, text, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-    for place, way in enumerate(found.ways):
+    for place, operation in enumerate(found.operations):
         cells = (
-            _TITLES.get(way, way),
-            " x ".join(map(str, found.way_sizes[place])),
-            f"{found.reaches[place]} x {found.reaches[place]}",
+            _TITLES.get(operation, operation),
+            " x ".join(map(str, found.output_sizes[place])),
+            f"{found.receptive_fields[place]} x {found.receptive_fields[place]}",
             _correlation(float(found.similarity[place, 1])),
         )
         for left, text in zip(columns, cells, strict=True):
