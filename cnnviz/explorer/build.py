@@ -29,7 +29,7 @@ from cnnviz.results.file_names import stem
 from cnnviz.results.files import write_atomically
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.provenance import Provenance
-from cnnviz.results.text import plural
+from cnnviz.results.text import joined, plural
 
 HEIGHT = 900
 
@@ -221,8 +221,19 @@ def planned(
         # Another network has other names of layers.
         again = named and compare_model is None
         asked.append((photo_seen(other, beside, layers if again else None), beside, again))
-    plans = [planned_subject(seen, one, target, named=each) for seen, one, each in asked]
+    plans = [
+        planned_subject(seen, one, target, [it for it, _, _ in asked if it is not seen], named=each)
+        for seen, one, each in asked
+    ]
     return ExplorerPlan(tuple(plans), dict(unit_pages or {}))
+
+
+def _rounding(subjects: Sequence[Subject], error: float) -> str:
+    names = list(dict.fromkeys(one.words.name for one in subjects))
+    off = f"off by at most {100 * error:.2g}%"
+    if len(names) == 1:
+        return f"the map of {names[0]} is {off} of its largest value"
+    return f"the maps of {joined(names)} are {off} of their largest values"
 
 
 def _explorer(subjects: Sequence[Subject], packed: Packed) -> Explorer:
@@ -239,8 +250,7 @@ def _explorer(subjects: Sequence[Subject], packed: Packed) -> Explorer:
         closing=(
             f"Made by cnnviz {provenance.cnnviz}. Activations are rounded to 256 levels "
             "for each channel, to 96 in large layers, and weights are rounded too, so that the "
-            "page stays small: the "
-            f"map of {first.words.name} is off by at most {100 * error:.2g}% of its largest value. "
+            f"page stays small: {_rounding(subjects, error)}. "
             "All that the page shows is in this file; it asks nothing of any server."
         ),
         subjects=tuple(one.words for one in subjects),

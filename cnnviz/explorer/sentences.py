@@ -50,8 +50,8 @@ SENTENCES = {
     "some answers": "{0}; of the other classes the page knows this only of those with a number",
     "not found": "The answer to this choice was not computed: mute one of the channels of the list "
     "alone.",
-    "no map": "The page holds no map of {0} at {1}: at this layer it has the {2} likeliest "
-    "classes, which a search lists first.",
+    "no map": "The page holds no map of {0} at {1}: at this layer it has those of {2} classes, "
+    "which a search lists first.",
     "lead": "The score of {0} is {1}, that of {2} {3}: {0} is {4} by {5}.",
     "with muted": "With what is muted, {0} has {1} and {2} {3}.",
     "channel": "Its activation is {0} at most, at row {1}, column {2}; on average {3}; above zero "

@@ -111,7 +111,9 @@ class SubjectPlan:
     bytes: int
 
 
-def planned_subject(seen: Capture, image: Images, target: Target, *, named: bool) -> SubjectPlan:
+def planned_subject(
+    seen: Capture, image: Images, target: Target, beside: Sequence[Capture] = (), *, named: bool
+) -> SubjectPlan:
     """Return what a page is going to hold of a photo in a network.
 
     Parameters
@@ -122,13 +124,16 @@ def planned_subject(seen: Capture, image: Images, target: Target, *, named: bool
         The same photo, as it was given.
     target : class index or name, or None
         What is shown first.
+    beside : sequence of Capture
+        What is shown beside it: what is asked of one is asked of the other, and so the classes that
+        the others list first are held here as well.
     named : bool
         Whether the layers were named, so that each has to be held.
     """
     # What the page cannot turn into probabilities it does not work out.
     known = bool(probability_rule(seen))
     held = _held(seen, every=named)
-    classes = tuple(map(int, _classes(seen, target)))
+    classes = tuple(dict.fromkeys(map(int, [*_classes(seen, target), *_listed_by(beside, seen)])))
     head = linear_head(seen, seen.activations.resolve(held[-1])) if known else None
     steps = convolutions(seen, held)
     size = page_bytes(seen, held, steps, len(classes), headed=head is not None)
@@ -187,6 +192,19 @@ def _classes(seen: Capture, target: Target) -> list[int]:
             "The explorer begins with one class, and the target is none.", "Name a class."
         )
     return [asked, *(one for one in likeliest if one != asked)][:LIKELIEST]
+
+
+def _listed_by(others: Sequence[Capture], seen: Capture) -> list[int]:
+    """Return the classes that others list first, by their names, as this network numbers them.
+
+    Two classes may share a name: the one of the same number is meant, or else the one spelt alike.
+    """
+    names = [seen.model.category(k) for k in range(seen.logits.shape[1])]
+    found = []
+    for one in (one for other in others for one in other.predictions(_LISTED)[0]):
+        alike = [k for k, name in enumerate(names) if name.casefold() == one.name.casefold()]
+        found += sorted(alike, key=lambda k: (k != one.index, names[k] != one.name))[:1]
+    return found
 
 
 def _words(seen: Capture, last: ExploredLayer, first: int, picture: str) -> SubjectWords:

@@ -137,6 +137,18 @@ def test_the_numbers_of_a_convolution_have_no_digit_that_is_not_theirs(opened) -
 
 
 @SMALL
+def test_of_a_class_without_a_map_the_channels_of_the_first_class_are_listed(opened) -> None:
+    page = opened.visit.page
+    held = opened.asks("app.layer().classes")
+    other = next(k for k in range(30) if k not in held)
+    opened.changes_to(f"#class={other}")
+    page.locator("#what-if > summary").click()
+    page.locator("#offered li").first.wait_for()
+    assert f"add most, for or against, to class {held[0]}" in page.inner_text("#exact")
+    assert f"class {other} without it: not computed" in page.inner_text("#offered li:first-child")
+
+
+@SMALL
 def test_muting_is_offered_only_where_its_answer_was_computed(opened) -> None:
     page = opened.visit.page
     # As of a layer with more channels than can be afforded.

@@ -12,7 +12,7 @@ from torch import nn
 
 import cnnviz
 from cnnviz.errors import LayerError
-from cnnviz.explorer import explore, linear_head, what_if
+from cnnviz.explorer import explore, linear_head, subject, what_if
 from cnnviz.explorer.build import planned
 from cnnviz.explorer.work import work_behind, work_of_all
 from cnnviz.reports import report
@@ -115,3 +115,24 @@ def test_no_head_is_looked_for_where_that_takes_too_long(monkeypatch) -> None:
     assert made.exact
     monkeypatch.setattr(linear_head, "_MOST_MACS", 10)
     assert not explore(model, photo).exact
+
+
+def test_a_page_of_two_holds_the_classes_that_either_lists_first_by_their_names(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(subject, "LIKELIEST", 1)
+    numbers = [29 - k for k in range(30)]
+    model, other = (
+        cnnviz.load(Small().eval(), categories=names)
+        for names in ([f"class {k}" for k in range(30)], [f"Class {k}" for k in numbers])
+    )
+    plans = planned(model, PHOTO, compare_model=other).subjects
+    for one, two in (plans, plans[::-1]):
+        listed = [two.classes[0], *(each.index for each in two.seen.predictions(5)[0])]
+        assert [*one.classes[1:]] == [numbers[k] for k in dict.fromkeys(listed)]
+    # Of names that one of them does not have, nothing can be held.
+    foreign = cnnviz.load(Small().eval(), categories=[f"{k}" for k in range(30)])
+    assert [len(one.classes) for one in planned(model, PHOTO, compare_model=foreign).subjects] == [
+        1,
+        1,
+    ]

@@ -25,7 +25,7 @@ export function whatIf(app) {
 
 /** @param {any} app @param {any} layer */
 function explained(app, layer) {
-  const others = app.words("others", app.data.names[app.state.class]);
+  const others = app.words("others", app.data.names[weighedFor(app, layer)]);
   if (layer.head) return app.words("exact", others);
   if (!layer.muted) return app.words("no answers");
   const count = layer.muted.channels.values.length;
@@ -33,14 +33,24 @@ function explained(app, layer) {
   return app.words("each alone", all ? `each of its ${count} channels` : `each of ${count} of its channels`, all ? others : app.words("which", app.data.names[layer.classes[0]]));
 }
 
+/**
+ * Return the class whose score the listed channels add most to: the one that is asked for, or the
+ * first where the layer has no weights of that one.
+ * @param {any} app
+ * @param {any} layer
+ * @returns {number}
+ */
+function weighedFor(app, layer) {
+  return rowOf(layer, app.state.class) < 0 ? layer.classes[0] : app.state.class;
+}
+
 /** @param {any} app @param {any} layer @returns {number[]} */
 function offered(app, layer) {
   const scaled = [...app.state.scales.keys()];
-  const row = rowOf(layer, app.state.class);
   const { channels } = layer.muted ?? {};
-  if (!layer.head && channels && (row < 0 || channels.values.length < layer.maps.shape[0])) return [...new Set([...channels.values, ...scaled])];
-  if (row < 0 || (!layer.head && !layer.muted)) return scaled;
-  const weights = weightsOf(layer, row, !layer.head);
+  if (!layer.head && channels && channels.values.length < layer.maps.shape[0]) return [...new Set([...channels.values, ...scaled])];
+  if (!layer.head && !layer.muted) return scaled;
+  const weights = weightsOf(layer, rowOf(layer, weighedFor(app, layer)), !layer.head);
   const places = layer.maps.shape[1] * layer.maps.shape[2];
   const adds = weights.map((weight, c) => weight * places * (layer.head ? layer.head.means.values[c] : meanOf(layer, c, places)));
   return [...new Set([...largest(adds, OFFERED, Math.abs), ...scaled])];
