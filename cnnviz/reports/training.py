@@ -255,7 +255,7 @@ def _depth(run: TrainingRun) -> Section | None:
     pictures.append(_heat(run, "activation"))
     return Section(
         key="depth",
-        title="What arrives at each layer",
+        title="The gradient at each layer",
         anchor="depth",
         lead=(
             "On the way back a gradient passes every layer. Here is how much of it arrives at the "

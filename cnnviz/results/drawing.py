@@ -292,11 +292,12 @@ def fit(photo: Pixels, longest: int) -> Pixels:
 
 def width_of(figure: Canvas) -> float:
     """Return the width of a figure, or of a part of one, in inches."""
-    from matplotlib.figure import Figure
-
-    if isinstance(figure, Figure):
-        return float(figure.get_figwidth())
     return float(figure.bbox.width / figure.dpi)
+
+
+def height_of(figure: Canvas) -> float:
+    """Return the height of a figure, or of a part of one, in inches."""
+    return float(figure.bbox.height / figure.dpi)
 
 
 def is_narrow(figure: Canvas) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -28,20 +27,13 @@ from cnnviz.results import drawing
 from cnnviz.results.intervals import LEVEL, wilson
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
-from cnnviz.results.text import layer_said, number, percent, plural, shortened
+from cnnviz.results.text import layer_said, number, plural
 from cnnviz.views._followed import FollowedImage, overlaid, thumbnail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _THUMBNAIL = 128
-_GAP, _LABEL, _LINE = 6, 44, 14
-"""Pixels between tiles, of two lines below them, and of one more."""
-_WIDE, _HIGH, _HEAD = 1.5, 3.2, 0.55
-"""Inches of a column, of a row, and above them."""
-_LETTERS = 17
-"""Letters of a line below a tile at most: with more, lines run into those beside them."""
-_MOST_ACROSS = 9
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -133,7 +125,7 @@ class Augmentation(Result):
     def caption(self) -> str:
         """Say what was drawn, with which seeds, and how to read the sheet."""
         looked = (
-            f" Below each where the network looked for {self.target!r} (Grad-CAM at "
+            f" Beside each where the network looked for {self.target!r} (Grad-CAM at "
             f"{', '.join(map(layer_said, self.layers))}, each on its own scale)."
             if self.layers
             else " The network has no layer for a heatmap."
@@ -158,66 +150,27 @@ class Augmentation(Result):
         )
 
     @property
-    def _asked(self) -> bool:
+    def asked(self) -> bool:
         """Whether another class is followed than the answer, which takes one more line to say."""
         return self.target_class != self.original_class
 
     def _followed(self) -> str:
         """Say what the class that is followed is: nobody has told what is right."""
-        if self._asked:
+        if self.asked:
             return ", as was asked for"
         return ", the network's answer to the photo as it is"
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the sheet."""
-        columns, rows = self._grid()
-        figure = drawing.canvas(_WIDE * columns, _HIGH * rows + _HEAD, into)
-        self.draw_panel(figure.add_subplot())
-        drawing.heading(figure, self.summary())
-        return figure
+        from cnnviz.views.pictures.augmentation import draw
 
-    def _grid(self) -> tuple[int, int]:
-        """Return the columns and rows that are most nearly as wide and high as a slide."""
-        count = len(self.sheet)
-
-        def away(columns: int) -> float:
-            rows = -(-count // columns)
-            return abs(math.log(_WIDE * columns / (_HIGH * rows + _HEAD) / drawing.SLIDE))
-
-        columns = min(range(1, min(count, _MOST_ACROSS) + 1), key=away)
-        return columns, -(-count // columns)
+        return draw(self, into)
 
     def draw_panel(self, axes: Axes) -> None:
         """Draw the sheet into an Axes."""
-        columns, rows = self._grid()
-        height, width = self.sheet.shape[2:4]
-        across, down = width + _GAP, 2 * height + _GAP // 2 + _LABEL + _LINE * self._asked
-        picture = np.full((rows * down, columns * across - _GAP, 3), 255, np.uint8)
-        for place, pair in enumerate(self.sheet):
-            left, top = place % columns * across, place // columns * down
-            for half, tile in enumerate(pair):
-                start = top + half * (height + _GAP // 2)
-                picture[start : start + height, left : left + width] = tile
-            said, colour = self._label(place)
-            axes.text(
-                left, top + 2 * height + _GAP, said, va="top", ha="left",
-                fontsize=drawing.SMALL_SIZE, color=colour,
-            )  # fmt: skip
-        drawing.show(axes, picture, smooth=True)
+        from cnnviz.views.pictures.augmentation import draw_alone
 
-    def _label(self, place: int) -> tuple[str, str]:
-        """Return the answer to a draw, where it is not what is followed, and that one's share."""
-        value = self.original if place == 0 else float(self.answers[place - 1])
-        said = percent(value) if self.unit == "probability" else number(value)
-        lines = [f"{shortened(self.target, _LETTERS - 1 - len(said))} {said}"]
-        answered = self.original_class if place == 0 else int(self.classes[place - 1])
-        if answered not in (NO_CLASS, self.target_class):
-            name = self.original_name if place == 0 else self.class_names[place - 1]
-            lines.insert(0, f"→ {shortened(name, _LETTERS - 2)}")
-        if place == 0:
-            return "\n".join(["as it is", *lines]), drawing.INK
-        other = answered != self.original_class
-        return "\n".join(lines), drawing.WARM if other else drawing.QUIET
+        draw_alone(axes, self)
 
 
 @bounded

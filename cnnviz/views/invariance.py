@@ -1,4 +1,4 @@
-"""How features and answer change when the photo is moved, enlarged or turned."""
+"""How features and answer change when the photo is shifted, scaled or rotated."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ KINDS: tuple[Kind, ...] = ("translation", "scale", "rotation")
 UNCHANGED: dict[Kind, float] = {"translation": 0.0, "scale": 1.0, "rotation": 0.0}
 """The amount at which an image is as it is."""
 ROTATION = 350.0
-_WHEN: dict[Kind, str] = {"translation": "moved", "scale": "enlarged", "rotation": "turned"}
+_WHEN: dict[Kind, str] = {"translation": "shifted", "scale": "scaled", "rotation": "rotated"}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Invariance(Result):
     """Feature distances and answers to N images under K transformations.
 
-    Images are moved, enlarged and turned, and K is 3. Signals are moved and stretched along their
-    samples. Volumes are moved along their slices, and each slice is enlarged and turned.
+    Images are shifted, scaled and rotated, and K is 3. Signals are shifted and stretched along
+    their samples. Volumes are shifted along their slices, and each slice is scaled and rotated.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class Invariance(Result):
         return f"The {self.unit} of {who} is {whole}, and on average {', '.join(words)}"
 
     def when(self, kind: Kind) -> str:
-        """Return what is done to an input: a signal is stretched and not enlarged."""
+        """Return what is done to an input: a signal is stretched and not scaled."""
         return "stretched" if kind == "scale" and self.axes == 1 else _WHEN[kind]
 
     def caption(self) -> str:
@@ -171,17 +171,17 @@ class Invariance(Result):
         by = minus(f"{shift[0]:.0f} to {shift[1]:.0f}")
         times = f"{scale[0]:g} to {scale[1]:g} times"
         if self.axes == 1:
-            return f"each signal is moved by {by} samples and stretched {times} about its middle"
+            return f"each signal is shifted by {by} samples and stretched {times} about its middle"
         turn = ends["rotation"]
         degrees = minus(f"{turn[0]:g} to {turn[1]:g} degrees")
         if self.axes == IMAGE.axes:
             return (
-                f"each image is moved by {by} px, enlarged {times} about its middle, and turned by "
-                f"{degrees}"
+                f"each image is shifted by {by} px, scaled {times} about its middle, and rotated "
+                f"by {degrees}"
             )
         return (
-            f"each volume is moved by {by} slices along its depth, each of its slices is enlarged "
-            f"{times} about its middle, and turned by {degrees}"
+            f"each volume is shifted by {by} slices along its depth, each of its slices is scaled "
+            f"{times} about its middle, and rotated by {degrees}"
         )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -203,10 +203,10 @@ def invariance(
     steps: Annotated[int, Within(3, 1_001)] = 21,
     progress: Progress = silent,
 ) -> Invariance:
-    """Follow features and answer while each image is moved, enlarged and turned.
+    """Follow features and answer while each image is shifted, scaled and rotated.
 
-    The curves of Zeiler and Fergus 2013, figure 5. A signal is moved and stretched along its
-    samples. A volume is moved along its slices, and each slice is enlarged and turned.
+    The curves of Zeiler and Fergus 2013, figure 5. A signal is shifted and stretched along its
+    samples. A volume is shifted along its slices, and each slice is scaled and rotated.
 
     Parameters
     ----------
@@ -219,12 +219,12 @@ def invariance(
     target : None, int, str, another target, a sequence of these, or callable
         What is followed; the network's own answer to each image as it is by default.
     shift : float
-        How far images are moved up and down, as a share of the input's height; signals to and fro
+        How far images are shifted up and down, as a share of the input's height; signals to and fro
         as a share of their length, volumes of their depth.
     scale : float
-        How many times images are enlarged at most; below 1 they shrink.
+        How many times images are scaled at most; below 1 they shrink.
     rotation : float
-        How far images are turned, in degrees, counter-clockwise; signals are not.
+        How far images are rotated, in degrees, counter-clockwise; signals are not.
     steps : int
         How many amounts of each; 3 or more, and odd, so that the unchanged image is among them.
     progress : callable, optional
@@ -242,7 +242,7 @@ def invariance(
     TargetError
         If a target does not fit the output.
     UsageError
-        If a range is empty, or signals are to be turned.
+        If a range is empty, or signals are to be rotated.
 
     Examples
     --------
@@ -254,7 +254,7 @@ def invariance(
     _check(scale, rotation, steps)
     wrapped = as_model(model)
     if wrapped.space.axes == 1 and rotation != ROTATION:
-        raise UsageError("A signal cannot be turned.", "Leave the rotation out.")
+        raise UsageError("A signal cannot be rotated.", "Leave the rotation out.")
     batch = wrapped.prepare(images)
     target = checked_target(wrapped, target, batch)
     held = capture(wrapped, batch, layers=layers or STAGES, gradients=False)

@@ -80,9 +80,9 @@ def test_every_kind_is_moved_and_told_in_its_words(name: str) -> None:
     told = f"{found.summary()} {found.caption()}"
     if x.ndim == 3:
         assert "stretched" in told
-        assert "turned" not in told
+        assert "rotated" not in told
     else:
-        assert "each of its slices is enlarged" in told
+        assert "each of its slices is scaled" in told
     assert not {"pixels", "px", "photo", "image"} & set(told.replace("mirror image", "").split())
     if name in ("signal", "parted"):
         figure = found.figure()
@@ -92,5 +92,5 @@ def test_every_kind_is_moved_and_told_in_its_words(name: str) -> None:
 
 def test_a_signal_is_not_turned() -> None:
     network, x = build("signal")
-    with pytest.raises(UsageError, match="A signal cannot be turned"):
+    with pytest.raises(UsageError, match="A signal cannot be rotated"):
         cnnviz.invariance(network, x, rotation=90.0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import nn
 
@@ -43,6 +46,28 @@ def test_each_draw_is_answered_as_the_network_answers_it_alone() -> None:
     assert found.stayed == int((found.classes == int(rows["as it is"].argmax())).sum())
     assert f"stayed in {found.stayed} of 6 draws" in found.summary()
     found.figure().draw_without_rendering()
+
+
+def test_pairs_fill_a_slide_and_in_a_column_keep_their_words_below_them() -> None:
+    network = Model(tiny_network(), preprocessing=PLAIN)
+    drawn = augmentation(network, PHOTO, transform=flipped_or_not, draws=17)
+    for count in (5, 12, 18):
+        some = {name: getattr(drawn, name)[: count - 1] for name in ("seeds", "answers", "classes")}
+        found = replace(drawn, sheet=drawn.sheet[:count], **some)
+        [axes] = found.figure().axes
+        height, width = axes.images[0].get_array().shape[:2]
+        # What a slide has below its title is a little wider than twice its height.
+        assert width / height == pytest.approx(2.1, rel=0.35), count
+    found = replace(drawn, sheet=drawn.sheet[:4])
+    column = Figure(figsize=(3.4, 5.0), layout="constrained")
+    found.figure(figure=column).draw_without_rendering()
+    [axes] = column.axes
+    tops = sorted({text.get_position()[1] - found.sheet.shape[2] - 4 for text in axes.texts})
+    for text in axes.texts:
+        _, low = axes.transData.inverted().transform(text.get_window_extent().p0)
+        assert low < min(
+            (top for top in tops if top > text.get_position()[1]), default=axes.get_ylim()[0]
+        )
 
 
 def test_a_network_that_names_no_class_tells_its_scores() -> None:

@@ -205,11 +205,11 @@ def test_a_network_of_unknown_preparation_is_prepared_as_the_one_it_is_compared_
 
 def test_two_checkpoints_are_told_apart_above_their_answers() -> None:
     names = [f"net (checkpoint of-a-long-run-step-{step}.safetensors)" for step in (0, 46)]
-    first, last = (_two_lines(name) for name in names)
+    first, last = (_two_lines(name, 18) for name in names)
     assert first != last
     assert all(len(lines) == 2 and max(map(len, lines)) <= 18 for lines in (first, last))
-    assert _two_lines("shapes-plain") == ["shapes-plain"]
-    assert _two_lines("shapes-plain (redrawn)") == ["shapes-plain", "(redrawn)"]
+    assert _two_lines("shapes-plain", 18) == ["shapes-plain"]
+    assert _two_lines("shapes-plain (redrawn)", 18) == ["shapes-plain", "(redrawn)"]
 
 
 def test_names_above_two_columns_of_answers_stand_apart_on_a_slide() -> None:
@@ -221,3 +221,9 @@ def test_names_above_two_columns_of_answers_stand_apart_on_a_slide() -> None:
     first, second = figure.axes[1].texts[:2]
     room = second.get_window_extent().x0 - first.get_window_extent().x1
     assert room > 0.1 * figure.dpi
+    # So do the names of classes below them, however little height there is.
+    long = replace(found, example_classes=(("Greater Swiss Mountain dog", "drake"),) * 3)
+    long.figure(figure=(low := drawing.new_figure(10.0, 4.0))).draw_without_rendering()
+    answers = low.axes[1].texts[2:]
+    for left, right in zip(answers[::2], answers[1::2], strict=True):
+        assert left.get_window_extent().x1 < right.get_window_extent().x0

@@ -15,6 +15,7 @@ import cnnviz
 from cnnviz.errors import CheckpointError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
+from cnnviz.results import drawing
 from cnnviz.results.legibility import crowded
 from cnnviz.views.compare import Comparison, compare
 from tests.helpers.state import state
@@ -164,6 +165,12 @@ def test_the_picture_of_features_is_filled(matched: bool) -> None:
         assert (shown < 255).any(2).mean() > 0.95, "the photo stands at the left, as high"
     words = [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
     assert sum("image 0" in text for text in words) == len(tops)
+    # On a slide what is drawn goes to its right edge, as far as one network has no row to fill.
+    slide = drawing.new_figure(12.8, 6.0)
+    found.figure(figure=slide).draw_without_rendering()
+    assert crowded(slide) == ""
+    ends = [axes.get_window_extent().x1 / slide.bbox.width for axes in slide.axes]
+    assert not matched or max(ends) > 0.95
 
 
 def test_a_checkpoint_alone_is_the_same_network_with_other_weights(tmp_path: Path) -> None:

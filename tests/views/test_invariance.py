@@ -32,12 +32,12 @@ def test_the_summary_leaves_the_untouched_image_out_of_the_means() -> None:
     amounts[0, 1] = -9e-16  # as far from zero as evenly spread amounts may end up
     known = dataclasses.replace(found, values=amounts, answers=curves, original=np.full(2, 0.9))
     assert known.summary().endswith(
-        "is 90%, and on average 20% when moved, 30% when enlarged, 10% when turned"
+        "is 90%, and on average 20% when shifted, 30% when scaled, 10% when rotated"
     )
     # Of a thousand classes each may have little.
     rare = dataclasses.replace(known, answers=curves / 900, original=np.full(2, 0.001))
     assert rare.summary().endswith(
-        "is < 1%, and on average < 1% when moved, < 1% when enlarged, < 1% when turned"
+        "is < 1%, and on average < 1% when shifted, < 1% when scaled, < 1% when rotated"
     )
 
 
@@ -98,8 +98,8 @@ def test_the_target_is_the_likeliest_class_of_each_image() -> None:
 
 def test_the_caption_tells_ranges_and_what_is_mirrored() -> None:
     caption = invariance(lasting_network(), images(), shift=0.5, scale=3.0, steps=5).caption()
-    assert "moved by −12 to 12 px" in caption
-    assert "enlarged 1 to 3 times" in caption
+    assert "shifted by −12 to 12 px" in caption
+    assert "scaled 1 to 3 times" in caption
     assert "50.0% of the pixels under translation, 0% of the pixels under scale" in caption
     found = invariance(lasting_network(), images(), shift=0.5, scale=3.0, steps=3)
     few = dataclasses.replace(found, beyond=np.full_like(found.beyond, 0.001))

@@ -47,9 +47,8 @@ function weighedFor(app, layer) {
 /** @param {any} app @param {any} layer @returns {number[]} */
 function offered(app, layer) {
   const scaled = [...app.state.scales.keys()];
-  const { channels } = layer.muted ?? {};
-  if (!layer.head && channels && channels.values.length < layer.maps.shape[0]) return [...new Set([...channels.values, ...scaled])];
-  if (!layer.head && !layer.muted) return scaled;
+  const muted = layer.muted?.channels.values ?? [];
+  if (!layer.head && muted.length < layer.maps.shape[0]) return [...new Set([...muted, ...scaled])];
   const weights = weightsOf(layer, rowOf(layer, weighedFor(app, layer)), !layer.head);
   const places = layer.maps.shape[1] * layer.maps.shape[2];
   const adds = weights.map((weight, c) => weight * places * (layer.head ? layer.head.means.values[c] : meanOf(layer, c, places)));

@@ -1,4 +1,4 @@
-"""What makes recognition hard: the same thing, moved, enlarged, turned."""
+"""What makes recognition hard: the same thing, shifted, scaled, rotated."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CHAPTER = Chapter(
         ),
         Step(
             name="invariance",
-            title="Moved, enlarged and turned",
+            title="Shifted, scaled and rotated",
             call="cnnviz.invariance(model, photo, steps=11)",
             command="cnnviz invariance {photo} {model} --steps 11",
             after=_moved,

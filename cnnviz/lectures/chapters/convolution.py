@@ -60,7 +60,7 @@ CHAPTER = Chapter(
         ),
         Step(
             name="signals",
-            title="A signal and a response",
+            title="A signal and an impulse response",
             call="cnnviz.convolve_signals()",
             command="cnnviz convolve-signals",
             before=(

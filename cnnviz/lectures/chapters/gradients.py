@@ -62,7 +62,7 @@ CHAPTER = Chapter(
     steps=(
         Step(
             name="flow",
-            title="What arrives at each layer of this network",
+            title="The gradient at each layer of this network",
             call="cnnviz.gradient_flow(model, photo)",
             command="cnnviz gradient-flow {photo} {model}",
             after=_flow,
@@ -82,14 +82,14 @@ CHAPTER = Chapter(
         ),
         Step(
             name="skips",
-            title="A way around the layers",
+            title="Skip connections: how much of the gradient they carry",
             call="cnnviz.skip_connections(model, photo)",
             command="cnnviz skip-connections {photo} {model}",
             empty=_none,
         ),
         Step(
             name="residual",
-            title="A way around the layers, in a small residual network",
+            title="Skip connections, in a small residual network",
             call='cnnviz.skip_connections(cnnviz.load("shapes-residual"), photo)',
             command="cnnviz skip-connections {photo} --model shapes-residual",
             after=_residual,

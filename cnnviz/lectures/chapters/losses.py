@@ -1,4 +1,4 @@
-"""What is made small in training, and the ways down."""
+"""What is made small in training, and how optimizers do it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ CHAPTER = Chapter(
     steps=(
         Step(
             name="losses",
-            title="Losses and their slopes",
+            title="Loss functions and their derivatives",
             call="cnnviz.losses()",
             command="cnnviz losses",
         ),
         Step(
             name="descent",
-            title="Ways down, with steps too small, right and too large",
+            title="Optimizers: learning rates too small, right and too large",
             call="cnnviz.optimizers()",
             command="cnnviz optimizers",
             before=(

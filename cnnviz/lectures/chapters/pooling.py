@@ -50,7 +50,7 @@ CHAPTER = Chapter(
         ),
         Step(
             name="shifted",
-            title="How far maps follow a shift",
+            title="Equivariance: how far maps follow a shift",
             call="cnnviz.equivariance(model, photo)",
             command="cnnviz equivariance {photo} {model}",
             before=(

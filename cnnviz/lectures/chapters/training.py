@@ -78,7 +78,7 @@ CHAPTER = Chapter(
     steps=(
         Step(
             name="overfitting",
-            title="Learning a hundred pictures by heart, and what helps",
+            title="Overfitting to a hundred images, and regularisation",
             call="cnnviz.overfitting()",
             command="cnnviz overfitting",
             before=(

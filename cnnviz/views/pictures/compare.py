@@ -24,7 +24,8 @@ _NUMBER = 0.28
 _LEAST, _MOST = 3.2, 9.0
 _SAID, _SAID_LETTERS = 5.4, 68
 """Inches of a picture of answers alone, and letters of a line below them."""
-_LETTERS = 18
+_FEWEST, _TITLED = 12, 0.5
+"""Letters of a line below an answer at least, and inches that the title takes."""
 _LETTER = 0.075
 """Inches of a letter of a layer's name, with what is free between two names."""
 _GAP, _LABEL, _HEAD = 30, 44, 42
@@ -50,7 +51,8 @@ def draw(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
     # The share of the figure that the matrix has, without its labels and its bar.
     across = drawing.width_of(figure) * (width + 1.6) / (width + 1.6 + sheet) - 1.9
     _matrix(found, left, across)
-    _answers(found, right)
+    whole = drawing.width_of(figure), drawing.height_of(figure) - _TITLED
+    _answers(found, right, whole[0] * sheet / (width + 1.6 + sheet), whole[1])
     drawing.heading(figure, found.headline())
     return figure
 
@@ -61,7 +63,7 @@ def _in_a_column(found: Comparison, figure: drawing.Canvas, height: float) -> No
     heights = [height + 0.9, examples]
     above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
     _matrix(found, above.add_subplot(), drawing.width_of(figure) - _BESIDE)
-    _answers(found, below.add_subplot())
+    _answers(found, below.add_subplot(), drawing.width_of(figure), examples)
     drawing.ask_for_height(figure, sum(heights) + drawing.heading_height(found.headline(), 4.0))
     drawing.heading(figure, found.headline())
 
@@ -71,7 +73,7 @@ def _answers_alone(found: Comparison, into: drawing.Canvas | None) -> drawing.Ca
     lines = textwrap.wrap(no_cka(found), _SAID_LETTERS)
     figure = drawing.canvas(_SAID, max(2.4, 1.9 * len(found.examples)) + 0.9, into)
     axes = figure.subplots()
-    _answers(found, axes)
+    _answers(found, axes, drawing.width_of(figure), drawing.height_of(figure) - _TITLED)
     axes.set_xlabel("\n".join(lines), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
     drawing.heading(figure, found.headline())
     return figure
@@ -115,13 +117,16 @@ def _matrix(found: Comparison, axes: Axes, across: float) -> None:
     )
 
 
-def _answers(found: Comparison, axes: Axes) -> None:
+def _answers(found: Comparison, axes: Axes, wide: float, high: float) -> None:
+    """Draw the answers into so many inches, with names that end before the next column."""
     count, _, side = found.sheet.shape[:3]
     down, across = side + _LABEL, side + _GAP
+    inches = min(wide / (2 * across - _GAP), high / (count * down + _HEAD))
+    letters = max(_FEWEST, int(inches * across / _LETTER))
     picture = np.full((count * down + _HEAD, 2 * across - _GAP, 3), 255, np.uint8)
     rights = zip(found.names, found.accuracies, found.labelled, strict=True)
     for column, (name, share, labelled) in enumerate(rights):
-        lines = _two_lines(name)
+        lines = _two_lines(name, letters)
         lines += [f"right: {share_told(share, labelled)}"] if labelled else []
         axes.text(
             column * across, _HEAD - 4, "\n".join(lines), va="bottom", ha="left",
@@ -130,7 +135,7 @@ def _answers(found: Comparison, axes: Axes) -> None:
     for row, column in np.ndindex(count, 2):
         top, left = row * down + _HEAD, column * across
         picture[top : top + side, left : left + side] = found.sheet[row, column]
-        said, wrong = _label(found, row, column)
+        said, wrong = _label(found, row, column, letters)
         axes.text(
             left, top + side + 3, said, va="top", ha="left", fontsize=drawing.SMALL_SIZE,
             color=drawing.WARM if wrong else drawing.QUIET,
@@ -138,20 +143,20 @@ def _answers(found: Comparison, axes: Axes) -> None:
     drawing.show(axes, picture, smooth=True)
 
 
-def _two_lines(name: str) -> list[str]:
+def _two_lines(name: str, letters: int) -> list[str]:
     """Return a name on two lines at most, with its end: checkpoints differ in it."""
-    lines = textwrap.wrap(name, _LETTERS, break_on_hyphens=False)
-    if len(lines) <= 2 and max(map(len, lines), default=0) <= _LETTERS:
+    lines = textwrap.wrap(name, letters, break_on_hyphens=False)
+    if len(lines) <= 2 and max(map(len, lines), default=0) <= letters:
         return lines
-    short = shortened(name, 2 * _LETTERS)
-    return [short[:_LETTERS], short[_LETTERS:]]
+    short = shortened(name, 2 * letters)
+    return [short[:letters], short[letters:]]
 
 
-def _label(found: Comparison, row: int, column: int) -> tuple[str, bool]:
+def _label(found: Comparison, row: int, column: int, letters: int) -> tuple[str, bool]:
     """Return what is said of an answer, and whether it is not the label of the image."""
     value = float(found.example_answers[row, column])
     name, truth = found.example_classes[row][column], found.truths[row]
     share = whole_percent(value) if found.units[column] == "probability" else number(value)
-    said = f"{shortened(name, 16)} {share}".strip()
+    said = f"{shortened(name, letters - 1 - len(share))} {share}".strip()
     wrong = found.example_right[row][column] is False
-    return f"{said}\nlabel: {shortened(truth, 18)}" if truth else said, wrong
+    return f"{said}\nlabel: {shortened(truth, letters - len('label: '))}" if truth else said, wrong

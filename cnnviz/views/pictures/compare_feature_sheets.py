@@ -92,7 +92,7 @@ def _matched(pair: KernelPair, wide: int) -> TileSheet:
     known = [channel for channel in pair.shown if np.isfinite(pair.changes[channel])]
     changes = dict(zip(known, to_one_place(pair.changes[known]), strict=True))
     said = [f"{channel}: {changes.get(channel, '–')}" for channel in pair.shown]
-    row = _fitting(said, wide) if wide else _KERNELS
+    row = _fitting(said, wide, _KERNELS.columns) if wide else _KERNELS
     columns = min(len(said), row.columns)
     tall = 2 * row.side + _SEAM + row.label
     sheet = TileSheet(-(-len(said) // columns) * tall, columns * row.step)
@@ -123,7 +123,7 @@ def map_sheets(found: Comparison, wide: int = 0) -> list[TileSheet]:
     row = _Row(max(across, _LEAST_ACROSS), _MAPS.side, _MAPS.gap)
     if wide:
         said = [maps.label(one) for side in sides for maps in side for one in maps.shown]
-        row = _fitting(said, wide)
+        row = _fitting(said, wide, row.columns)
     return [_maps(side, row) for side in sides]
 
 
@@ -144,8 +144,8 @@ def _maps(layers: Sequence[FeatureMaps], row: _Row) -> TileSheet:
     return sheet
 
 
-def _fitting(labels: Sequence[str], wide: int) -> _Row:
+def _fitting(labels: Sequence[str], wide: int, most: int) -> _Row:
     """Return a row of a column so wide, of as many tiles as leave room for their labels."""
     longest = max(map(len, labels), default=1)
-    columns = max(1, min(int(wide / (_LETTER * longest + _BETWEEN)), _KERNELS.columns))
+    columns = max(1, min(int(wide / (_LETTER * longest + _BETWEEN)), most))
     return _Row(columns, wide // columns - _BETWEEN, _BETWEEN)

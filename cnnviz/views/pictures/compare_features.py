@@ -24,11 +24,17 @@ if TYPE_CHECKING:
     from cnnviz.views.feature_maps import FeatureMaps
     from cnnviz.views.pictures.tile_sheet import TileSheet
 
+    _Part = tuple[str, TileSheet | None]
+
 _ACROSS = 13.0
 _APART = 24
 """Pixels between the photo and the kernels beside it."""
 _SIDES = 0.2
 """Inches that are free beside the pictures of a column."""
+_SLIDE = 1.6
+"""How many times wider than high a canvas is on which all stands side by side."""
+_SHARES = (0.3, 0.35, 0.35)
+"""Shares of its width that the kernels and the maps of either network take there."""
 _LINE, _ABOVE = 0.15, 0.22
 """Inches of a line of the title of a picture in a column, and what is free around it."""
 
@@ -38,6 +44,8 @@ def draw(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
     if into is not None and drawing.too_narrow(into, _ACROSS):
         return _in_a_column(found, into)
     tops, maps = _tops(found), map_sheets(found)
+    if into is not None and _is_a_slide(into) and len(tops) == 1 and maps:
+        return _on_a_slide(found, into)
     heights = [_tall(tops) + _titled(tops) if tops else 0.6, _tall(maps) + 0.5 if maps else 0.6]
     figure = drawing.canvas(_ACROSS, sum(heights) + 0.3, into)
     above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
@@ -54,8 +62,33 @@ def draw(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
 def _in_a_column(found: Comparison, figure: drawing.Canvas) -> drawing.Canvas:
     """Draw one below the other, as many tiles in a row as leave room for their labels."""
     across = drawing.width_of(figure) - _SIDES
-    wide = int(across * DOTS)
-    parts = _parts(found, wide)
+    high = _stacked(figure, _parts(found, int(across * DOTS)), across)
+    title = _heading(found)
+    drawing.ask_for_height(figure, high + drawing.heading_height(title, across) + 0.2)
+    drawing.heading(figure, title)
+    return figure
+
+
+def _is_a_slide(figure: drawing.Canvas) -> bool:
+    return drawing.width_of(figure) > _SLIDE * drawing.height_of(figure)
+
+
+def _on_a_slide(found: Comparison, figure: drawing.Canvas) -> drawing.Canvas:
+    """Draw the photo above the kernels, and the maps of either network right of them."""
+    whole = drawing.width_of(figure) - _SIDES
+    widths = [share * whole for share in _SHARES]
+    photo, kernels, *_ = _parts(found, int(widths[0] * DOTS))
+    *_, first, second = _parts(found, int(widths[-1] * DOTS))
+    stacks = ((photo, kernels), (first,), (second,))
+    parts = figure.subfigures(1, 3, width_ratios=_SHARES, squeeze=False)[0]
+    for part, stack, across in zip(parts, stacks, widths, strict=True):
+        _stacked(part, stack, across)
+    drawing.heading(figure, _heading(found))
+    return figure
+
+
+def _stacked(figure: drawing.Canvas, parts: Sequence[_Part], across: float) -> float:
+    """Draw pictures below one another, so many inches wide; return how high they are."""
     lines = [_wrapped(title, across) for title, _ in parts]
     heights = [
         _LINE * (said.count("\n") + 1) + _ABOVE + _high(sheet)
@@ -66,20 +99,17 @@ def _in_a_column(found: Comparison, figure: drawing.Canvas) -> drawing.Canvas:
         if sheet is None:
             _write(axes, said)
         else:
-            sheet.draw(axes, said, wide)
-    title = _heading(found)
-    drawing.ask_for_height(figure, sum(heights) + drawing.heading_height(title, across) + 0.2)
-    drawing.heading(figure, title)
-    return figure
+            sheet.draw(axes, said, int(across * DOTS))
+    return sum(heights)
 
 
-def _parts(found: Comparison, wide: int) -> list[tuple[str, TileSheet | None]]:
+def _parts(found: Comparison, wide: int) -> list[_Part]:
     """Return the pictures of a column so many pixels wide with what stands above each.
 
     In place of a picture that there is not, None, and why.
     """
     photos = [photo_sheet(maps, None) for maps in _photos(found)]
-    parts: list[tuple[str, TileSheet | None]] = []
+    parts: list[_Part] = []
     if photos:
         parts.append(
             ("the photo", photos[0] if len(photos) == 1 else photos[0].beside(photos[1], _APART))

@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from cnnviz.views.invariance import Invariance
 
 _TITLES = {
-    "translation": ("moved down", "pixels of the network's input"),
-    "scale": ("enlarged", "factor"),
-    "rotation": ("turned counter-clockwise", "degrees"),
+    "translation": ("shifted down", "pixels of the network's input"),
+    "scale": ("scaled", "factor"),
+    "rotation": ("rotated counter-clockwise", "degrees"),
 }
 _OF_SIGNALS = {
-    "translation": ("moved towards the end", "samples"),
+    "translation": ("shifted towards the end", "samples"),
     "scale": ("stretched about the middle", "factor"),
 }
 _OF_VOLUMES = {
-    "translation": ("moved along the slices", "slices"),
-    "scale": ("each slice enlarged", "factor"),
-    "rotation": ("each slice turned counter-clockwise", "degrees"),
+    "translation": ("shifted along the slices", "slices"),
+    "scale": ("each slice scaled", "factor"),
+    "rotation": ("each slice rotated counter-clockwise", "degrees"),
 }
-_SHORT = {"translation": "moved", "scale": "enlarged", "rotation": "turned"}
+_SHORT = {"translation": "shifted", "scale": "scaled", "rotation": "rotated"}
 _SHORT_UNITS = {"pixels of the network's input": "px"}
 _OF_AXES = {1: _OF_SIGNALS, 2: _TITLES, 3: _OF_VOLUMES}
 _COLOURS = (
