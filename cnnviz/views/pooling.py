@@ -255,7 +255,7 @@ def _maps_of(capture: Capture, layer: str | None, image: int) -> tuple[str, NDAr
 
 
 def _farthest(name: str, maps: NDArray[np.float32], size: int, reaches: Sequence[int]) -> int:
-    """Return by how many values maps [C, h, w] can be shifted at most under all ways to pool."""
+    """Return by how many values maps [C, h, w] can be shifted at most under all operations."""
     sides = maps.shape[1:]
     found = int(min(FARTHEST, min(sides) - max(reaches)))
     if found < 1:
