@@ -89,7 +89,7 @@ bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_monitor.py
 	@$(PYTHON) tests/benchmarks/bench_monitor_verdicts.py
 	@$(PYTHON) tests/benchmarks/bench_gradients.py
-	@$(PYTHON) tests/benchmarks/bench_gallery.py --rounds 1
+	@$(PYTHON) tests/benchmarks/bench_gallery.py --rounds 1 $(KEPT)
 
 docs: $(VENV)/.installed-docs
 	@$(PYTHON) docs/site/build.py --gallery $(ARGS)
