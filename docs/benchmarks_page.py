@@ -21,9 +21,9 @@ machine takes: a forward pass of [the fast copy](fast-copy.md) of the network. T
 were timed in turn in one process, and a ratio is the median of the ratios of the rounds. Processor
 time counts all threads; goals are judged by it.
 
-`make bench` measures what stands here. A benchmark writes its figures into the file of the release with
-`--json docs/benchmarks/VERSION.json`, and `python docs/benchmarks_page.py` writes this page. Tables
-may be from different machines: compare within a table only.
+`make bench` measures what stands here. A benchmark writes its figures into the file of the release
+with `--json docs/benchmarks/VERSION.json`, and `python docs/benchmarks_page.py` writes this page.
+Tables may be from different machines: compare within a table only.
 """
 
 

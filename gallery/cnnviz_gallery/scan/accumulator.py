@@ -55,6 +55,7 @@ class Accumulator:
         }
         units = [np.array(each.units, np.float64) for each in start.layers]
         self._unit = torch.from_numpy(np.concatenate(units))
+        self._centres = np.concatenate([np.array(each.centres, np.int64) for each in start.layers])
         self._finer = np.concatenate([quantised_sums.finer_than(each) for each in units])
         # Bins are those of the layer, so that its units are drawn on one scale.
         self._bin_unit = torch.from_numpy(np.repeat([each.max() for each in units], sizes))
@@ -117,7 +118,9 @@ class Accumulator:
             if group >= 0:
                 above = units[row].clip(0)
                 self._group_sums[group] += above
-                self._group_squares[group] += quantised_sums.squares_of(above, self._finer)
+                self._group_squares[group] += quantised_sums.squares_of(
+                    above - self._centres, self._finer
+                )
 
     def portion(self, shards: tuple[int, ...], refused: Mapping[int, Refusal]) -> PartialScan:
         """Return everything, as what these shards hold."""
@@ -167,6 +170,7 @@ class Accumulator:
             images=self._images,
             positions=self._images * counted.shape[1] * counted.shape[2],
             units=np.array(counted.units, np.float64),
+            centres=self._centres[place],
             strongest=of_strongest(strongest),
             sample=self._sample.picks(place),
             histogram=self._histogram[place],

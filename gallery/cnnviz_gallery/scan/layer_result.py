@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -43,6 +42,8 @@ class LayerResult:
         Images seen, and positions of a channel seen in all of them together.
     units : ndarray of float64
         [C], what `sums` and `group_sums` count (see `quantised_sums`).
+    centres : ndarray of int64
+        [C], in units, what the squares are those of the distances from.
     strongest : Picks
         The images with the highest peaks, the highest first.
     sample : Picks
@@ -58,7 +59,8 @@ class LayerResult:
     group_sums : ndarray of int64
         [C, K], for each group of images (see `Scan.grouping`) the sum of the peaks above zero.
     group_squares : ndarray of int64
-        [C, K], likewise the sum of their squares (see `quantised_sums.squares_of`).
+        [C, K], likewise the sum of the squares of their distances from `centres` (see
+        `quantised_sums.squares_of`).
     lowest : ndarray of float32
         [C], the least peak.
     """
@@ -68,6 +70,7 @@ class LayerResult:
     images: int
     positions: int
     units: NDArray[np.float64]
+    centres: Ints
     strongest: RankedImages
     sample: RankedImages
     histogram: Ints
@@ -166,17 +169,19 @@ class LayerResult:
     def group_variances(self, counts: Ints) -> NDArray[np.float64]:
         """Return the variance of the peaks above zero in each group, [C, K].
 
-        NaN below 2 images, and where a peak is too large for its square to be summed. Of peaks so
-        small that their squares are rounded, beside the first image's, it is the largest that the
+        NaN below 2 images, and where a peak is too large for its square to be summed. Of peaks that
+        lie so near to the first image's that their squares are rounded, it is the largest that the
         rounding leaves open.
         """
         images = np.asarray(counts, np.float64)
         step = quantised_sums.square_unit(self.unit)
-        squares, means = self.group_squares * step, self.group_means(counts)
+        squares = self.group_squares * step
+        away = self.group_means(counts) - (self.centres * self.units)[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
-            spread = squares - images * np.square(means)
-            # Of a peak x it is x times the step at most, and half as much where x rounds to zero.
-            rounding = 1.5 * images * means * math.sqrt(step)
+            spread = squares - images * np.square(away)
+            # Of a distance that is rounded to d it is (d + a quarter) times the step at most, and
+            # the sum of the d at most what Cauchy and Schwarz say.
+            rounding = np.sqrt(images * squares * step) + images * step / 4.0
             rounded = (spread != 0.0) & (rounding > _ROUNDED * spread)
             found = np.maximum(spread, 0.0) + np.where(rounded, rounding, 0.0)
             found = found / (images - 1.0)
@@ -214,7 +219,7 @@ class LayerResult:
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return every array by a name of its own, for `numpy.savez`."""
         found: dict[str, NDArray[np.generic]] = {
-            name: getattr(self, name) for name in (*_ADDED, "lowest", "units")
+            name: getattr(self, name) for name in (*_ADDED, "lowest", "units", "centres")
         }
         for name in ("strongest", "sample"):
             picks: RankedImages = getattr(self, name)
@@ -243,6 +248,7 @@ def layer_of_arrays(
         images=images,
         positions=positions,
         units=found["units"].astype(np.float64),
+        centres=found["centres"].astype(np.int64),
         strongest=picks("strongest"),
         sample=picks("sample"),
         lowest=lowest,
@@ -271,6 +277,7 @@ def merged(parts: Sequence[LayerResult], seed: int) -> LayerResult:
         images=sum(part.images for part in parts),
         positions=sum(part.positions for part in parts),
         units=first.units,
+        centres=first.centres,
         strongest=strongest([part.strongest for part in parts], first.strongest.count),
         sample=sampled([part.sample for part in parts], first.sample.count, seed),
         lowest=reduce(np.minimum, (part.lowest for part in parts)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, cast
 
 import torch
@@ -24,11 +24,24 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class CountedLayer:
-    """A layer that is counted: its name, the shape (C, H, W) of its output, its channels' units."""
+    """A layer that is counted.
+
+    Attributes
+    ----------
+    layer : str
+        Its name.
+    shape : tuple of int
+        (C, H, W) of its output.
+    units : tuple of float
+        What its channels are summed in.
+    centres : tuple of int
+        The peak above zero of each channel in the first image, in its unit.
+    """
 
     layer: str
     shape: Shape
     units: tuple[float, ...]
+    centres: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class ScanPlan:
         """Return it as plain data."""
         return {
             "input_shape": list(self.input_shape),
-            "layers": [[each.layer, list(each.shape), list(each.units)] for each in self.layers],
+            "layers": [list(astuple(each)) for each in self.layers],
             "classes": self.classes,
             "grouping": self.grouping,
             "groups": self.groups,
@@ -73,7 +86,10 @@ class ScanPlan:
         """Return what `to_json` wrote."""
         return cls(
             _shape(held["input_shape"]),
-            tuple(CountedLayer(name, _shape(shape), tuple(u)) for name, shape, u in held["layers"]),
+            tuple(
+                CountedLayer(name, _shape(shape), tuple(units), tuple(centres))
+                for name, shape, units, centres in held["layers"]
+            ),
             held["classes"],
             held["grouping"],
             held["groups"],
@@ -100,9 +116,11 @@ def plan_scan(model: Model, data: Dataset, names: Sequence[str]) -> ScanPlan:
     outputs: list[torch.Tensor | None] = []
 
     def see(layer: str, maps: torch.Tensor, _batch: LoadedBatch) -> None:
-        finite = maps[0].float().abs().nan_to_num(0.0, 0.0, 0.0)
-        units = quantised_sums.units_for(finite.amax((1, 2)).cpu().numpy())
-        layers.append(CountedLayer(layer, _shape(maps.shape[1:]), tuple(units.tolist())))
+        finite = maps[0].float().nan_to_num(0.0, 0.0, 0.0).flatten(1).cpu()
+        units = quantised_sums.units_for(finite.abs().amax(1).numpy())
+        centres = quantised_sums.centres_for(finite.amax(1), units)
+        numbers = tuple(units.tolist()), tuple(centres.tolist())
+        layers.append(CountedLayer(layer, _shape(maps.shape[1:]), *numbers))
 
     scan.scan(
         model,

@@ -93,6 +93,17 @@ def units_for(largest: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return np.where(largest > 0.0, np.maximum(units, whole * 2.0**-_FINER), whole)
 
 
+def centres_for(peaks: torch.Tensor, units: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return what squares are taken from at each channel, [C]: its peak in the first image, or 0.
+
+    Of channels that hardly vary, the squares of the peaks themselves would be rounded by more than
+    they vary. It is rounded as numbers are ahead of their squares, so that those of zeros are not.
+    """
+    found = in_units(peaks.clamp(min=0.0), torch.from_numpy(units)).numpy()
+    shift = _COARSE + finer_than(units)
+    return np.asarray((found + (1 << (shift - 1))) >> shift << shift, np.int64)
+
+
 def in_units(values: torch.Tensor, unit: float | torch.Tensor) -> torch.Tensor:
     """Return values as whole numbers of units, int64, to be summed in any order.
 

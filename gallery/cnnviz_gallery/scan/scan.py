@@ -35,7 +35,7 @@ from cnnviz_gallery.scan.partial_scan import PartialScan, PartialScans
 from cnnviz_gallery.scan.plan import ScanPlan, class_names, plan_scan
 from cnnviz_gallery.scan.scan_result import Data, Network, ScanResult, ScanSettings
 
-FORMAT = "cnnviz scan parts 4"
+FORMAT = "cnnviz scan parts 5"
 
 
 @made_on_the_processor()

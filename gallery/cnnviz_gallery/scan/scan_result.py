@@ -26,7 +26,7 @@ from cnnviz_gallery.scan.layer_result import LayerResult, layer_of_arrays
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.scan.unit_table import unit_table
 
-FORMAT = "cnnviz scan 4"
+FORMAT = "cnnviz scan 5"
 Grouping = Literal["labels", "predictions"]
 
 

@@ -26,11 +26,13 @@ def counted(
 ) -> LayerResult:
     """Return what a scan finds where the channels have these peaks, [images, C]."""
     found = empty_layer("layer", (peaks.shape[1], 1, 1), units, classes, 1, 1)
+    first = torch.tensor(peaks[:1].max(0, initial=0.0))
+    found.centres[:] = quantised_sums.centres_for(first, found.units)
     finer = quantised_sums.finer_than(found.units)
     for row, group in zip(torch.tensor(peaks, dtype=torch.float32), groups, strict=True):
         above = quantised_sums.in_units(row.clamp(min=0), torch.from_numpy(found.units)).numpy()
         found.group_sums[:, group] += above
-        found.group_squares[:, group] += quantised_sums.squares_of(above, finer)
+        found.group_squares[:, group] += quantised_sums.squares_of(above - found.centres, finer)
     highest = peaks.max(axis=0, initial=-np.inf)[:, None].astype(np.float32)
     strongest = replace(found.strongest, values=highest)
     lowest = peaks.min(axis=0, initial=np.inf).astype(np.float32)
@@ -182,6 +184,21 @@ def test_a_channel_that_is_weak_in_the_first_image_alone_has_the_same_intervals(
     for each in (found.means, found.least, found.most, found.low, found.high):
         assert np.isfinite(each).all()
         np.testing.assert_allclose(each[1], each[0], rtol=1e-6)
+
+
+@each_case(("size", "deviation"), [(4.0, 0.04), (4.0, 0.004), (0.4, 0.004), (0.04, 0.004)])
+def test_a_channel_that_hardly_varies_has_the_interval_of_its_peaks(
+    size: float, deviation: float
+) -> None:
+    """Its squares were rounded by more than it varied: the interval was several times as wide."""
+    peaks, groups = drawn(8, 3, 40)
+    peaks = size + deviation * (peaks - 5.0)
+    found = contrasted(peaks, groups)
+    several = peaks.reshape(5, 40, 3)
+    wanted = 2.0227 * several.std(axis=1, ddof=1).T / np.sqrt(40) / found.means
+    reaches = np.log(found.most / found.means) / wanted
+    assert reaches.min() > 0.97
+    assert reaches.max() < 1.1
 
 
 def test_squares_of_huge_values_do_not_overflow_and_small_ones_are_not_lost() -> None:

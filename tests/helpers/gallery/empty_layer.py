@@ -17,8 +17,9 @@ def empty_layer(
     groups: int,
     kept: int,
     sample: int,
+    centres: Ints | None = None,
 ) -> LayerResult:
-    """Return what is known of a layer before any image was seen."""
+    """Return what is known of a layer before any image was seen; centres are zero by default."""
     channels = shape[0]
 
     def nobody(count: int) -> RankedImages:
@@ -34,6 +35,7 @@ def empty_layer(
         images=0,
         positions=0,
         units=np.broadcast_to(np.asarray(units, np.float64), (channels,)).copy(),
+        centres=zeros() if centres is None else centres,
         strongest=nobody(kept),
         sample=nobody(sample),
         histogram=zeros(BINS),

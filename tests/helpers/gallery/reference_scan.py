@@ -66,7 +66,13 @@ def scan(
                         shape = (*values.shape[1:], 1, 1)[:3]
                         units = quantised_sums.units_for(one.abs().amax(1).numpy())
                         found[name] = empty_layer(
-                            name, shape, units, groups, settings.kept, settings.sample
+                            name,
+                            shape,
+                            units,
+                            groups,
+                            settings.kept,
+                            settings.sample,
+                            quantised_sums.centres_for(one.amax(1), units),
                         )
                     entry = single(found[name], one, int(place), group)
                     found[name] = layer_result.merged([found[name], entry], settings.seed)
@@ -95,7 +101,9 @@ def single(
     layer: layer_result.LayerResult, values: torch.Tensor, place: int, group: int
 ) -> layer_result.LayerResult:
     """Return what one image [C, positions] adds."""
-    empty = empty_layer(layer.layer, layer.shape, layer.units, layer.group_sums.shape[1], 1, 1)
+    empty = empty_layer(
+        layer.layer, layer.shape, layer.units, layer.group_sums.shape[1], 1, 1, layer.centres
+    )
     peaks, at = values.max(1)
     width = layer.shape[2]
     pick = RankedImages(
@@ -110,7 +118,7 @@ def single(
     above = quantised_sums.in_units(peaks.clamp(min=0), units).numpy()
     empty.group_sums[:, group] += above
     empty.group_squares[:, group] += quantised_sums.squares_of(
-        above, quantised_sums.finer_than(layer.units)
+        above - layer.centres, quantised_sums.finer_than(layer.units)
     )
     return replace(
         empty,
