@@ -49,8 +49,8 @@ def epochs_of(
     ----------
     network : torch.nn.Module
         Trained in place, in training mode.
-    optimizer, schedule
-        What takes the steps, and what sets the rate of the next one.
+    optimizer : torch.optim.Optimizer
+        What takes the steps.
     epochs : int
         How many.
     batches : callable
@@ -59,6 +59,8 @@ def epochs_of(
         Returns the input of the samples at such places.
     labels : torch.Tensor
         The class of every sample, [N].
+    schedule : torch.optim.lr_scheduler.LRScheduler, optional
+        What sets the learning rate of the next step.
     """
     for epoch in range(epochs):
         network.train()

@@ -156,6 +156,10 @@ def explore(
         If the network gives no probabilities of classes.
     UsageError
         If there is more than one photo.
+    ImageError
+        If the image cannot be read.
+    ModelError
+        If the network cannot run on the image.
     """
     return planned(
         *(model, image),

@@ -43,6 +43,8 @@ class ConvolutionStep:
     channels : ndarray of int32
         [M], the output channels that are held, of `count`: all, or those that are largest
         somewhere in this photo.
+    count : int
+        How many output channels it has.
     kernels : ndarray of float32
         [M, C / groups, kh, kw].
     bias : ndarray of float32

@@ -25,6 +25,8 @@ class PhotoError(ImageError):
         What is wrong with it, as a clause without a full stop.
     remedy : str
         One sentence that says what to do about it.
+    option : str, optional
+        The same for somebody at the command line, where it names an option.
     """
 
     def __init__(self, name: str, reason: str, remedy: str, *, option: str | None = None) -> None:

@@ -84,6 +84,8 @@ def lecture(
         If no layer of the network holds a map of the image.
     ModelError
         If the network cannot run on the photo.
+    ImageError
+        If the photo cannot be read.
     """
     chosen = choose_chapters(chapters)
     wrapped = load(model) if isinstance(model, str) else as_model(model)

@@ -18,7 +18,13 @@ Direction = Literal["above", "below"]
 
 @dataclass(frozen=True)
 class SumOf:
-    """The sum of the scores of several classes: "any cat at all"."""
+    """The sum of the scores of several classes: "any cat at all".
+
+    Attributes
+    ----------
+    classes : tuple of int or str
+        The classes, by index or name.
+    """
 
     classes: tuple[int | str, ...]
 
@@ -28,7 +34,13 @@ class SumOf:
 
 @dataclass(frozen=True)
 class Contrast:
-    """The score of one class less that of another: "why this and not that"."""
+    """The score of one class less that of another: "why this and not that".
+
+    Attributes
+    ----------
+    this, that : int or str
+        The class whose score counts, and the one whose score is subtracted, by index or name.
+    """
 
     this: int | str
     that: int | str

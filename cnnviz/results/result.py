@@ -44,7 +44,13 @@ RESULT_SCHEMA = "cnnviz/result/1"
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Result(ABC):
-    """Typed data of one view, which draws itself, saves itself and shows itself in a notebook."""
+    """Typed data of one view, which draws itself, saves itself and shows itself in a notebook.
+
+    Attributes
+    ----------
+    provenance : Provenance
+        What it was computed from and by: network, weights, images, preprocessing and versions.
+    """
 
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     """What the name of a file may end in that `save` writes."""

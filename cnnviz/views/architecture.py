@@ -51,6 +51,8 @@ class Architecture(TableResult):
         The same calls in as few groups as one picture can show.
     explained : bool
         Whether picture and text are of the arithmetic of each layer.
+    part : (int, int), optional
+        Of the rows of explained layers, the first on this page and the one after the last.
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("trace", "explained", "part")
@@ -70,7 +72,6 @@ class Architecture(TableResult):
     parts: tuple[Stage, ...]
     explained: bool = False
     part: tuple[int, int] | None = None
-    """Of the rows of explained layers, the first on this page and the one after the last."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:

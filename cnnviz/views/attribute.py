@@ -105,7 +105,11 @@ def attribute(
     UsageError
         If an argument is out of range.
     ModelError
-        If the method does not fit the network.
+        If the network cannot run on the images, or the method does not fit it.
+    ImageError
+        If no image can be read.
+    TargetError
+        If a target does not fit the output.
 
     Examples
     --------

@@ -215,6 +215,10 @@ def augmentation(
         If a target does not fit the output.
     UsageError
         If the transform cannot be made or gives no image, or there is more than one photo.
+    ImageError
+        If the image cannot be read.
+    ModelError
+        If the network cannot run on the image.
     """
     made = read_transform(transform) if isinstance(transform, str) else transform
     wrapped = as_model(model)

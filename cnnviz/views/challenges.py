@@ -234,6 +234,10 @@ def challenges(
         If a target does not fit the output.
     UsageError
         If there is more than one image, no such challenge, or fewer than 2 steps.
+    ImageError
+        If the image cannot be read.
+    ModelError
+        If the network cannot run on the image.
 
     Examples
     --------

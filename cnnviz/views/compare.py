@@ -254,6 +254,8 @@ def compare(
         If there is no image that can be read.
     UsageError
         If an argument is out of range, or a network takes no photos or returns boxes.
+    ModelError
+        If a network cannot run on the images.
     """
     if picture not in PICTURES:
         raise UsageError(f"There is no picture {picture!r}.", f"Choose from {', '.join(PICTURES)}.")

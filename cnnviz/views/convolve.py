@@ -226,6 +226,8 @@ def convolve(
         If the image cannot be read.
     LayerError
         If the network has no such layer or channel.
+    ModelError
+        If the network cannot run on the image.
 
     Examples
     --------

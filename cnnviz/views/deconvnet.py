@@ -291,6 +291,10 @@ def deconvnet(
         If the layer has a NaN or plus infinity, or what a unit sends back is not finite.
     UsageError
         If `top` is negative, no channel is named, or the rule is unknown.
+    ImageError
+        If no image can be read.
+    ModelError
+        If the network cannot run on the images.
 
     Examples
     --------

@@ -245,6 +245,10 @@ def equivariance(
         If a target does not fit the output.
     UsageError
         If the shift is not within the image, or a word is none of those above.
+    ImageError
+        If no image can be read.
+    ModelError
+        If the network cannot run on the images.
 
     Examples
     --------

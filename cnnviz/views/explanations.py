@@ -254,6 +254,14 @@ def explanations(
     UsageError
         If a method is unknown, none is named, there are several images, or all of the checks need a
         marked object.
+    ImageError
+        If the image cannot be read.
+    ModelError
+        If the network cannot run on the image.
+    LayerError
+        If a layer gives no map of the image.
+    TargetError
+        If a target does not fit the output.
 
     Examples
     --------

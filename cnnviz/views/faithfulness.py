@@ -288,6 +288,12 @@ def faithfulness(
         need is missing.
     TargetError
         If it is not known what the heatmap explains.
+    ImageError
+        If no image can be read.
+    ModelError
+        If the network cannot run on the images.
+    LayerError
+        If the layer of a named method does not exist, or gives no map of the image.
 
     Examples
     --------

@@ -186,6 +186,8 @@ def filters(
         If the layer is no convolution.
     NotFiniteError
         If a weight is NaN or infinite.
+    UsageError
+        If a number is below 0.
 
     Examples
     --------

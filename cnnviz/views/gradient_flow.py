@@ -274,6 +274,10 @@ def gradient_flow(
         another objective, which would not look at them.
     ModelError
         If the network cannot run, or calls no convolution and no linear layer.
+    ImageError
+        If no image can be read.
+    TargetError
+        If a label does not exist, or the output has no scores that labels belong to.
 
     Examples
     --------

@@ -221,6 +221,14 @@ def gradient_whiteness(
     ------
     UsageError
         If an argument is out of range.
+    ImageError
+        If no image can be read.
+    ModelError
+        If the network cannot run on the images.
+    CheckpointError
+        If the checkpoint cannot be read, or does not fit the network.
+    TargetError
+        If the output has no scores of classes.
 
     Examples
     --------

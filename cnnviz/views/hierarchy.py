@@ -172,6 +172,8 @@ def hierarchy(
         If there is no image that can be read.
     UsageError
         If an argument is out of range, or the network takes no photos.
+    ModelError
+        If the network cannot run on the images.
     """
     check_settings(rule, "contrast")
     wrapped = as_model(model)

@@ -243,6 +243,10 @@ def invariance(
         If a target does not fit the output.
     UsageError
         If a range is empty, or signals are to be rotated.
+    ImageError
+        If the image cannot be read.
+    ModelError
+        If the network cannot run on the image.
 
     Examples
     --------

@@ -212,6 +212,10 @@ def loss_landscape(
         If an argument is out of range.
     TargetError
         If a label does not exist, or there are more or fewer labels than images.
+    ImageError
+        If no image can be read.
+    ModelError
+        If the network cannot run on the images.
     """
     side = _checked(dimensions, points, reach, batch_norm, seed)
     given = wrapped = as_model(model)

@@ -182,6 +182,10 @@ def normalization(
         If there is no such layer, it is not called, or it holds no feature maps.
     UsageError
         If the channels cannot be parted into so many groups.
+    ImageError
+        If no image can be read.
+    ModelError
+        If the network cannot run on the images.
     """
     model = as_model(model)
     check_takes_images(model, "normalization")

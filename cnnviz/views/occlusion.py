@@ -146,6 +146,12 @@ def occlusion(
     ------
     UsageError
         If an argument is out of range.
+    ImageError
+        If no image can be read.
+    ModelError
+        If the network cannot run on the images.
+    TargetError
+        If a target does not fit the output.
 
     Examples
     --------

@@ -215,6 +215,8 @@ def pixels(
     UsageError
         If there are several images, the patch lies outside of the photo, or `side` or `seed` cannot
         be.
+    ImageError
+        If the image cannot be read.
 
     Examples
     --------

@@ -234,6 +234,10 @@ def receptive_field(
         If a layer does not exist, or has no positions.
     UsageError
         If `draws` is below 1, or the scale is unknown.
+    ImageError
+        If no image can be read.
+    ModelError
+        If the network cannot run on the images.
 
     Examples
     --------

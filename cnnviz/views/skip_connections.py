@@ -223,6 +223,17 @@ def skip_connections(
     SkipConnections
         With no block where the network has no residual addition.
 
+    Raises
+    ------
+    ImageError
+        If no image can be read.
+    ModelError
+        If the network cannot run on the images.
+    TargetError
+        If a target does not fit the output.
+    UsageError
+        If the images are of another kind than those that the network takes.
+
     Examples
     --------
     >>> import cnnviz

@@ -320,6 +320,8 @@ def top_activations(
         If an argument is out of range.
     OtherProcessError
         If one of several processes has failed.
+    ModelError
+        If the network cannot run on the images.
 
     Examples
     --------

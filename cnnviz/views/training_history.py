@@ -289,6 +289,8 @@ def training_history(
         If there is no image that can be read.
     UsageError
         If an argument is out of range, or the network takes no photos or returns boxes.
+    ModelError
+        If the network cannot run on the images.
     """
     check_rule(rule)
     wrapped = as_model(model)

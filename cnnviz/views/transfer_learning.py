@@ -284,6 +284,10 @@ def transfer_learning(
     UsageError
         If a number is out of range, the network does not end with a linear layer, or a class has
         too few images.
+    ImageError
+        If no image can be read.
+    ModelError
+        If the network cannot run on the images.
     """
     model = as_model(model)
     check_takes_images(model, "transfer_learning")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,21 @@ def test_public_functions_have_an_example() -> None:
     functions = {name for name in cnnviz.__all__ if inspect.isroutine(getattr(cnnviz, name))}
     shown = {name for name in functions if ">>> " in (getattr(cnnviz, name).__doc__ or "")}
     assert functions - shown == SHOWN_ELSEWHERE
+
+
+def test_what_takes_images_a_network_or_a_target_says_what_comes_of_such_as_do_not_fit() -> None:
+    """Only `pixels` runs no network, whose preprocessing it shows."""
+    lacking = []
+    for name in cnnviz.__all__:
+        function = getattr(cnnviz, name)
+        takes = inspect.signature(function).parameters if inspect.isfunction(function) else {}
+        if "model" not in takes:
+            continue
+        _, _, raises = inspect.getdoc(function).partition("Raises\n------\n")
+        said = set(re.findall(r"\w+Error", re.sub(r"(?m)^ .*", "", raises.partition("\n\n")[0])))
+        if takes.keys() & {"image", "images", "data", "photo"}:
+            needed = {"ImageError"} if name == "pixels" else {"ImageError", "ModelError"}
+            lacking += [(name, error) for error in needed - said]
+        if "target" in takes and "TargetError" not in said:
+            lacking.append((name, "TargetError"))
+    assert lacking == []

@@ -61,6 +61,10 @@ class Explainer:
 
     Attributes
     ----------
+    model : Model
+        The network.
+    dataset : Dataset
+        The images.
     layer : str
         The layer of the maps; empty before the first, and where there are none.
     why_none : str

@@ -106,6 +106,8 @@ def evaluate_classifier(
         If no image can be read.
     OtherProcessError
         If one of several processes has failed.
+    ModelError
+        If the network cannot run on the images.
     """
     conditions = read_conditions(fail_on)
     folder = None if state is None else expand(state)

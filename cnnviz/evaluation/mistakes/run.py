@@ -96,6 +96,8 @@ def error_analysis(
         If no image can be read.
     OtherProcessError
         If one of several processes has failed.
+    ModelError
+        If the network cannot run on the images.
 
     Examples
     --------

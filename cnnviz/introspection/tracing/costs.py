@@ -60,6 +60,8 @@ def operation_kind(operation: Operation, dependent: int, parameters: int) -> str
 
     Parameters
     ----------
+    operation : Operation
+        The operation.
     dependent : int
         How many of its inputs depend on the image.
     parameters : int

@@ -136,6 +136,12 @@ def moved(
 
     Parameters
     ----------
+    field : Field
+        What the elements see.
+    shape : tuple of int
+        The shape that they have afterwards.
+    move : callable
+        From an array of the shape before to one of the shape afterwards.
     touched : sequence of int or None
         The dimensions along which elements change place, the others keeping their index; None
         where that cannot be said.

@@ -39,6 +39,8 @@ class ObjectiveScorer:
         The call of the layer at which all objectives lie; None for the logits.
     texture : (str, int) or None
         The call of the layer whose textures are compared for diversity; None for none.
+    scope : ExitStack
+        Puts back, when it is closed, the state of the network and of the copies that it runs on.
 
     Attributes
     ----------

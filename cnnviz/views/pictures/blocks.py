@@ -36,8 +36,14 @@ def cuboid(
 
     Parameters
     ----------
+    axes : Axes
+        Where.
+    left, width, height, middle : float
+        The left end of its front, the size of that, and how high its middle lies.
     slant : float
         How far its back lies to the right.
+    colour : str
+        The colour of its front; top and side are shades of it.
     rise : float
         How far its back lies up, as a share of that.
     """

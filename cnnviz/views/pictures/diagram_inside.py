@@ -35,6 +35,12 @@ class Inside:
 
     Attributes
     ----------
+    diagram : Diagram
+        The layers of the block and the links between them.
+    letter, colour : str
+        What the block is called, and the colour that it has in the trunk.
+    places : DiagramLayout
+        Where each of its layers stands.
     inner : mapping of int to (str, str)
         The letter and the colour of each kind of block that may be inside it.
     scale : float

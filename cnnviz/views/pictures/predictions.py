@@ -62,6 +62,8 @@ def draw_bars(
         The name of each class, its value in words, and the colour of its bar.
     axis : str
         What the values are.
+    end, low : float
+        Where the scale ends and begins.
     """
     from matplotlib.colors import to_rgb
 
