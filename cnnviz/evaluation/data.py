@@ -111,7 +111,7 @@ def items(
 
     Parameters
     ----------
-    data : str, Path, Shapes, data set, or list of EvaluationImages
+    data : str, Path, Shapes, data set, or list of EvaluationImage
         ``"shapes"`` for held-out samples of the shipped data, or whatever
         `cnnviz.open_dataset` opens. A file ``NAME-mask.png`` beside an image marks the
         object with its bright pixels, as `cnnviz shapes` writes it.

@@ -79,7 +79,7 @@ def evaluate(
     ----------
     model : Model or torch.nn.Module
         The network; it is left as it was.
-    data : str, Path, Shapes, data set, images, or list of EvaluationImages
+    data : str, Path, Shapes, data set, images, or list of EvaluationImage
         See `cnnviz.evaluation.items`.
     methods : sequence of str
         The methods, by the names that `cam` and `attribute` know them by.

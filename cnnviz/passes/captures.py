@@ -74,7 +74,7 @@ def capture(
         Layers by kind, pattern or name (see `cnnviz.introspection.layers.select`), or "stages": the
         last layer at each spatial resolution, and every call of one that goes on over it, such as
         the cell of a recurrent network (see `cnnviz.passes.stages`).
-    target : None, int, str, SumOf, Contrast, Region, Box, sequence of these, or callable
+    target : None, int, str, SumOf, Contrast, Region, Value, Similarity, Box, sequence, or callable
         What the gradients explain; see `cnnviz.passes.targets.score`.
     gradients : bool or "layers"
         True computes the gradients at the chosen layers and at the input; "layers" starts the

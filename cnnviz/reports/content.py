@@ -267,7 +267,7 @@ class ImageAnswer:
     ----------
     name, slug, anchor : str
         The image's file name, its safe form, and the fragment of its place in the page.
-    guesses : tuple of Guess
+    guesses : tuple of PredictedClass
         The classes it considers, likeliest first.
     target : str
         The class that the heatmaps explain.

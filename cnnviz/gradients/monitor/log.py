@@ -43,7 +43,7 @@ class RunLog:
     ----------
     head : mapping
         What was said of the run at its start: network, time, versions.
-    records : tuple of Record
+    records : tuple of StepRecord
     events : tuple of Event
     trailing : tuple of (int, float)
         Losses that came after the last record.

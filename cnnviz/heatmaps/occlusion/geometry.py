@@ -83,9 +83,9 @@ def reached(
 
     Parameters
     ----------
-    source : Span
+    source : ChangedSpan
         What changed in the input.
-    window : Window
+    window : SlidingWindow
         The sliding window.
     outputs : int
         The length of the output.

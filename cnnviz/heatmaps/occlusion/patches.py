@@ -20,7 +20,7 @@ class Patches:
     ----------
     values : torch.Tensor
         [B, ..., rows.size, columns.size].
-    rows, columns : Span
+    rows, columns : ChangedSpan
         Where each patch lies in the last two dimensions of the map.
     """
 
@@ -55,7 +55,7 @@ class PendingPatches(Patches):
         The patches that are convolved, [B, ...].
     channels : int
         Of the output.
-    rows, columns : Span
+    rows, columns : ChangedSpan
         Where each patch lies.
     compute : callable
         ``compute(rectified)`` returns the values.
@@ -112,7 +112,7 @@ def set_into(
         What changed.
     clean : torch.Tensor
         The map without the occluder, [1, ..., H, W].
-    rows, columns : Span
+    rows, columns : ChangedSpan
         The part to return.
     """
     size = (rows.size, columns.size)
@@ -133,9 +133,9 @@ def read_windows(
         What changed of the input.
     clean : torch.Tensor
         The input without the occluder, padded as `padded` does it, [1, C, H', W'].
-    windows : (Window, Window)
+    windows : (SlidingWindow, SlidingWindow)
         The window along the rows and along the columns.
-    outputs : (Span, Span)
+    outputs : (ChangedSpan, ChangedSpan)
         The part of the output.
     """
     down, across = windows

@@ -55,7 +55,7 @@ class AscentSettings:
         How many pictures are made of each objective, and kept unlike one another.
     diversity : float
         How much a similarity of textures of 1 costs, as a share of the score.
-    moves : Moves
+    moves : RandomTransforms or ArrayTransforms
         How far pictures are moved at each step.
     coarse : bool
         Whether the first third of the steps is done at half the size.
@@ -126,7 +126,7 @@ def ascend(
 
     Parameters
     ----------
-    probe : Probe
+    probe : ObjectiveScorer
         The network as far as the layer.
     objectives : sequence of Objective
         What to make pictures of.

@@ -148,7 +148,7 @@ class Board:
             What stands in the cells, row by row; nothing without it, or where it were too small.
         lines : bool
             Whether there are lines between cells.
-        least : int
+        least : float
             Letters that have to fit into a cell, where later words are longer.
         """
         rows, columns = pixels.shape[:2]

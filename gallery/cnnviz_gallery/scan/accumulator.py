@@ -33,7 +33,7 @@ class Accumulator:
 
     Parameters
     ----------
-    start : Start
+    start : ScanPlan
         The layers and groups.
     settings : ScanSettings
         What is kept of each channel.

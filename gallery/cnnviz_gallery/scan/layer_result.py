@@ -44,9 +44,9 @@ class LayerResult:
         [C], what `sums` and `group_sums` count (see `quantised_sums`).
     centres : ndarray of int64
         [C], in units, what the squares are those of the distances from.
-    strongest : Picks
+    strongest : RankedImages
         The images with the highest peaks, the highest first.
-    sample : Picks
+    sample : RankedImages
         The same random images for every channel, in random order.
     histogram : ndarray of int64
         [C, BINS], how many images have their peak in each bin of `quantised_sums.bin_edges`.
@@ -57,7 +57,8 @@ class LayerResult:
     sums : ndarray of int64
         [C], sum of the peaks in units.
     group_sums : ndarray of int64
-        [C, K], for each group of images (see `Scan.grouping`) the sum of the peaks above zero.
+        [C, K], for each group of images (see `ScanResult.grouping`) the sum of the peaks above
+        zero.
     group_squares : ndarray of int64
         [C, K], likewise the sum of the squares of their distances from `centres` (see
         `quantised_sums.squares_of`).

@@ -35,7 +35,7 @@ class PartialScan:
     ----------
     shards : tuple of int
         Which ones.
-    layers : tuple of LayerScan
+    layers : tuple of LayerResult
         In the order in which the network calls them.
     counts : ndarray of int64
         [K], images in each group.

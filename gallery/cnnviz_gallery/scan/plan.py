@@ -56,8 +56,10 @@ class ScanPlan:
         The layers.
     classes : int
         Columns of the network's output; 0 where it is not one row of scores for each image.
-    grouping, groups
-        What the groups of images are, and how many there are.
+    grouping : {"labels", "predictions"}
+        What the groups of images are.
+    groups : int
+        How many there are.
     label_classes : tuple of int
         For each label the class of the network that it means, or -1; empty where a label is the
         number of its class.

@@ -135,7 +135,7 @@ class ScanResult:
     ----------
     network, data, settings
         What was scanned, and how.
-    layers : tuple of LayerScan
+    layers : tuple of LayerResult
         In the order in which the network calls them.
     grouping : {"labels", "predictions"}
         What the K groups of images are: the labels of the data, or, where it has none, the

@@ -73,7 +73,7 @@ def build(
 
     Parameters
     ----------
-    scan : Scan
+    scan : ScanResult
         What was found.
     model : Model
         The network that was scanned; it is left as it was.

@@ -59,7 +59,7 @@ class ChannelSources:
     model : Model
         The network.
     sources : mapping of str to Sources
-        What each layer reads (see `wiring.wire`).
+        What each layer reads (see `connections.channel_connections`).
     """
 
     def __init__(self, model: Model, sources: Mapping[str, Sources]) -> None:

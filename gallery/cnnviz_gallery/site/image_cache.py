@@ -27,7 +27,7 @@ class ImageCache:
         The network, for its preprocessing.
     data : Dataset
         The set that was scanned.
-    scan : Scan
+    scan : ScanResult
         The scan, for the size that its images have.
 
     Raises
