@@ -29,6 +29,8 @@ _MOST_PIXELS = 8000
 """Pixels of a side at most while a picture is looked at."""
 _HALVINGS = 3
 """How often the room between a size that does not do and one that does is halved."""
+_STRETCHED = 1.25
+"""How many times as large as by itself a picture of small letters is, where these need that."""
 LEAST = (2.0, 1.0)
 """Inches below which no picture is drawn at all: it has a title, axes and a caption."""
 _WIDEST = 3.0
@@ -322,7 +324,10 @@ def _with_margins(figure: Figure) -> Figure:
 def _least(
     draw: Callable[[tuple[float, float] | None], Figure], size: tuple[float, float], most: float
 ) -> tuple[float, float] | None:
-    """Return nearly the least size of the same shape that will do, up to `most` times as large."""
+    """Return nearly the least size of the same shape that will do, up to `most` times as large.
+
+    Or a little more, where smaller letters are not so much smaller as all else: dots are whole.
+    """
 
     def grown(factor: float) -> tuple[float, float]:
         # In tenths of an inch, so that what is told is what was tried.
@@ -335,9 +340,11 @@ def _least(
             return False
 
     # From the largest down: the least size that does is seldom much smaller than it.
-    low, factor = max(1.0, most / 3.0), most
-    if most <= 1.0 or not fits(most):
+    largest = (most, _STRETCHED * most) if most > 1.0 else ()
+    factor = next(filter(fits, largest), None)
+    if factor is None:
         return None
+    low = max(1.0, factor / 3.0)
     for _ in range(_HALVINGS):
         middle = (low + factor) / 2.0
         low, factor = (low, middle) if fits(middle) else (middle, factor)

@@ -23,6 +23,10 @@ def scale_letters(figure: Figure, factor: float) -> None:
             _scale_numbers(found, factor)
         else:
             found.set_fontsize(float(found.get_fontsize()) * factor)
+            # What stands so many points from a place is meant to stand as many letters from it.
+            if getattr(found, "anncoords", None) == "offset points":
+                annotation: Any = found
+                annotation.xyann = tuple(factor * each for each in annotation.xyann)
 
 
 def _scale_numbers(axis: Any, factor: float) -> None:

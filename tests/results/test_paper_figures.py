@@ -17,6 +17,7 @@ from cnnviz.errors import UsageError
 from cnnviz.results import drawing
 from cnnviz.results.legibility import UnreadableError, as_wide, crowded
 from cnnviz.results.lengths import inches_of
+from cnnviz.results.letters import scale_letters
 from cnnviz.results.picture_style import PictureStyle, read_size, read_style
 from tests.helpers.each_case import each_case
 
@@ -102,6 +103,31 @@ def test_a_width_in_which_nothing_can_be_read_tells_one_that_does() -> None:
     least = re.search(r"Give a width of ([\d.]+) inches", str(told.value))
     assert least is not None
     assert as_wide(draw, float(least[1])).get_figwidth() == pytest.approx(float(least[1]))
+
+
+def test_a_picture_that_needs_a_little_more_than_its_own_width_is_told_how_much() -> None:
+    def draw(size: tuple[float, float] | None) -> Figure:
+        figure = Figure(size or (8.0, 2.0))
+        figure.text(0.0, 0.5, "n" * 68, fontsize=14)
+        return figure
+
+    assert crowded(draw(None))
+    with pytest.raises(UsageError, match="cut off") as told:
+        as_wide(draw, 2.0)
+    least = re.search(r"Give a width of ([\d.]+) inches", told.value.remedy)
+    assert least is not None
+    assert 8.0 < float(least[1]) <= 10.1
+
+
+def test_what_stands_some_points_from_a_place_stays_as_many_letters_from_it() -> None:
+    figure = Figure((4.0, 2.0))
+    axes = figure.subplots()
+    beside = axes.annotate("a", (0, 0), xytext=(-8, 4), textcoords="offset points", fontsize=9)
+    placed = axes.annotate("b", (0, 0), xytext=(0.5, 0.5), textcoords="axes fraction")
+    scale_letters(figure, 0.5)
+    assert beside.get_fontsize() == 4.5
+    assert beside.xyann == (-4, 2)
+    assert placed.xyann == (0.5, 0.5)
 
 
 def test_what_would_not_help_is_not_advised() -> None:
