@@ -227,6 +227,15 @@ def _foreign(path: Path) -> UsageError:
     )
 
 
+def _of_other_version(path: Path, head: RunLine) -> UsageError:
+    version = head.versions.get("cnnviz", "of unknown number")
+    return UsageError(
+        f"{str(path)!r} was written by cnnviz {version}, whose runs have schema {head.schema}, and "
+        f"this one reads schema {SCHEMA}.",
+        "Read it with the version that wrote it, or write the next run to another file.",
+    )
+
+
 class _LogReader:
     """Takes a log line by line."""
 
@@ -266,6 +275,8 @@ class _LogReader:
 
     def _sort(self, found: Line) -> None:
         if isinstance(found, RunLine):
+            if found.schema not in (None, SCHEMA):
+                raise _of_other_version(self._path, found)
             self._head = self._head or found.facts()
             self._end, self._layers = None, ()
         elif isinstance(found, LayersLine):

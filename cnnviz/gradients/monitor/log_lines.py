@@ -28,6 +28,7 @@ class RunLine(Struct, tag_field="type", tag="run", forbid_unknown_fields=False):
     """What is known of a run at its start."""
 
     format: Literal["cnnviz training run"]
+    schema: Count | None = None
     name: str = "network"
     started: str = ""
     every: Annotated[int, Meta(ge=1, le=10**12)] = 1
@@ -38,7 +39,9 @@ class RunLine(Struct, tag_field="type", tag="run", forbid_unknown_fields=False):
     def facts(self) -> dict[str, Any]:
         """Return what is known."""
         held = msgspec.structs.asdict(self)
-        return {name: value for name, value in held.items() if value is not None}
+        return {
+            name: value for name, value in held.items() if name != "schema" and value is not None
+        }
 
 
 class LayersLine(Struct, tag_field="type", tag="layers"):

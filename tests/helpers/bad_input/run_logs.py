@@ -16,6 +16,7 @@ training-report head.jsonl | No step is recorded
 training-report parameters.jsonl | at parameters: expected
 training-report many.jsonl | at parameters
 training-report every.jsonl | at every: expected `int` >= 1
+training-report schema.jsonl | whose runs have schema 1
 training-report versions.jsonl | at versions
 training-report surrogate.jsonl | surrogate
 training-report names.jsonl | not each named once
@@ -54,6 +55,7 @@ CHANGED: dict[str, tuple[int, str, str]] = {
     "parameters": (0, "parameters", '"nine"'),
     "many": (0, "parameters", "1" + "0" * 40),
     "every": (0, "every", "0"),
+    "schema": (0, "schema", "1"),
     "versions": (0, "versions", '["torch"]'),
     "surrogate": (0, "name", '"\\ud800 net"'),
     "names": (1, "layers", '["a", "a"]'),
