@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,13 +72,21 @@ def save(made: Report, values: dict[str, Any]) -> Manifest:
 
 
 def tell(
-    manifest: Manifest, remarks: Sequence[str], found: Sequence[str], *, as_json: bool
+    manifest: Manifest,
+    remarks: Sequence[str],
+    found: Sequence[str],
+    *,
+    as_json: bool,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Say what a saved report remarks and found; the path of its page is the last line."""
+    """Say what a saved report remarks and found; the path of its page is the last line.
+
+    As JSON it is the manifest, with further facts where there are some.
+    """
     for remark in (*remarks, *manifest.notes):
         say(one_line(remark))
     if as_json:
-        print_json(manifest.to_json())
+        print_json({**manifest.to_json(), **(facts or {})})
         return
     for line in found:
         say(one_line(line))

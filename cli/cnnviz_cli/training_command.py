@@ -48,8 +48,16 @@ def training_report(
         progress(0, 1, "reading the run")
         from cnnviz.gradients.monitor.run import read_run
         from cnnviz.reports.training import training_report as make
+        from cnnviz.results.json_values import plain
 
         found = read_run(run)
         made = make(found, interactive=interactive, progress=progress)
         manifest = made.save(out, pdf=pdf, single_file=single_file, force=force)
-    tell(manifest, made.notes, [*map(str, found.events), found.summary()], as_json=as_json)
+    facts = {
+        "finished": found.finished,
+        "error": found.error,
+        "events": found.events,
+        "unmeasured": found.unmeasured,
+    }
+    said = [*map(str, found.events), found.summary()]
+    tell(manifest, made.notes, said, as_json=as_json, facts=plain(facts))

@@ -43,7 +43,10 @@ def test_a_run_becomes_a_page(run, recorded: Path, tmp_path: Path) -> None:
 
 def test_json_is_all_that_goes_to_stdout(run, recorded: Path, tmp_path: Path) -> None:
     done = run("training-report", recorded, "--out", tmp_path / "page", "--json")
-    assert json.loads(done.out)["page"] == str(tmp_path / "page" / "report.html")
+    told = json.loads(done.out)
+    assert told["page"] == str(tmp_path / "page" / "report.html")
+    assert (told["finished"], told["error"], told["unmeasured"]) == (False, "", {})
+    assert {event["kind"] for event in told["events"]} == {"dying"}
 
 
 @pytest.mark.parametrize("name", ["absent.jsonl", "notes.txt"])
