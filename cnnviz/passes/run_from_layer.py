@@ -98,6 +98,8 @@ class _Step:
 
     def learn(self, other: _Step) -> bool:
         """Compare with the step for two images; False if they do not tell the batch's place."""
+        if self.form != other.form:  # It takes the images of a batch apart.
+            return False
         for place, (one, two) in enumerate(zip(self.leaves, other.leaves, strict=True)):
             if not (isinstance(one, torch.Tensor) and isinstance(two, torch.Tensor)):
                 continue

@@ -120,6 +120,13 @@ class OneAtATime(Base):
         return super().forward(x)
 
 
+class OneAfterTheOther(Base):
+    """Goes through the images of a batch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([super(OneAfterTheOther, self).forward(one[None]) for one in x])
+
+
 MIXING = [
     NoStatistics,
     BatchContrast,
@@ -130,6 +137,7 @@ MIXING = [
     Branch,
     Attends,
     OneAtATime,
+    OneAfterTheOther,
 ]
 
 
@@ -245,10 +253,11 @@ def test_the_strongest_patches_are_those_of_each_image(kind: type[Base]) -> None
 
 
 @pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
-def test_methods_of_many_variants_are_those_of_one_at_a_time(method: Any) -> None:
-    held = cnnviz.capture(model(NoStatistics), images(1), layers="two", target=1)
+@pytest.mark.parametrize("kind", [NoStatistics, OneAfterTheOther])
+def test_methods_of_many_variants_are_those_of_one_at_a_time(kind: type[Base], method: Any) -> None:
+    held = cnnviz.capture(model(kind), images(1), layers="two", target=1)
     found = cnnviz.cam(held, "two", method).maps[0][0]
-    maps, network = held.activations["two"][0], NoStatistics().eval()
+    maps, network = held.activations["two"][0], kind().eval()
     weights = torch.zeros(6)
     for channel in range(6):
         with torch.no_grad():
@@ -263,6 +272,12 @@ def test_methods_of_many_variants_are_those_of_one_at_a_time(method: Any) -> Non
     weights = weights.softmax(0) if method == "scorecam" else weights
     right = (weights[:, None, None] * maps).sum(0).numpy()
     np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-6)
+
+
+def test_crops_of_a_network_that_goes_through_its_images_are_sent_back_one_at_a_time() -> None:
+    found = cnnviz.deconvnet(model(OneAfterTheOther), images(), "two", rule="gradient")
+    right = cnnviz.deconvnet(model(Base), images(), "two", rule="gradient")
+    np.testing.assert_allclose(found.signals, right.signals, atol=1e-6)
 
 
 @each_case("kind", [NoStatistics, BatchContrast, BatchMaximum, TrainsItself])

@@ -11,6 +11,7 @@ from cnnviz.errors import LayerError, ModelError
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.receptive_fields import Box
+from cnnviz.passes.independence import independence
 from cnnviz.units.projection.crops import Crops
 from cnnviz.units.projection.projection_state import ProjectionState
 from cnnviz.units.projection.unit_projections import UnitPosition
@@ -96,7 +97,8 @@ def crops_only(work: ProjectionState, crops: Crops, at_once: int) -> Iterator[in
             for place in places:
                 work.locate(place, maps[index])
     active = work.active(range(len(work.picks)))
-    step = max(1, min(_MOST, int(at_once / crops.share)))
+    alone = independence(work.passage.model, work.inputs).alone
+    step = 1 if alone else max(1, min(_MOST, int(at_once / crops.share)))
     for start in range(0, len(active), step):
         places = active[start : start + step]
         _send_crops(work, crops, places)
@@ -118,7 +120,7 @@ def _send_crops(work: ProjectionState, crops: Crops, places: Sequence[int]) -> N
     try:
         maps, leaf, work.coverage = work.passage.run(torch.stack(parts), work.rule)
         chosen = _values(work, maps, range(len(places)), places, where)
-    except (ModelError, IndexError) as error:
+    except (ModelError, LayerError, IndexError) as error:
         raise MisfitError from error
     expected = torch.as_tensor(work.activations[places], device=chosen.device)
     # Another shape of input may be summed in another order, which moves the last digits.
