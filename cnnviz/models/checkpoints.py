@@ -17,37 +17,17 @@ from torch.nn.parameter import is_lazy
 from cnnviz.errors import CheckpointError, did_you_mean, nearest
 from cnnviz.foreign_code import first_line
 from cnnviz.models.torchscript_files import check_no_script
+from cnnviz.models.weight_sets import FileState, State, strip_prefixes, told_choice, unwrap
 from cnnviz.results.given_files import check_ordinary, no_file
 from cnnviz.results.text import dimensions, itemised, kind_of, listed, plural
 
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
-
-WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "net",
-    "network",
-    "module",
-    "weights",
-    "params",
-    "state_dict_ema",
-    "model_ema",
-    "ema_state_dict",
-    "params_ema",
-)
-"""Keys under which training scripts keep the state_dict, in the order they are looked for."""
-
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
-"""Prefixes that parallel, compiled and wrapped networks put before every name."""
 
 _OPTIONS = ("meta", "hyper_parameters", "args", "config", "opt")
 _CLASS_NAMES = (
     *("classes", "class_names", "categories", "names", "labels", "CLASSES"),
     *("idx_to_class", "id2label", "class_to_idx", "label2id"),
 )
-
-State = dict[str, torch.Tensor]
 
 _NO_WEIGHTS: tuple[tuple[str, Callable[[torch.Tensor], bool]], ...] = (
     ("is on the meta device, which holds no numbers,", lambda value: value.is_meta),
@@ -56,7 +36,7 @@ _NO_WEIGHTS: tuple[tuple[str, Callable[[torch.Tensor], bool]], ...] = (
 """What tensors of a state may be that can be copied into no network, as it is said of one."""
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path) -> FileState:
     """Read a state_dict from a ``.safetensors`` file, or from one that torch saved.
 
     Torch files are read with ``weights_only=True``: nothing in them is executed. The state_dict may
@@ -72,7 +52,7 @@ def read_state(path: Path) -> State:
     if path.stat().st_size == 0:
         raise CheckpointError(f"The checkpoint {path.name} is empty.", "Copy it again.")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    state = _unwrap(content)
+    state = unwrap(content)
     if state is None:
         found = ", ".join(map(repr, list(content)[:5])) if isinstance(content, Mapping) else ""
         held = f"a dict with {found}" if found else kind_of(content)
@@ -134,40 +114,6 @@ def read_cached(path: Path) -> None:
         ) from error
 
 
-def strip_prefixes(state: State, names: Iterable[str]) -> State:
-    """Strip what all names of a state have in common with `PREFIXES`, if that fits better.
-
-    Parameters
-    ----------
-    state : dict of str to torch.Tensor
-        The state as read.
-    names : iterable of str
-        The names in the network's own state_dict, which may carry such a prefix themselves.
-    """
-    known = set(names)
-    best = state
-    while prefix := _common_prefix(state):
-        state = {name.removeprefix(prefix): value for name, value in state.items()}
-        if len(known & state.keys()) > len(known & best.keys()):
-            best = state
-    return best if known <= best.keys() else _part_of(best, known) or best
-
-
-def _part_of(state: State, known: set[str]) -> State | None:
-    """Return the network among other things that were trained with it, such as a loss or a copy.
-
-    A LightningModule saves everything it holds, each under the name of its attribute.
-    """
-    first = next(iter(known), "")
-    prefixes = [name.removesuffix(first) for name in state if first and name.endswith(first)]
-    whole = [
-        prefix for prefix in prefixes if prefix and all(prefix + name in state for name in known)
-    ]
-    usual = [prefix for prefix in whole if prefix in PREFIXES] or whole
-    # Two that fit alike, such as a teacher and a student, are for the owner to choose from.
-    return {name: state[usual[0] + name] for name in known} if len(usual) == 1 else None
-
-
 def mismatches(module: nn.Module, state: State) -> dict[str, tuple[torch.Size, torch.Size]]:
     """Return the names whose shapes differ, with the shape in the network and in the file."""
     own = {name: value for name, value in _own(module).items() if hasattr(value, "shape")}
@@ -178,8 +124,13 @@ def mismatches(module: nn.Module, state: State) -> dict[str, tuple[torch.Size, t
     }
 
 
-def load_state(module: nn.Module, state: State, network: str, file: str) -> None:
+def load_state(module: nn.Module, state: State, network: str, file: str) -> tuple[str, ...]:
     """Copy a state into a network that this package built.
+
+    Returns
+    -------
+    tuple of str
+        A note where the file holds several that fit, as averages of the weights beside them.
 
     Raises
     ------
@@ -187,18 +138,19 @@ def load_state(module: nn.Module, state: State, network: str, file: str) -> None
         Shapes differ, or names are missing or left over; the sentence counts them and gives the
         first ones with the nearest names.
     """
+    told = told_choice(state, set(_own(module)), file)
     state = strip_prefixes(state, _own(module))
     different = mismatches(module, state)
     if different:
         ordered = [name for name in _own(module) if name in different]
-        told = [
+        shapes = [
             f"{name} is {_by(different[name][1])} in the file and {_by(different[name][0])} in the "
             "network"
             for name in ordered
         ]
         raise CheckpointError(
             f"{plural(len(ordered), 'tensor')} of {file} {_has(ordered)} another shape than in "
-            f"{network}: {itemised(told, 3)}.",
+            f"{network}: {itemised(shapes, 3)}.",
             "Use the network, and its number of classes, that the checkpoint was made for.",
         )
     _check_kinds(module, state, network, file)
@@ -211,6 +163,7 @@ def load_state(module: nn.Module, state: State, network: str, file: str) -> None
         ) from error
     if outcome.missing_keys or outcome.unexpected_keys:
         raise _names_error(outcome.missing_keys, outcome.unexpected_keys, network, file)
+    return told
 
 
 def _check_kinds(module: nn.Module, state: State, network: str, file: str) -> None:
@@ -300,24 +253,6 @@ def _refused(path: Path, error: Exception) -> CheckpointError:
         "opened because opening it would run their code.",
         "Where it comes from, save the weights alone: torch.save(model.state_dict(), path).",
     )
-
-
-def _unwrap(content: Any, depth: int = 3) -> State | None:
-    if not isinstance(content, Mapping) or not content:
-        return None
-    for key in WRAPPERS if depth else ():
-        found = _unwrap(content.get(key), depth - 1)
-        if found:
-            return found
-    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
-    return tensors if all(isinstance(name, str) for name in tensors) and tensors else None
-
-
-def _common_prefix(state: State) -> str:
-    for prefix in PREFIXES:
-        if state and all(name.startswith(prefix) for name in state):
-            return prefix
-    return ""
 
 
 def _own(module: nn.Module) -> dict[str, Any]:

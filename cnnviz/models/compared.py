@@ -76,8 +76,9 @@ def with_checkpoint(model: Model, checkpoint: Checkpoint) -> Model:
     """
     path = expand(checkpoint)
     module = copy_network(model.module)
-    load_state(module, read_state(path), model.name, path.name)
-    found = model.around(module, weights=f"checkpoint {path.name}", notes=not_finite(module))
+    choice = load_state(module, read_state(path), model.name, path.name)
+    notes = (*choice, *not_finite(module))
+    found = model.around(module, weights=f"checkpoint {path.name}", notes=notes)
     known = model.preprocessing
     guessed = found.preprocessing if known.is_guess else None
     beside_model(found, path, class_names(path))

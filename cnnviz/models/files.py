@@ -100,8 +100,9 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
             f"{where} gives {kind_of(made)}, not a torch.nn.Module.",
             "Return the network from it.",
         )
+    choice: tuple[str, ...] = ()
     if isinstance(weights, Path):
-        load_state(made, read_state(weights), where, weights.name)
+        choice = load_state(made, read_state(weights), where, weights.name)
         origin = f"checkpoint {weights.name}"
     elif weights in ("DEFAULT", "random"):
         origin = f"as made by {where}, seed {SEED}"
@@ -116,7 +117,7 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
     if callable(decode):
         model.decode_by(decode)
     random = (_as_drawn(where),) if drawn.at_random and weights == "DEFAULT" else ()
-    model.notes = (*random, *model.notes, *not_finite(made))
+    model.notes = (*random, *model.notes, *choice, *not_finite(made))
     beside_model(model, path)
     return model
 

@@ -158,7 +158,7 @@ def _of_timm(name: str, config: dict[str, Any], weights: str | Path) -> Model:
         raise ModelError(f"timm has no network {architecture!r}.", "Install a newer timm.")
     with seeded():
         module = timm.create_model(architecture, num_classes=settings.get("num_classes", 1000))
-    told = _load_weights(module, name, weights)
+    told, choice = _load_weights(module, name, weights)
     module.pretrained_cfg = {**module.pretrained_cfg, **settings}
     labels = settings.get("label_names")
     return Model(
@@ -166,7 +166,7 @@ def _of_timm(name: str, config: dict[str, Any], weights: str | Path) -> Model:
         name=f"{PREFIX}{name}",
         categories=labels if isinstance(labels, list) and labels else None,
         weights=told,
-        notes=not_finite(module),
+        notes=(*choice, *not_finite(module)),
         untrained=weights == "random",
     )
 
@@ -192,7 +192,7 @@ def _of_transformers(name: str, folder: Path, weights: str | Path) -> Model:
             f"{PREFIX}{name} is no image classifier of transformers ({type(error).__name__}).",
             "Name one of the task image-classification.",
         ) from error
-    told = _load_weights(module, name, weights)
+    told, choice = _load_weights(module, name, weights)
     labels = {int(index): str(label) for index, label in (config.id2label or {}).items()}
     return Model(
         module,
@@ -200,15 +200,15 @@ def _of_transformers(name: str, folder: Path, weights: str | Path) -> Model:
         preprocessing=None if settings is None else with_settings(IMAGENET, settings),
         categories=[labels[index] for index in sorted(labels)] or None,
         weights=told,
-        notes=not_finite(module),
+        notes=(*choice, *not_finite(module)),
         untrained=weights == "random",
     )
 
 
-def _load_weights(module: nn.Module, name: str, weights: str | Path) -> str:
-    """Load what was asked for into a network, and return what to call it."""
+def _load_weights(module: nn.Module, name: str, weights: str | Path) -> tuple[str, tuple[str, ...]]:
+    """Load what was asked for into a network; return what to call it, and which part was taken."""
     if weights == "random":
-        return RANDOM
+        return RANDOM, ()
     file = weights if isinstance(weights, Path) else _fetch(name, _WEIGHTS)
-    load_state(module, read_state(file), f"{PREFIX}{name}", file.name)
-    return f"checkpoint {file.name}" if isinstance(weights, Path) else name
+    choice = load_state(module, read_state(file), f"{PREFIX}{name}", file.name)
+    return (f"checkpoint {file.name}" if isinstance(weights, Path) else name), choice

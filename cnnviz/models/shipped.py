@@ -42,7 +42,7 @@ def load_shipped(name: str, weights: str | Path) -> Model:
     file = _WEIGHTS / f"{name}.safetensors"
     origin, notes, untrained = RANDOM, list[str](), False
     if isinstance(weights, Path):
-        load_state(module, read_state(weights), name, weights.name)
+        notes += load_state(module, read_state(weights), name, weights.name)
         origin = f"checkpoint {weights.name}"
     elif weights == "DEFAULT" and file.is_file():
         load_state(module, read_state(file), name, file.name)

@@ -77,8 +77,9 @@ def load_timm(name: str, weights: str | Path) -> Model:
         return model
     if isinstance(weights, Path):
         module = _create(timm, name)
-        load_state(module, read_state(weights), name, weights.name)
-        return _describe(module, name, f"checkpoint {weights.name}", not_finite(module))
+        choice = load_state(module, read_state(weights), name, weights.name)
+        notes = (*choice, *not_finite(module))
+        return _describe(module, name, f"checkpoint {weights.name}", notes)
     file = _published(timm, name)
     read_cached(file)
     # Some networks read the files of other frameworks in a way of their own; this is none of those.

@@ -16,7 +16,6 @@ from cnnviz.models.checkpoints import (
     not_finite,
     read_cached,
     read_state,
-    strip_prefixes,
 )
 from cnnviz.models.guesses import TO_UNIT_RANGE
 from cnnviz.models.hub import fetch
@@ -24,6 +23,7 @@ from cnnviz.models.model import Model
 from cnnviz.models.output_kinds import OutputKind
 from cnnviz.models.randomness import RANDOM, seeded
 from cnnviz.models.torchvision_import import import_torchvision
+from cnnviz.models.weight_sets import strip_prefixes
 
 _NO_THRESHOLD = (
     "No box of random weights would pass torchvision's threshold, so the score below which a box "
@@ -140,14 +140,14 @@ def _from_checkpoint(name: str, enum: Any, path: Path) -> Model:
     classes = _other_class_count(module, strip_prefixes(state, module.state_dict()), enum)
     if classes is not None:
         module = _build(name, auxiliary, num_classes=classes)
-    load_state(module, state, name, path.name)
+    choice = load_state(module, state, name, path.name)
     origin = f"checkpoint {path.name}"
     model = _describe(module, name, enum, origin)
     taken = "preprocessing and class names"
     if classes is not None:
         model.categories, taken = None, "preprocessing"
     assumed = f"{taken} taken from torchvision's weights, not from the checkpoint"
-    model.notes = (assumed, *not_finite(module))
+    model.notes = (assumed, *choice, *not_finite(module))
     return model
 
 

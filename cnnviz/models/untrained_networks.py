@@ -46,8 +46,9 @@ def untrained_network(
     CheckpointError
         The checkpoint cannot be read, or does not fit the network.
     """
+    choice: tuple[str, ...] = ()
     if isinstance(weights, Path):
-        load_state(module, read_state(weights), name, weights.name)
+        choice = load_state(module, read_state(weights), name, weights.name)
     elif weights not in ("random", "DEFAULT"):
         raise UsageError(
             f"{name} has no weights called {weights!r}.",
@@ -59,6 +60,6 @@ def untrained_network(
         name=name,
         preprocessing=preprocessing,
         weights=f"checkpoint {weights.name}" if isinstance(weights, Path) else random,
-        notes=[f"{name} comes with random weights only", *notes] if untold else [],
+        notes=[f"{name} comes with random weights only", *notes] if untold else choice,
         untrained=not isinstance(weights, Path),
     )

@@ -2,7 +2,9 @@
 
 import argparse
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +12,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cnnviz.errors import CheckpointError
-from cnnviz.models.checkpoints import PREFIXES, WRAPPERS, load_state, not_finite, read_state
+from cnnviz.models.checkpoints import load_state, not_finite, read_state
+from cnnviz.models.weight_sets import PREFIXES, WRAPPERS
 from tests.helpers.architectures import tiny_network
 from tests.helpers.trap import Trap
 
@@ -245,6 +248,31 @@ def test_a_network_among_what_lightning_saved(tmp_path: Path, extra: dict[str, f
     twin = nn.Sequential(nn.Linear(2, 3))
     load_state(twin, read_state(tmp_path / "last.ckpt"), "net", "last.ckpt")
     assert torch.equal(twin[0].weight, state["model.0.weight"])
+
+
+@pytest.mark.parametrize(
+    ("whole", "taken", "others"),
+    [
+        (lambda net: {"state_dict": net, "state_dict_ema": net}, "state_dict", "'state_dict_ema'"),
+        (lambda net: {"model": net, "ema": _behind("module.", net)}, "model", "'ema'"),
+        (lambda net: {"state_dict": {"net": net, "best": net}}, "net", "'best'"),
+        (lambda net: _behind("model.", net) | _behind("ema_model.", net), "model", "'ema_model'"),
+        (lambda net: {"ema": net, "optimizer": {"state": {0: net}}}, "", ""),
+        (lambda net: {"state_dict": _behind("model.", net), "loss": {"weight": net}}, "", ""),
+    ],
+)
+def test_which_of_several_weights_was_taken_is_told(
+    tmp_path: Path, whole: Callable[[Any], Any], taken: str, others: str
+) -> None:
+    network = nn.Sequential(nn.Linear(2, 3))
+    torch.save(whole(network.state_dict()), tmp_path / "last.pt")
+    told = load_state(network, read_state(tmp_path / "last.pt"), "net", "last.pt")
+    said = f"of the weights in last.pt those of {taken!r} were taken, and not those of {others}"
+    assert told == ((said,) if taken else ())
+
+
+def _behind(prefix: str, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {prefix + name: value for name, value in state.items()}
 
 
 def test_two_networks_that_fit_alike_are_refused(tmp_path: Path) -> None:
