@@ -35,6 +35,9 @@ def find(values: list[float], gradient: float = 0.2) -> Any:
         ([0.1, 0.8, 0.2, 0.7], None),
         ([0.39], True),
         ([0.41], False),
+        ([1.0, 1.0], False),
+        ([1.0, 1.0 - 1e-7, 1.0], False),
+        ([1.0, 0.9], None),
     ],
 )
 def test_maps_keep_little_similarity_or_much_or_it_is_not_known(
