@@ -1,6 +1,6 @@
 """Print how often 95% intervals of a mean hold it: the shares in docs/heatmaps.md.
 
-Values are drawn from four skewed distributions, as measures of heatmaps are, whose means are
+Values are drawn from five skewed distributions, as measures of heatmaps are, whose means are
 known: `python docs/interval_coverage.py`.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cnnviz.evaluation.resampling import intervals
 
 TRIALS = 4000
-COUNTS = (10, 20, 40)
+COUNTS = (10, 20, 40, 80)
 Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 DRAWN: dict[str, tuple[Draw, float, tuple[float, float]]] = {
     "Beta(0.3, 3)": (lambda rng, shape: rng.beta(0.3, 3.0, shape), 0.3 / 3.3, (0.0, 1.0)),
@@ -22,6 +22,11 @@ DRAWN: dict[str, tuple[Draw, float, tuple[float, float]]] = {
     "nine in ten are 1": (
         lambda rng, shape: np.where(rng.random(shape) < 0.9, 1.0, rng.random(shape)),
         0.95,
+        (0.0, 1.0),
+    ),
+    "1 in 50 is above 0": (
+        lambda rng, shape: np.where(rng.random(shape) < 0.02, rng.random(shape), 0.0),
+        0.01,
         (0.0, 1.0),
     ),
     "log-normal, sigma 1": (

@@ -15,7 +15,7 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.evaluation.best_threshold import best_threshold
 from cnnviz.evaluation.data import EvaluationImage
 from cnnviz.evaluation.records import MapMeasurements, MeasureColumn
-from cnnviz.evaluation.resampling import MANY_IMAGES, intervals
+from cnnviz.evaluation.resampling import intervals
 from cnnviz.heatmaps.checks.localisation import ENOUGH
 from cnnviz.heatmaps.checks.measure_ends import ends_of
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings
@@ -30,6 +30,10 @@ from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+_MANY_IMAGES = 40
+"""From how many images on a few with far larger values than the others are usually among them."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,12 @@ class Evaluation(TableResult):
         Each measure of each map, the mean of its random maps, and the share of these that it
         beats, [M, K, N]; NaN where an image has no such value.
     low, high : ndarray of float
-        The 95% interval of the mean over the images, [M, K]: percentiles of the means of 2000
-        resamples of the images (Efron 1979), the same resamples for all methods, expanded as few
-        images ask for (Hesterberg 2015); below forty images Student's t on a scale on which the
-        measure has no ends, below ten that of one without any, NaN for one; of shares that of
-        Wilson (1927). Where all values are equal, the share that Wilson leaves to none of the
-        images may lie anywhere between the ends of the measure; NaN where it has not got two.
+        The 95% interval of the mean over the images, [M, K]: Student's t on a scale on which the
+        measure has no ends, NaN for one image; of shares that of Wilson (1927). Of a measure
+        without ends, from ten images on, percentiles of the means of 2000 resamples of the images
+        (Efron 1979), the same resamples for all methods, expanded as few images ask for (Hesterberg
+        2015). Where all values are equal, the share that Wilson leaves to none of the images may
+        lie anywhere between the ends of the measure; NaN where it has not got two.
     random_count : int
         How many random maps each map was compared with.
     settings : CheckSettings
@@ -193,8 +197,10 @@ class Evaluation(TableResult):
     def caption(self) -> str:
         """Say how to read the picture and the table."""
         return (
-            "Each dot is the mean of a method over the images, with its 95% interval (bootstrap "
-            "over the images; of shares, that of Wilson 1927); each grey line is the mean of the "
+            "Each dot is the mean of a method over the images, with its 95% interval "
+            "(Student's t on the scale of the logit or logarithm where a measure has ends, and of "
+            "shares that of Wilson 1927; bootstrap over the images where it has none and they are "
+            "ten or more); each grey line is the mean of the "
             "random maps of the same images, "
             "which have the same values in random places. A dot on its line means nothing. Maps "
             "that keep more similarity than the dotted limit while weights are redrawn, a little "
@@ -212,19 +218,13 @@ class Evaluation(TableResult):
         }
         fewer = [f"{t} {n}" for t, n in counts.items() if 0 < n < len(self.images)]
         told = [f"Over as many images as have such a value: {', '.join(fewer)}."] if fewer else []
-        if any(0 < n < MANY_IMAGES for n in counts.values()):
+        if any(0 < n < _MANY_IMAGES for n in counts.values()):
+            at_best = ", nor at a best threshold of fewer than ten" if self.best_thresholds else ""
             # In words: what a picture has in digits is a value of the result.
-            few = "Intervals over fewer than forty images are those of Student's t"
             told.append(
-                f"{few} on the scale of the logit or logarithm where a measure has ends, and of "
-                "one without over fewer than ten; of one image there is none"
-                + (
-                    ", nor at a best threshold of fewer than ten. "
-                    if self.best_thresholds
-                    else ". "
-                )
-                + "Where a few images have far larger values than the others, they hold the mean "
-                "less often than they say."
+                f"Of one image there is no interval{at_best}. Where a few images have far larger "
+                "values than the others, intervals over fewer than forty hold the mean less often "
+                "than they say."
             )
         return tuple(told)
 

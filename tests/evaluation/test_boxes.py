@@ -63,7 +63,7 @@ def test_measures_of_fewer_images_say_of_how_many(folder):
     found = found_of(folder)
     assert found.cell("gradcam", "pointing").images == 2
     assert told in found.caption()
-    assert "Intervals over fewer than forty images are those of Student's t" in found.caption()
+    assert "Of one image there is no interval, nor at a best threshold" in found.caption()
 
 
 def test_the_best_threshold_is_the_one_with_most_boxes(folder):
