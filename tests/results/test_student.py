@@ -37,3 +37,4 @@ def test_the_reach_of_a_mean_is_students_for_any_number_of_values() -> None:
     counts = np.arange(2, 200)
     found = np.array([t_reach(int(count)) for count in counts]) * np.sqrt(counts)
     np.testing.assert_allclose(found, t.ppf(0.975, counts - 1.0), rtol=2e-5)
+    assert np.isnan(t_reach(1))
