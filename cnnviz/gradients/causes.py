@@ -10,7 +10,7 @@ import numpy as np
 from cnnviz.gradients.activation_calls import matched_gain
 from cnnviz.gradients.probe_result import ActivationUnits, GradientProbe, main_activation
 from cnnviz.gradients.verdicts import GradientVerdict, has_skips, is_normalised
-from cnnviz.results.text import layer_said
+from cnnviz.results.text import layer_said, whole_percent
 
 _OFF = 1.12
 """A factor per layer by which weights may differ from the matched gain without being the cause."""
@@ -93,7 +93,8 @@ def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
         why = f" {worst.silenced.told(count)}" if worst.silenced is not None else ""
         return Cause(
             "dead",
-            f"Units are dead: {worst.dead_fraction:.0%} of the channels of {_place(found, worst)} "
+            f"Units are dead: {whole_percent(worst.dead_fraction)} of the channels of "
+            f"{_place(found, worst)} "
             f"pass no gradient at any position of any image.{why}",
         )
     if "saturated" in verdict.findings:
@@ -101,7 +102,7 @@ def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
         worst = max(flat, key=lambda unit: unit.saturated)
         return Cause(
             "saturation",
-            f"Units are saturated: {worst.saturated:.0%} of the positions of "
+            f"Units are saturated: {whole_percent(worst.saturated)} of the positions of "
             f"{_place(found, worst)} lie on its flat sides.",
         )
     return None

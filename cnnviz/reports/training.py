@@ -19,7 +19,7 @@ from cnnviz.reports.content import Picture, Readout, Section
 from cnnviz.reports.document import Report
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.reports.training_tables import event_tables, layer_table, recorded_tables
-from cnnviz.results.text import count, measured_time, number, plural
+from cnnviz.results.text import count, measured_time, number, plural, whole_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -297,7 +297,8 @@ def _units(run: TrainingRun) -> Section | None:
     worst = run.layers[int(np.nanargmax(np.nan_to_num(run.dead[:, -1], nan=-1.0)))]
     share = np.nanmax(run.dead[:, -1]) if not np.isnan(run.dead[:, -1]).all() else 0.0
     lead = (
-        f"At the last recorded step the most dead channels, {share:.0%}, were after {worst!r}."
+        f"At the last recorded step the most dead channels, {whole_percent(share)}, "
+        f"were after {worst!r}."
         if share > 0.0
         else "At the last recorded step no channel was dead."
     )

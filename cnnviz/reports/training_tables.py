@@ -9,7 +9,7 @@ from cnnviz.gradients.monitor.records import COLUMNS
 from cnnviz.gradients.monitor.run import TrainingRun
 from cnnviz.reports.content import Table, TableColumn
 from cnnviz.reports.sections.provenance import versions
-from cnnviz.results.text import count, number
+from cnnviz.results.text import count, number, whole_percent
 
 
 def event_tables(run: TrainingRun) -> tuple[Table, ...]:
@@ -66,7 +66,7 @@ def _cell(value: float, name: str) -> str:
         return "–"
     if np.isinf(value):
         return "not finite"
-    return f"{value:.0%}" if name in ("dead", "saturated") else number(value)
+    return whole_percent(value) if name in ("dead", "saturated") else number(value)
 
 
 def recorded_tables(run: TrainingRun) -> tuple[Table, ...]:

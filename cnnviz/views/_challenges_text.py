@@ -67,8 +67,8 @@ def caption(found: Challenges) -> str:
         "colour over the middle, a Gaussian blur."
     )
     mirrored = (
-        f" Where the photo ends its mirror image goes on, at most {found.beyond.max():.0%} of "
-        "the pixels."
+        f" Where the photo ends its mirror image goes on, at most "
+        f"{whole_percent(float(found.beyond.max()))} of the pixels."
         if found.beyond.any()
         else ""
     )

@@ -27,6 +27,7 @@ from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.scan import scan
 from cnnviz.passes.stages import STAGES, CallOrder
 from cnnviz.results.progress import Progress
+from cnnviz.results.text import whole_percent
 
 UNKNOWN = -1
 """Stands for the class of an image that nobody knows."""
@@ -139,7 +140,7 @@ def _in_order(order: CallOrder, chosen: Iterable[str]) -> list[str]:
 
 def share_told(share: float, count: int) -> str:
     """Return a share of so many images; of few the number of them."""
-    return f"{share:.0%}" if count >= FEW else f"{round(share * count)} of {count}"
+    return whole_percent(share) if count >= FEW else f"{round(share * count)} of {count}"
 
 
 def accuracy(right: Sequence[bool | None]) -> float:

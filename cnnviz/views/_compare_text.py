@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.course.cka import LEAST
-from cnnviz.results.text import joined, layer_said, plural
+from cnnviz.results.text import joined, layer_said, plural, whole_percent
 from cnnviz.views._compare_pass import FEW, LACKING, share_told
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _agreed(found: Comparison) -> str:
     if found.seen == 1:
         return "the same answer" if found.agreement else "different answers"
     if found.seen >= FEW:
-        return f"the same answer to {found.agreement:.0%} of {found.seen} images"
+        return f"the same answer to {whole_percent(found.agreement)} of {found.seen} images"
     return f"the same answer to {share_told(found.agreement, found.seen)} images"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results.text import layer_said, listed, number
+from cnnviz.results.text import layer_said, listed, number, whole_percent
 
 if TYPE_CHECKING:
     from cnnviz.views.equivariance import Equivariance
@@ -48,7 +48,7 @@ def _of_answers(found: Equivariance) -> str:
     others = found.classes.size - len(found.images)
     return (
         f"the answer stays at {kept} of {others} shifts (consistency "
-        f"{found.consistency.mean():.0%})"
+        f"{whole_percent(float(found.consistency.mean()))})"
     )
 
 
@@ -61,8 +61,8 @@ def caption(found: Equivariance) -> str:
     )
     if found.beyond.any():
         enters += (
-            f" Where the photo ends its mirror image goes on, at most {found.beyond.max():.0%} "
-            "of the pixels."
+            f" Where the photo ends its mirror image goes on, at most "
+            f"{whole_percent(float(found.beyond.max()))} of the pixels."
         )
     return (
         f"Shift equivariance (Zhang 2019): each image is shifted {found.direction} by 0 to "

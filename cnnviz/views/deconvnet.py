@@ -29,7 +29,7 @@ from cnnviz.results.array_pictures import upwards_told
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
-from cnnviz.results.text import layer_said, plural
+from cnnviz.results.text import layer_said, plural, whole_percent
 from cnnviz.units.projection import (
     PartialForward,
     UnitPosition,
@@ -183,7 +183,8 @@ class Projections(Result):
             told.append(
                 f"Gates let the units see the whole {space.noun}; the windows are the fields "
                 "without them, "
-                f"and {self.outside[self.active].mean():.0%} of the projections lies outside."
+                f"and {whole_percent(float(self.outside[self.active].mean()))} of the projections "
+                "lies outside."
             )
         if self.coverage is not None:
             told.append(

@@ -18,7 +18,7 @@ from cnnviz.results.array_pictures import upwards, upwards_told
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import layer_said, listed
+from cnnviz.results.text import layer_said, listed, whole_percent
 from cnnviz.views.pictures import array_feature_maps
 from cnnviz.views.pictures.feature_maps import (
     MOST_ON_SHEET,
@@ -135,7 +135,7 @@ class FeatureMaps(TableResult):
         count, *size = self.maps.shape
         return (
             f"{layer_said(self.layer)}: {count} maps of {self.space.map_size(size)}, "
-            f"{self.mean_sparsity:.0%} of positions {self.quiet_said}, "
+            f"{whole_percent(self.mean_sparsity)} of positions {self.quiet_said}, "
             f"{int(self.dead.sum())} without any response"
         )
 

@@ -28,7 +28,7 @@ from cnnviz.results.array_pictures import upwards_told
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
-from cnnviz.results.text import joined, layer_said, plural
+from cnnviz.results.text import joined, layer_said, plural, whole_percent
 from cnnviz.units.projection import PartialForward
 from cnnviz.views._measured_field import measure
 from cnnviz.views.pictures import array_receptive_field
@@ -136,8 +136,8 @@ class EffectiveFields(Result):
         if not np.isfinite(self.effective[-1]).all():
             return f"{seen}, and no gradient reaches the {noun}"
         return (
-            f"{seen}, and looks at {self.effective_size(-1)}, {self.share(-1):.0%} of its "
-            f"{self.space.content} in the {noun}"
+            f"{seen}, and looks at {self.effective_size(-1)}, {whole_percent(self.share(-1))} of "
+            f"its {self.space.content} in the {noun}"
         )
 
     def caption(self) -> str:

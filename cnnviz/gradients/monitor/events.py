@@ -18,6 +18,7 @@ from cnnviz.gradients.monitor.layer_events import (
 )
 from cnnviz.gradients.monitor.loss_history import LossHistory
 from cnnviz.gradients.monitor.records import Event, StepRecord
+from cnnviz.results.text import whole_percent
 
 KINDS: Mapping[str, str] = {
     "bad-input": "what goes into the first layer has NaN or infinity",
@@ -118,13 +119,13 @@ class EventDetector:
             if share < min(1.0, DEAD + 0.5 ** max(record.samples, 1)):
                 continue
             since = share - first > 0.1
-            before = f", {first:.0%} when it was first seen" if since else ""
+            before = f", {whole_percent(first)} when it was first seen" if since else ""
             yield Event(
                 record.step,
                 "dying",
                 layer,
-                f"{share:.0%} of the channels after {record.named(layer)} are dead{before}: "
-                f"{self._remedy(share, seen, since)}.",
+                f"{whole_percent(share)} of the channels after {record.named(layer)} are dead"
+                f"{before}: {self._remedy(share, seen, since)}.",
             )
 
     def _remedy(self, share: float, seen: int, since: bool) -> str:

@@ -14,7 +14,7 @@ from cnnviz.gradients.verdicts import (
     band,
     raised_edges,
 )
-from cnnviz.results.text import listed, minus
+from cnnviz.results.text import listed, minus, percent, whole_percent
 
 NAMED = 8
 """How many layers one event names."""
@@ -39,7 +39,7 @@ def bad_input(record: StepRecord, last_good: int | None) -> Event | None:
         "bad-input",
         layer,
         f"What goes into {record.named(layer)}, the first layer, is not finite at step "
-        f"{record.step}: {record.inputs.broken:.2g} of its values are NaN or infinite{weights}"
+        f"{record.step}: {percent(record.inputs.broken)} of its values are NaN or infinite{weights}"
         f"{_since(last_good)}. Look at the data and at what prepares it (a division by a deviation "
         "of zero, a logarithm), not at the network.",
     )
@@ -248,7 +248,8 @@ def _saturated(record: StepRecord) -> Iterator[Event]:
             record.step,
             "saturated",
             much[0],
-            f"{hidden[much[0]]:.0%} of the positions after {named_layers(record, much)} lie where "
-            "the activation is flat, so that hardly any gradient passes: smaller weights or biases "
+            f"{whole_percent(hidden[much[0]])} of the positions after "
+            f"{named_layers(record, much)} lie where the activation is flat, so that "
+            "hardly any gradient passes: smaller weights or biases "
             "at the start, a normalisation ahead of the activation, or another activation.",
         )

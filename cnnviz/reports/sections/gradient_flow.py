@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
-from cnnviz.results.text import minus
+from cnnviz.results.text import minus, whole_percent
 from cnnviz.views.gradient_flow import GradientFlow, gradient_flow
 
 
@@ -72,7 +72,7 @@ def _row(result: GradientFlow, place: int) -> tuple[str, ...]:
         f"{result.gradient_norms[place]:.3g}",
         minus(f"{math.log10(size / reference):+.2f}") if known else "none",
         _number(result.weight_figures[place]),
-        "" if np.isnan(dead) else f"{dead:.0%}",
+        "" if np.isnan(dead) else whole_percent(dead),
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing, traces
 from cnnviz.results.array_pictures import slice_noun, slices
-from cnnviz.results.text import layer_said, shortened
+from cnnviz.results.text import layer_said, shortened, whole_percent
 from cnnviz.views.pictures.receptive_field import EFFECTIVE, FLOOR, bar_beside, frame, heat_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _detail(found: EffectiveFields, place: int) -> str:
     said = f"theoretical {found.space.size(theory.tolist())}{cut}"
     if _effective(found, place) is None:
         return f"{said}\nno gradient"
-    return f"{said}\neffective {found.effective_size(place)} ({found.share(place):.0%})"
+    return f"{said}\neffective {found.effective_size(place)} ({whole_percent(found.share(place))})"
 
 
 def _draw_signal(found: EffectiveFields, into: drawing.Canvas | None) -> drawing.Canvas:

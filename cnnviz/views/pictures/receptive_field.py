@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import colour_bars, drawing
-from cnnviz.results.text import layer_said
+from cnnviz.results.text import layer_said, whole_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -181,7 +181,9 @@ def _draw_one(axes: Axes, found: EffectiveFields, place: int) -> None:
     size = "no gradient"
     if np.isfinite(found.effective[place]).all():
         down, across = found.effective[place]
-        size = f"effective {_pixels(down)} x {_pixels(across)} ({found.share(place):.0%})"
+        size = (
+            f"effective {_pixels(down)} x {_pixels(across)} ({whole_percent(found.share(place))})"
+        )
     margin = max(1.0, 0.06 * max(window.height, window.width))
     view = (
         window.left - margin,

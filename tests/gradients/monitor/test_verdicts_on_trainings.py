@@ -101,5 +101,6 @@ def test_bad_data_is_told_with_its_first_step_and_the_first_layer() -> None:
     (event,) = monitor.events
     assert (event.step, event.kind, event.layer) == (BROKEN_FROM, "bad-input", "0")
     assert "What goes into 0 (Conv2d), the first layer, is not finite at step 24" in event.text
+    assert "< 0.1% of its values are NaN or infinite, while" in event.text
     assert "every weight is finite (all was finite at step 22)" in event.text
     assert "not at the network" in event.text
