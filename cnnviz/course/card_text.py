@@ -54,7 +54,7 @@ def card_lines(card: NetworkCard, measured: NetworkMeasures | None) -> list[tupl
     if measured is not None:
         size = dimensions(measured.input_shape)
         lines += [
-            ("counted depth", f"{measured.depth} layers with weights on the longest way"),
+            ("counted depth", f"{measured.depth} layers with weights on the longest path"),
             ("counted parameters", count(measured.parameters)),
             ("counted MACs", f"{count(measured.macs)} for one image of {size}"),
         ]

@@ -134,7 +134,7 @@ def told_cuts(verdict: GradientVerdict, points: Sequence[str], *, boxes: bool) -
             "comparison, and the output depends on it without a gradient."
         )
     if told:
-        told.append("The verdict is of the ways that a gradient takes, and of no other.")
+        told.append("The verdict is of the paths that a gradient takes, and of no other.")
     return told
 
 

@@ -189,7 +189,7 @@ class Architecture(TableResult):
         if not self.depth:
             return ""
         return (
-            " Its depth is what papers count, the layers with weights on the longest way to the "
+            " Its depth is what papers count, the layers with weights on the longest path to the "
             f"answer: {self.depth}."
         )
 

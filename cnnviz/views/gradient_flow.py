@@ -193,7 +193,7 @@ class GradientFlow(Checked, TableResult):
             "lie in any. "
             "Layers that a normalisation follows count in units of what it divides by, so that "
             "the scale of their weights, which means nothing, is left out. The line is the trunk, "
-            "which every way from the first layer goes through; single marks are branches and "
+            "which every path from the first layer goes through; single marks are branches and "
             "other towers. Bands are those of "
             "networks that were probed and then trained: nearly all that were healthy learned, and "
             "none that had vanished, with plain SGD; of those to watch some did."

@@ -72,7 +72,7 @@ class SkipConnections(TableResult):
     unreached : int
         How many more blocks there are, on which the score does not depend.
     single : bool
-        Whether every convolution and matrix product lies on all ways from the image to the score.
+        Whether every convolution and matrix product lies on all paths from the image to the score.
     notes : tuple of str
         What else is to be told, in sentences.
     """
@@ -117,9 +117,9 @@ class SkipConnections(TableResult):
         if not self.blocks:
             which = "that the score depends on" if self.unreached else "at all"
             ways = (
-                "its gradient has one way back only"
+                "its gradient has one path back only"
                 if self.single
-                else "its gradient has several ways back, which join in other forms than sums"
+                else "its gradient has several paths back, which join in other forms than sums"
             )
             return f"{self.name} has no residual addition {which}: {ways}"
         share = self.skip_share[np.isfinite(self.skip_share)]
@@ -141,7 +141,7 @@ class SkipConnections(TableResult):
         if not self.blocks:
             return (
                 f"{self.summary()}. Additions count as residual where both terms come from one "
-                f"tensor, and a convolution or a matrix product lies on one of the ways.{told}"
+                f"tensor, and a convolution or a matrix product lies on one of the paths.{told}"
             )
         strange = self.elsewhere.max() > 1e-6 * max(float(self.whole.max()), 1e-300)
         more = (

@@ -84,7 +84,7 @@ def test_a_skip_is_found_in_every_form_and_its_ways_add_up(form: str) -> None:
 )
 def test_ways_that_join_without_a_sum_are_not_called_one_way(form: Callable) -> None:
     said = cnnviz.skip_connections(Block(form).eval(), images()).summary()
-    assert "several ways back, which join in other forms than sums" in said
+    assert "several paths back, which join in other forms than sums" in said
 
 
 class Made(nn.Module):

@@ -61,7 +61,7 @@ def test_what_goes_on_past_a_gradient_is_told(way: Callable, detached: tuple[str
     told = " ".join(found.provenance.notes)
     assert all(f"What comes from {name} also goes on detached" in told for name in detached)
     partial = bool(detached) or bool(found.verdict.cut)
-    assert ("The verdict is of the ways that a gradient takes" in told) == partial
+    assert ("The verdict is of the paths that a gradient takes" in told) == partial
 
 
 def test_of_a_two_stage_detector_it_is_said_that_the_proposals_are_cut_off() -> None:
@@ -71,5 +71,5 @@ def test_of_a_two_stage_detector_it_is_said_that_the_proposals_are_cut_off() -> 
     told = " ".join(found.provenance.notes)
     assert "No gradient arrives at proposals" in told
     assert "The proposals of a two-stage detector are detached by design" in told
-    assert "The verdict is of the ways that a gradient takes" in told
-    assert "The verdict is of the ways" in found.caption()
+    assert "The verdict is of the paths that a gradient takes" in told
+    assert "The verdict is of the paths" in found.caption()

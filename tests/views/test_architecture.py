@@ -253,5 +253,5 @@ def test_the_depth_is_that_of_the_papers_beside_the_count_of_modules() -> None:
     found = architecture(build("alexnet"), 224)
     assert found.summary().startswith("alexnet: 21 layers in 22 steps")
     assert found.depth == 8
-    assert "the layers with weights on the longest way to the answer: 8." in found.caption()
+    assert "the layers with weights on the longest path to the answer: 8." in found.caption()
     assert any("  ·  depth 8  ·  " in text.get_text() for text in found.figure().texts)

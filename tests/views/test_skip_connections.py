@@ -99,7 +99,7 @@ def test_networks_without_additions_are_told_so_in_a_sentence() -> None:
     found = skip_connections(lasting_network(), noise(1, 16))
     assert found.blocks == ()
     assert found.skip.shape == (0, 1)
-    sentence = "Sequential has no residual addition at all: its gradient has one way back only"
+    sentence = "Sequential has no residual addition at all: its gradient has one path back only"
     assert found.summary() == sentence
     assert sentence in found.caption()
     (text,) = found.figure().axes[0].texts

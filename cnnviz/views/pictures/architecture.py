@@ -37,7 +37,7 @@ def draw(
 ) -> drawing.Canvas:
     """Return the picture of a network whose calls are grouped into parts.
 
-    `depth` is how many layers with weights lie on its longest way; 0 where it has none.
+    `depth` is how many layers with weights lie on its longest path; 0 where it has none.
     """
     from matplotlib.figure import Figure
 

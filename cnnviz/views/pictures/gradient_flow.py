@@ -32,8 +32,8 @@ _MOST_ZEROS = 2
 _UNIT_LETTERS = 36
 _BESIDE = 1.3
 """Inches beside the panels: the numbers of their axes, and the names of the bands."""
-_TRUNK = "trunk: every way to the answer goes through"
-_BRANCH = "branch: another way leads around it"
+_TRUNK = "trunk: every path to the answer goes through"
+_BRANCH = "branch: another path leads around it"
 
 
 def draw(flow: GradientFlow, into: drawing.Canvas | None = None) -> drawing.Canvas:
