@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cnnviz.errors import LayerError
+
 
 def call_name(name: str, index: int, times: int) -> str:
     """Return what a call is shown as and asked for by.
@@ -21,6 +23,24 @@ def call_name(name: str, index: int, times: int) -> str:
         The plain name of the only call, such as ``conv1``; ``relu#1`` for the second of several.
     """
     return name if times == 1 else f"{name}#{index}"
+
+
+def several_calls(name: str, times: int) -> LayerError:
+    """Return the error of a layer that is called several times where one call is asked for."""
+    listed = ", ".join(repr(call_name(name, index, times)) for index in range(times))
+    return LayerError(
+        f"Layer {name!r} was called {times} times in the forward pass.",
+        f"Say which call is meant: {listed}.",
+    )
+
+
+def no_call(name: str, index: int, times: int) -> LayerError:
+    """Return the error of a layer that is called fewer times than is asked for."""
+    counted = "once" if times == 1 else f"{times} times"
+    return LayerError(
+        f"Layer {name!r} has no call {index}: it was called {counted}.",
+        "Call indices count from 0.",
+    )
 
 
 def operation_name(name: str, operation: str, index: int, times: int) -> str:

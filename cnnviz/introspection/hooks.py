@@ -84,9 +84,9 @@ def _registered(name: str, register: Callable[..., Any], hook: Callable[..., Any
     try:
         return register(hook)
     except Exception as error:
-        place = f"Layer {name!r}" if name else "The network"
+        place = f"layer {name!r}" if name else "the network"
         raise LayerError(
-            f"{place} cannot be listened to: {type(error).__name__}: {error}.",
+            f"No hook can be registered on {place}: {type(error).__name__}: {error}.",
             "Leave the registration of hooks to torch.nn.Module.",
         ) from error
 

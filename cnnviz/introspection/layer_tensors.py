@@ -10,7 +10,7 @@ from torch import nn
 
 from cnnviz.bounds import read_whole
 from cnnviz.errors import LayerError, did_you_mean
-from cnnviz.introspection.call_names import call_name
+from cnnviz.introspection.call_names import call_name, no_call, several_calls
 from cnnviz.introspection.called_functions import function_not_layer
 from cnnviz.introspection.layers import named_layers
 
@@ -105,11 +105,7 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         if index is None:
             calls = self._calls(name)
             if calls > 1:
-                listed = ", ".join(repr(call_name(name, call, calls)) for call in range(calls))
-                raise LayerError(
-                    f"Layer {name!r} was called {calls} times in the forward pass.",
-                    f"Say which call is meant: {listed}.",
-                )
+                raise several_calls(name, calls)
             index = 0
         if (name, index) in self._entries:
             return name, index
@@ -130,10 +126,7 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         if name in self._absent:
             return LayerError(self._absent[name], "Choose another layer.")
         if self._calls(name):
-            return LayerError(
-                f"Layer {name!r} has no call {index}: it was called {self._calls(name)} times.",
-                "Call indices count from 0.",
-            )
+            return no_call(name, index, self._calls(name))
         # Asked for only when a name is wrong: naming every layer of a deep network takes a while.
         known = named_layers(self._module)
         if name in known:

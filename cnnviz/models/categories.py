@@ -51,6 +51,14 @@ def check_count(categories: Sequence[str], outputs: int, name: str) -> None:
         )
 
 
+def no_class(index: int, classes: int) -> tuple[str, str]:
+    """Say that a network of so many classes has none of this index, and what to give instead."""
+    return (
+        f"There is no class {index}: the network has {classes} classes.",
+        f"Give an index from 0 to {classes - 1}, or a class name.",
+    )
+
+
 class ClassNames:
     """Class names, to be found by name: the closest match counts, and no other beside it.
 

@@ -232,6 +232,14 @@ class Capture:
         found = self._traced.get(key, UNTRACED).map
         return checked_layout(found, key[0], self.activations[key], len(self.batch.tensor))
 
+    def check_image(self, image: int) -> None:
+        """Raise a `UsageError` unless there is an image of this place, counted from 0."""
+        if image >= len(self.batch):
+            raise UsageError(
+                f"There is no image {image}: the capture holds {len(self.batch)}.",
+                "Images count from 0.",
+            )
+
     def check_map(self, layer: str) -> None:
         """Refuse a captured layer whose output has no place of the image."""
         if not self.layout(layer).dims:

@@ -14,6 +14,14 @@ from cnnviz.introspection.memory_order import by_channels, memory_of
 from cnnviz.models.output_members import describe
 
 
+def not_one_tensor(layer: str, output: Any) -> LayerError:
+    """Return the error of a layer that returns several tensors, or none."""
+    return LayerError(
+        f"Layer {layer!r} returns {describe(output)}, not one tensor.",
+        "Choose a layer inside it that returns one tensor.",
+    )
+
+
 class OutputRecorder:
     """Keeps each call's output as it was, and hands the network a copy to go on with."""
 
@@ -27,10 +35,7 @@ class OutputRecorder:
     def record(self, key: Key, inputs: Any, output: Any) -> Any:
         """Take the output of one call; the copy returned replaces it downstream."""
         if not isinstance(output, torch.Tensor):
-            raise LayerError(
-                f"Layer {key[0]!r} returns {describe(output)}, not one tensor.",
-                "Choose a layer inside it that returns one tensor.",
-            )
+            raise not_one_tensor(key[0], output)
         if torch._C._functorch.is_batchedtensor(output):
             raise LayerError(
                 f"Layer {key[0]!r} is called within torch.vmap, where its output "

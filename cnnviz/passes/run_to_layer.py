@@ -149,6 +149,15 @@ class PartialForward:
             places.append(torch.stack(torch.unravel_index(place, maps.shape[2:]), -1))
         return torch.cat(values), torch.cat(places)
 
+    def check_differentiable(self, maps: torch.Tensor) -> None:
+        """Raise a `LayerError` unless what the layer gave has a graph that leads to the input."""
+        if not maps.requires_grad:
+            raise LayerError(
+                f"Layer {self.layer!r} does not depend on the {self.model.space.noun} in a "
+                "differentiable way.",
+                "Choose another layer.",
+            )
+
     def maps(self, output: Any, images: int) -> torch.Tensor:
         """Return what the layer gave for so many images as [images, channels, h, w].
 

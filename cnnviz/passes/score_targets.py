@@ -13,7 +13,7 @@ from cnnviz.bounds import read_whole
 from cnnviz.errors import TargetError
 from cnnviz.introspection.finite import check_rankable
 from cnnviz.models import Model, OutputKind
-from cnnviz.models.categories import class_index
+from cnnviz.models.categories import class_index, no_class
 from cnnviz.models.output_members import describe
 from cnnviz.models.outputs import class_probabilities, class_scores, read_output, scores_of
 from cnnviz.models.reading import NORMALISED, Reading
@@ -127,10 +127,7 @@ class ScoreResolver:
                 known if count > 1 else f"Declare output='logit' {logit}",
                 option=known if count > 1 else f"Declare --output logit {logit}",
             )
-        raise TargetError(
-            f"There is no class {index}: the network has {count} classes.",
-            f"Give an index from 0 to {count - 1}, or a class name.",
-        )
+        raise TargetError(*no_class(index, count))
 
     def _value(self, entry: Any) -> ResolvedTarget:
         wanted = entry if isinstance(entry, Value) else Value(0 if entry is None else entry)

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.errors import LayerError
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
@@ -128,12 +127,7 @@ def _signed_gradient(
     The mean of its square is the sum of the squared gradients of all channels, as the products of
     different channels have a random sign and vanish.
     """
-    if not maps.requires_grad:
-        raise LayerError(
-            f"Layer {passage.layer!r} does not depend on the {passage.model.space.noun} in a "
-            "differentiable way.",
-            "Choose another layer.",
-        )
+    passage.check_differentiable(maps)
     # A network that computes parts anew on the way back has to be in the state it was in.
     with isolated(passage.model.module, grad=True):
         entries: tuple[Any, ...] = (..., *position)

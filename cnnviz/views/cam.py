@@ -298,8 +298,8 @@ def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:
             "gradient.",
             "Capture one, such as layers='stages', with gradients=True."
             if len(capture.activations)
-            else "If layers='stages' found none, name a layer, and it is said why it holds no map.",
-            option="Name a layer with --layer, and it is said why it holds no map.",
+            else "If layers='stages' found none, name a layer to be told why it holds no map.",
+            option="Name a layer with --layer to be told why it holds no map.",
         )
     features = [name for name in found if not capture.holds_classes(name)] or found
     return features if every else features[-1:]

@@ -370,11 +370,8 @@ def _measures(maps: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
 
 
 def _check(capture: Capture, image: int | None, order: Any) -> None:
-    if image is not None and image >= len(capture.batch.photos):
-        raise UsageError(
-            f"There is no image {image}: the capture holds {len(capture.batch.photos)}.",
-            "Images count from 0.",
-        )
+    if image is not None:
+        capture.check_image(image)
     if order not in _MEASURES:
         raise UsageError(
             f"Maps cannot be ordered by {order!r}.", f"Order them by {', '.join(_MEASURES)}."

@@ -34,7 +34,7 @@ from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import dimensions, number, plural
+from cnnviz.results.text import dimensions, number, plural, there_are
 from cnnviz.views.cam import Method, cam
 
 ROWS = 4
@@ -301,9 +301,7 @@ def _marks(boxes: Any, heatmap: Heatmap, categories: Sequence[str] | None) -> li
     given: list[Mark] = [boxes] if isinstance(boxes, PhotoBox) else list(boxes)
     if len(given) != count:
         raise UsageError(
-            f"There {'is' if len(given) == 1 else 'are'} {plural(len(given), 'mark')} for "
-            f"{plural(count, 'photo')}.",
-            "Give one for each.",
+            f"{there_are(len(given), 'mark')} for {plural(count, 'photo')}.", "Give one for each."
         )
     for photo, mark in zip(heatmap.photos, given, strict=True):
         if not isinstance(mark, (PhotoBox, tuple)) and np.shape(mark) != photo.shape[:2]:

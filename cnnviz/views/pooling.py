@@ -244,11 +244,7 @@ def pooling(
 
 def _maps_of(capture: Capture, layer: str | None, image: int) -> tuple[str, NDArray[np.float32]]:
     """Return the layer that is pooled, and its maps of one image, [C, h, w]."""
-    if image >= len(capture.batch):
-        raise UsageError(
-            f"There is no image {image}: the capture holds {len(capture.batch)}.",
-            "Images count from 0.",
-        )
+    capture.check_image(image)
     name = layer if layer is not None else _first(capture, image)
     capture.check_map(name)
     return name, capture.activation_maps(name)[image].float().cpu().numpy()

@@ -17,6 +17,7 @@ from cnnviz.evaluation.answers.tally import Mistake, surest_first
 from cnnviz.evaluation.mistakes.result import ORDERS, ErrorAnalysis, Order
 from cnnviz.images.paths import expand
 from cnnviz.models import Model
+from cnnviz.models.categories import no_class
 from cnnviz.passes.processes import sharing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.text import joined, percent
@@ -178,8 +179,5 @@ def _class(job: LabelledRun, given: Class) -> int:
         return job.model.class_index(given, names)
     index = int(given)
     if not 0 <= index < len(names):
-        raise UsageError(
-            f"There is no class {index}: the network has {len(names)} classes.",
-            f"Give an index from 0 to {len(names) - 1}, or a class name.",
-        )
+        raise UsageError(*no_class(index, len(names)))
     return index

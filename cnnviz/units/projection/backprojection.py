@@ -162,12 +162,7 @@ def _values(
     entries: tuple[Any, ...] = (list(indices), channels, *at)
     with torch.inference_mode(False), torch.enable_grad():
         chosen = maps[entries]
-    if not chosen.requires_grad:
-        raise LayerError(
-            f"Layer {work.passage.layer!r} does not depend on the "
-            f"{work.passage.model.space.noun} in a differentiable way.",
-            "Choose another layer.",
-        )
+    work.passage.check_differentiable(chosen)
     return chosen
 
 

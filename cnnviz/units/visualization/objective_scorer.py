@@ -17,11 +17,11 @@ from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.models import Model
-from cnnviz.models.output_members import describe
 from cnnviz.models.outputs import scores_of
 from cnnviz.passes.fast_model import ascent_model, computed_on
 from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
+from cnnviz.passes.output_recorder import not_one_tensor
 from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
 from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.units.visualization.objectives import Objective
@@ -222,10 +222,7 @@ class ObjectiveScorer:
         if key not in self._wanted:
             return
         if not isinstance(output, torch.Tensor):
-            raise LayerError(
-                f"Layer {key[0]!r} returns {describe(output)}, not one tensor.",
-                "Choose a layer inside it that returns one tensor.",
-            )
+            raise not_one_tensor(key[0], output)
         layout = self._layouts[key, self._size]
         layout = checked_layout(layout, key[0], output, self._pictures)
         output = layout.take(output, self._pictures)

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import LayerError, TargetError, UsageError
+from cnnviz.introspection.call_names import no_call, several_calls
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import KINDS, named_layers
 from cnnviz.introspection.tracing.map_layout import NoMap
@@ -297,16 +298,10 @@ class _ObjectiveReader:
         if not calls:
             raise LayerError(f"Layer {name!r} is not called.", "Choose another layer.")
         if numbered is None and len(calls) > 1:
-            raise LayerError(
-                f"Layer {name!r} was called {len(calls)} times in the forward pass.",
-                f"Say which call is meant: {', '.join(f'{name}#{c.index}' for c in calls)}.",
-            )
+            raise several_calls(name, len(calls))
         index = int(numbered[2]) if numbered else 0
         if index >= len(calls):
-            raise LayerError(
-                f"Layer {name!r} has no call {index}: it was called {len(calls)} times.",
-                "Call indices count from 0.",
-            )
+            raise no_call(name, index, len(calls))
         return calls[index]
 
     def _first(self, name: str) -> str:
