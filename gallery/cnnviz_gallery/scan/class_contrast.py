@@ -35,7 +35,7 @@ class ClassContrast:
     means, least, most : ndarray of float64
         The mean of each group, [C, K], and the ends of its 95% interval (Student's t), which are
         `within` zero and above, as the peaks are: NaN for a group that has not enough images, and
-        where all its peaks are equal, which tells nothing of others.
+        where all its peaks are equal (see `group_equal`), which tells nothing of others.
     top : ndarray of int64
         The group with the greatest mean, [C]; -1 for a silent channel, and with fewer than two
         classes.
@@ -89,22 +89,25 @@ def class_contrast(layer: LayerResult, counts: Ints) -> ClassContrast:
     least, most = np.full(means.shape, np.nan), np.full(means.shape, np.nan)
     reaches = student(counts[classes] - 1.0) * np.sqrt(errors[:, classes])
     ends = within(means[:, classes], reaches, 0.0, math.inf)
+    equal = layer.group_equal(counts)[:, classes]
     for held, end in zip((least, most), ends, strict=True):
-        # Equal peaks have no spread, and nothing tells how far above zero others may be.
-        held[:, classes] = np.where(reaches > 0.0, end, np.nan)
+        # Nothing tells how far from equal peaks others may lie.
+        held[:, classes] = np.where(equal, np.nan, end)
     nobody = np.full(layer.channels, np.nan)
     if len(classes) < 2:
         none = np.full(layer.channels, -1), nobody, nobody, nobody, np.isfinite(nobody)
         return ClassContrast(classes, counts, means, least, most, *none)
-    return ClassContrast(
-        classes, counts, means, least, most, *_beside_others(means, errors, counts, classes)
-    )
+    beside = _beside_others(means, errors, counts, classes, np.asarray(equal.all(axis=1)))
+    return ClassContrast(classes, counts, means, least, most, *beside)
 
 
 def _beside_others(
-    means: Numbers, errors: Numbers, counts: Ints, classes: Ints
+    means: Numbers, errors: Numbers, counts: Ints, classes: Ints, equal: NDArray[np.bool_]
 ) -> tuple[Ints, Numbers, Numbers, Numbers, NDArray[np.bool_]]:
-    """Return `top`, `selectivity`, `low`, `high` and `clear`."""
+    """Return `top`, `selectivity`, `low`, `high` and `clear`.
+
+    `equal` says of each channel whether no class has peaks that differ.
+    """
     several, squares = means[:, classes], errors[:, classes]
     place = several.argmax(axis=1)
     rows, others = np.arange(len(several)), len(classes) - 1
@@ -127,7 +130,5 @@ def _beside_others(
     silent = ~(m > 0.0)
     top = np.where(silent, -1, classes[place])
     low, high = within(selectivity, half, -1.0, 1.0)
-    lost, untold = (
-        np.where(each, np.nan, 1.0) for each in (silent, silent | ~((o > 0.0) & (total > 0.0)))
-    )
+    lost, untold = (np.where(each, np.nan, 1.0) for each in (silent, silent | equal | ~(o > 0.0)))
     return top, selectivity * lost, low * untold, high * untold, clear & ~silent

@@ -189,6 +189,17 @@ class LayerResult:
         lost = (images < 2.0) | self._beyond(quantised_sums.SQUARE_LIMIT * self.unit)[:, None]
         return np.where(lost, np.nan, found)
 
+    def group_equal(self, counts: Ints) -> NDArray[np.bool_]:
+        """Whether all peaks above zero in each group are equal, as far as they are told, [C, K].
+
+        The sum of their squares is then that of as many of the square of their mean.
+        """
+        images = np.asarray(counts)
+        means = np.rint(self.group_sums / np.maximum(images, 1)).astype(np.int64)
+        finer = quantised_sums.finer_than(self.units)[:, None]
+        of_means = quantised_sums.squares_of(means - self.centres[:, None], finer)
+        return np.asarray(self.group_squares == images * of_means)
+
     def selectivity(self, counts: Ints) -> NDArray[np.float64]:
         """Return (m - o) / (m + o) of each channel, [C] (Morcos et al. 2018).
 

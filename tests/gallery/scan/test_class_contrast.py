@@ -109,6 +109,8 @@ def test_of_classes_whose_peaks_are_all_equal_the_interval_is_not_known() -> Non
     """It had no width, as if the selectivity of endless images were known for certain."""
     groups = np.repeat(np.arange(3), 12)
     peaks = np.stack([np.array([1.0, 4.0, 1.0]), np.array([2.0, 1.0, 0.0])], axis=1)[groups]
+    # Of no round numbers, and to within the rounding of single precision.
+    peaks *= 0.7 * np.random.default_rng(7).uniform(1.0 - 1e-7, 1.0 + 1e-7, peaks.shape)
     found = contrasted(peaks, groups)
     assert found.top.tolist() == [1, 0]
     assert found.selectivity == pytest.approx([0.6, 0.6])
@@ -217,7 +219,11 @@ def test_rounding_of_small_peaks_makes_no_class_stand_out() -> None:
     exact = contrasted(peaks, groups)
     assert exact.clear.mean() <= 0.1
     assert found.clear.sum() <= exact.clear.sum()
-    np.testing.assert_array_less(exact.most / exact.least, found.most / found.least)
+    # Of some classes all peaks come out equal, and nothing is said.
+    known = np.isfinite(found.least)
+    assert known.mean() > 0.5
+    widths = [(each.most / each.least)[known] for each in (exact, found)]
+    np.testing.assert_array_less(*widths)
 
 
 def test_of_peaks_too_large_to_be_summed_no_interval_and_no_mean_is_told() -> None:
