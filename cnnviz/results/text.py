@@ -314,3 +314,14 @@ def there_are(number: int, noun: str, nouns: str = "") -> str:
     ('There is 1 mask', 'There are 3 class names')
     """
     return f"There {'is' if number == 1 else 'are'} {plural(number, noun, nouns)}"
+
+
+def shown_of(shown: int, count: int, noun: str) -> str:
+    """Return how many of several are shown, in words.
+
+    >>> shown_of(3, 3, "channel"), shown_of(2, 3, "channel"), shown_of(1, 1, "channel")
+    ('all 3 channels', '2 of 3 channels', 'the one channel')
+    """
+    if shown < count:
+        return f"{shown} of {count} {noun}s"
+    return f"the one {noun}" if count == 1 else f"all {count} {noun}s"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.results.space import IMAGE
-from cnnviz.results.text import first_few, layer_said, plural
+from cnnviz.results.text import first_few, layer_said, plural, shown_of
 from cnnviz.views.deconvnet import RULES
 from cnnviz.views.pictures import array_patches
 from cnnviz.views.pictures import top_activations as picture
@@ -109,6 +109,4 @@ def _tiles_told(found: TopActivations) -> str:
 
 
 def _extent(found: TopActivations) -> str:
-    count = len(found.values)
-    which = f"{len(found.shown)} of {count} channels"
-    return f"{f'all {count} channels' if len(found.shown) == count else which}, {found.order}"
+    return f"{shown_of(len(found.shown), len(found.values), 'channel')}, {found.order}"

@@ -29,7 +29,7 @@ from cnnviz.results.array_pictures import upwards_told
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
-from cnnviz.results.text import layer_said, plural, whole_percent
+from cnnviz.results.text import layer_said, plural, shown_of, whole_percent
 from cnnviz.units.projection import (
     PartialForward,
     UnitPosition,
@@ -351,7 +351,7 @@ def _choose(
     strongest = torch.argsort(peaks.float().mean(0), descending=True, stable=True)
     shown = tuple(int(channel) for channel in strongest[: top or total])
     where = f"on this {noun}" if len(peaks) == 1 else f"on average over the {len(peaks)} {noun}s"
-    extent = f"all {total} channels" if len(shown) == total else f"{len(shown)} of {total} channels"
+    extent = shown_of(len(shown), total, "channel")
     return shown, f"{extent}, those with the largest activation {where} first"
 
 

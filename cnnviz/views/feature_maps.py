@@ -18,7 +18,7 @@ from cnnviz.results.array_pictures import upwards, upwards_told
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import layer_said, listed, whole_percent
+from cnnviz.results.text import layer_said, listed, plural, shown_of, whole_percent
 from cnnviz.views.pictures import array_feature_maps
 from cnnviz.views.pictures.feature_maps import (
     MOST_ON_SHEET,
@@ -117,8 +117,7 @@ class FeatureMaps(TableResult):
     @property
     def extent(self) -> str:
         """How many of the channels are shown, in words."""
-        count, shown = len(self.maps), len(self.shown)
-        return f"all {count} channels" if shown == count else f"{shown} of {count} channels"
+        return shown_of(len(self.shown), len(self.maps), "channel")
 
     @property
     def mean_sparsity(self) -> float:
@@ -134,7 +133,7 @@ class FeatureMaps(TableResult):
         """Say how many maps of what size there are, how sparse, and how many show nothing."""
         count, *size = self.maps.shape
         return (
-            f"{layer_said(self.layer)}: {count} maps of {self.space.map_size(size)}, "
+            f"{layer_said(self.layer)}: {plural(count, 'map')} of {self.space.map_size(size)}, "
             f"{whole_percent(self.mean_sparsity)} of positions {self.quiet_said}, "
             f"{int(self.dead.sum())} without any response"
         )

@@ -23,7 +23,7 @@ from cnnviz.results.provenance import Provenance
 from cnnviz.results.space import IMAGE, SIGNAL, Space, space_of
 from cnnviz.results.spectra import FrequencyResponse, frequency_response, frequency_unit
 from cnnviz.results.table import Table, TableColumn, TableResult
-from cnnviz.results.text import layer_said, listed, plural
+from cnnviz.results.text import layer_said, listed, plural, shown_of
 from cnnviz.views._dead_filters import dead_filters
 from cnnviz.views.pictures import array_filters
 from cnnviz.views.pictures import filters as pictures
@@ -101,17 +101,16 @@ class FilterGrid(TableResult):
         """Say how many kernels of what size there are, and how many are dead."""
         count, depth, *size = self.kernels.shape
         return (
-            f"{layer_said(self.layer)}: {count} filters, {self.space.extent(size)} over "
+            f"{layer_said(self.layer)}: {plural(count, 'filter')}, {self.space.extent(size)} over "
             f"{plural(depth, 'channel')}; {int(self.dead.sum())} dead"
         )
 
     def caption(self) -> str:
         """Say what is drawn, how it is scaled, and what is left out."""
         count, depth = self.kernels.shape[:2]
-        filters = f"{count} filters of {layer_said(self.layer)}"
-        extent = f"all {filters}"
+        extent = f"{shown_of(len(self.shown), count, 'filter')} of {layer_said(self.layer)}"
         if len(self.shown) < count:
-            extent = f"{len(self.shown)} of the {filters}, {self.order}"
+            extent += f", {self.order}"
         if self.space != IMAGE:
             how = array_filters.how(self)
         elif self.as_colour:

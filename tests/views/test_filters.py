@@ -87,7 +87,7 @@ def test_a_deeper_layer_says_what_is_left_out() -> None:
     norms = found.norms[list(found.shown)]
     assert norms.tolist() == sorted(found.norms, reverse=True)[:5]
     assert found.inputs == tuple(range(7))
-    assert "5 of the 30 filters of layer 1, the largest norms first" in found.caption()
+    assert "5 of 30 filters of layer 1, the largest norms first" in found.caption()
     assert "the first 7 of 40 input channels" in found.caption()
     picture = found.figure().axes[0]
     assert picture.images[0].get_array().ndim == 3

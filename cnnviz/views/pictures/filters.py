@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.results import drawing, mosaics
+from cnnviz.results.text import shown_of
 from cnnviz.views._dead_filters import DEAD_BELOW
 from cnnviz.views.pictures.kernel_tiles import kernel_tile
 
@@ -46,9 +47,9 @@ def draw(found: FilterGrid, into: drawing.Canvas | None) -> drawing.Canvas:
 def _key(found: FilterGrid) -> str:
     """Say below the kernels what they are, for a picture that is shown without its caption."""
     count, depth = found.kernels.shape[:2]
-    extent = f"{len(found.shown)} of {count} filters, {found.order}"
-    if len(found.shown) == count:
-        extent = f"all {count} filters"
+    extent = shown_of(len(found.shown), count, "filter")
+    if len(found.shown) < count:
+        extent += f", {found.order}"
     if found.as_colour:
         return f"{extent}; grey is zero, each on its own scale"
     if depth == 1:

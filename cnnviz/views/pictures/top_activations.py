@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.aligned_numbers import to_one_place
 from cnnviz.results.space import IMAGE
+from cnnviz.results.text import shown_of
 from cnnviz.views.pictures.deconvnet import REACH, paint
 
 if TYPE_CHECKING:
@@ -147,8 +148,7 @@ def _panel(
 
 def _key(found: TopActivations) -> str:
     """Say below the patches what they are, for a picture that is shown without its caption."""
-    count, shown = len(found.values), len(found.shown)
-    extent = f"all {count} channels" if shown == count else f"{shown} of {count} channels"
+    extent = shown_of(len(found.shown), len(found.values), "channel")
     alike = any(sends_one_back(found, row) for row in rows_of_page(found))
     once = ",\nonce where that is the same for all" if alike else ""
     return (
