@@ -192,12 +192,7 @@ def normalization(
     batch = model.prepare(images)
     name, before, after = _run(model, layer, batch)
     channels = before.shape[1]
-    count = usual_groups(channels) if groups is None else groups
-    if channels % count:
-        raise UsageError(
-            f"{channels} channels of {name!r} cannot be parted into {count} groups.",
-            f"Give a number that divides {channels}.",
-        )
+    count = _group_count(name, channels, groups)
     rows = {
         BEFORE: before[0],
         **{method: normalized(before, method, count)[0] for method in METHODS},
@@ -233,6 +228,18 @@ def normalization(
         group_means=sets["group"][0],
         group_deviations=sets["group"][1],
     )
+
+
+def _group_count(name: str, channels: int, asked: int | None) -> int:
+    """Return into how many groups the channels of a layer are parted."""
+    count = usual_groups(channels) if asked is None else asked
+    if channels % count:
+        raise UsageError(
+            f"{plural(channels, 'channel')} of {name!r} cannot be parted into "
+            f"{plural(count, 'group')}.",
+            f"Give a number that divides {channels}.",
+        )
+    return count
 
 
 def _activation_inside(layer: nn.Module) -> str:
