@@ -320,7 +320,7 @@ def _groups(subject: SiteContext, contrast: ClassContrast, channel: int) -> list
             name=_named(subject, place),
             href=f"../classes/{page}" if (page := _group_page(subject, place)) else "",
             value=value,
-            interval=f"{low} to {high}" if np.isfinite(ends[0][place]) else "interval not known",
+            interval=f"{low} to {high}" if np.isfinite(ends[0][place]) else "not known",
             images=int(contrast.images[place]),
             length=round(100.0 * float(means[place] / means[order[0]]), 1),
         )
