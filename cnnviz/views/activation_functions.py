@@ -114,8 +114,8 @@ class ActivationFunctions(Result):
             f"{self.width} units, as a share of what was sent in, at the input and after each "
             f"layer: measured on {_INPUTS} standard normal inputs. On the left weights are normal "
             f"with the deviation that suits the function ({suited}) and biases zero; on the right "
-            "they are torch's default for nn.Linear. A line that leaves the axis says in the "
-            f"margin how far it falls.{pieces}{lone}"
+            "they are torch's default for nn.Linear. A line that leaves the axis says at its "
+            f"foot how far it falls.{pieces}{lone}"
         )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:

@@ -72,7 +72,7 @@ def test_the_picture_draws_the_values_and_says_what_leaves_the_axis() -> None:
     fallen = [text.get_text() for text in default.texts if "(to " in text.get_text()]
     assert found.gradients[1, 1, 0] < low < found.gradients[0, 1, 0]
     assert fallen == [f"softmax (to {power_of_ten(found.gradients[1, 1, 0])})"]
-    assert "says in the margin how far it falls" in found.caption()
+    assert "says at its foot how far it falls" in found.caption()
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30))

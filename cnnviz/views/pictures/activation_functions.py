@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _ACROSS = 5
 _FLOOR = 1e-9
-"""The lower end of the axis of gradients; what falls below it is told in the margin."""
+"""The lower end of the axis of gradients; what falls below it is told at its foot."""
+_FOOT = 0.3
+"""Where that is told, as a share of the width."""
 _COLOURS = {
     "sigmoid": "#c8501e",
     "tanh": "#7a4fc9",
@@ -120,7 +122,10 @@ def _limits(found: ActivationFunctions) -> tuple[float, float]:
 
 
 def _label(axes: Axes, found: ActivationFunctions, ends: NDArray[np.float64]) -> None:
-    """Write each name at the left end of its line, without one lying over another."""
+    """Write each name at the left end of its line, without one lying over another.
+
+    That of a line that ends below the axis stands at its foot, right of where the others end.
+    """
     low, high = axes.get_ylim()
     span = math.log10(high / low)
     wanted = [(math.log10(max(float(end), low) / low) / span if end > 0.0 else 0.0) for end in ends]
@@ -133,8 +138,9 @@ def _label(axes: Axes, found: ActivationFunctions, ends: NDArray[np.float64]) ->
         if below:
             text += f" (to {power_of_ten(ends[place])})"
         axes.text(
-            0.01 if below else 0.155, height, text, transform=axes.transAxes,
-            ha="left" if below else "right", va="center", fontsize=drawing.SMALL_SIZE,
+            _FOOT if below else 0.155, height, text, transform=axes.transAxes,
+            ha="left" if below else "right", va="bottom" if below else "center",
+            fontsize=drawing.SMALL_SIZE,
             color=_colour(found.names[place]),
         )  # fmt: skip
         if not below:
