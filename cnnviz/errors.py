@@ -59,6 +59,10 @@ class LayerError(CnnvizError):
     """A layer name, selection or call index means nothing in this network."""
 
 
+class NotReachedError(LayerError):
+    """A layer is not called for an input, or what is explained there does not depend on it."""
+
+
 class TargetError(CnnvizError):
     """A target class or callable does not fit the output of the network."""
 

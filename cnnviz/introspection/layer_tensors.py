@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cnnviz.bounds import read_whole
-from cnnviz.errors import LayerError, did_you_mean
+from cnnviz.errors import LayerError, NotReachedError, did_you_mean
 from cnnviz.introspection.call_names import call_name, no_call, several_calls
 from cnnviz.introspection.called_functions import function_not_layer
 from cnnviz.introspection.layers import named_layers
@@ -124,7 +124,7 @@ class LayerTensors(Mapping[str, torch.Tensor]):
 
     def _missing(self, name: str, index: int) -> LayerError:
         if name in self._absent:
-            return LayerError(self._absent[name], "Choose another layer.")
+            return NotReachedError(self._absent[name], "Choose another layer.")
         if self._calls(name):
             return no_call(name, index, self._calls(name))
         # Asked for only when a name is wrong: naming every layer of a deep network takes a while.

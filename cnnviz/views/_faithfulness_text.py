@@ -17,6 +17,7 @@ def summary(found: Faithfulness) -> str:
     count = plural(len(found.images), found.space.noun)
     said = f"{found.title} at {layer_said(found.layer)}, {count}"
     judged = [check.said(found.measure, found.space) for check in found.checks]
+    judged += [f"{name} not measured" for name in found.unchecked]
     return f"{said}: {', '.join(judged)}" if judged else said
 
 

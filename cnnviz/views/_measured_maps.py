@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.errors import NothingFoundError, NotReachedError, UsageError, did_you_mean
 from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch, Maps, as_drawn
 from cnnviz.heatmaps.checks.measure_groups import (
     CheckSettings,
@@ -174,8 +174,15 @@ def taken(
         lacking = group.lacks(measured)
         if lacking:
             notes.append(f"The group {group.name} was not measured: {lacking}.")
-        else:
+            continue
+        try:
             found[group.name] = group.take(measured, settings)
+        except (NothingFoundError, NotReachedError) as error:
+            # Changed weights or pixels may send an image another way, where there is no map.
+            notes.append(
+                f"The group {group.name} was not measured, because on changed weights or images no "
+                f"such map can be made: {error.what}"
+            )
     if not found:
         raise UsageError(" ".join(notes), "Name other measures.")
     progress(len(groups), len(groups), title)

@@ -82,7 +82,9 @@ class Explanations(Result):
         said = f"{plural(len(self.heatmaps), 'explanation')} of {self.target!r} in {self.image}"
         if not self.checks:
             return said
-        passed = sum(all(v.passed for v in check.verdicts) for check in self.checks)
+        passed = sum(
+            not check.unchecked and all(v.passed for v in check.verdicts) for check in self.checks
+        )
         return f"{said}, of which {passed} {'passes' if passed == 1 else 'pass'} every check"
 
     def caption(self) -> str:
@@ -98,7 +100,10 @@ class Explanations(Result):
         readings = dict.fromkeys(each.reading for held in self.checks for each in held.checks)
         words = [self.space.words(reading) for reading in readings]
         where = "Below" if self.space == IMAGE else "Above"
-        return " ".join([said, f"{where} a map stand its checks.", *words])
+        lacking = dict.fromkeys(
+            note for held in self.checks if held.unmeasured for note in held.notes
+        )
+        return " ".join([said, f"{where} a map stand its checks.", *words, *lacking])
 
     @property
     def space(self) -> Space:
@@ -184,6 +189,7 @@ class Explanations(Result):
         failed = [each for each in check.checks if each.judge(find) is False]
         lines = [each.line(find) for each in check.checks]
         lines += [each.failed_line(find, check.space) for each in failed]
+        lines += [f"{name} not measured" for name in check.unchecked]
         return lines, bool(failed)
 
 

@@ -78,6 +78,8 @@ class Faithfulness(TableResult):
         What each group of measures found, in the order in which they were taken.
     notes : tuple of str
         What was left out, and why.
+    unmeasured : tuple of str
+        The groups of measures that were asked for and could not be taken.
     axes : int
         How many axes the inputs have: 1 for signals, 2 for images, 3 for volumes.
     """
@@ -96,6 +98,7 @@ class Faithfulness(TableResult):
     random_count: int
     results: Mapping[str, MeasureResult] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
     axes: int = IMAGE.axes
 
     @property
@@ -164,6 +167,11 @@ class Faithfulness(TableResult):
     def verdicts(self) -> tuple[CheckVerdict, ...]:
         """What the measures say in sentences: against random maps, and against random weights."""
         return tuple(check.verdict(self.title, self.measure, self.space) for check in self.checks)
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """The groups among those that could not be taken that maps are judged by."""
+        return tuple(name for name in self.unmeasured if MEASURE_GROUPS[name].check is not None)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of every group, as ``curves.deletion`` and so on."""
@@ -392,5 +400,6 @@ def _measure(
         random_count=measured.random.shape[1],
         results=found,
         notes=tuple(notes),
+        unmeasured=tuple(group.name for group in groups if group.name not in found),
         axes=held.space.axes,
     )

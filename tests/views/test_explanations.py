@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import UsageError
@@ -51,6 +53,38 @@ def test_the_maps_are_those_of_their_methods(image: torch.Tensor) -> None:
     assert found.checks == ()
     assert found.verdicts == ()
     assert set(found.arrays()) == {"gradcam 5", "saliency input"}
+
+
+class LeavesEarly(nn.Module):
+    """Passes its second layer by once its weights are others, as one that goes by its answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.one, self.two = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.head = nn.Linear(4, 3)
+        self.trained = float(self.head.weight.detach().sum())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.one(x).relu()
+        if float(self.head.weight.detach().sum()) == self.trained:
+            x = self.two(x).relu()
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.mark.usefixtures("beside_two_random_maps")
+def test_a_map_whose_layer_is_passed_by_under_other_weights_passes_not_every_check(
+    image: torch.Tensor,
+) -> None:
+    found = explanations(LeavesEarly().eval(), image, ["gradcam"], 2)
+    (check,) = found.checks
+    assert check.unmeasured == ("randomisation",)
+    assert "randomisation not measured" in check.summary()
+    assert "randomisation not measured" in found.check_lines(0)[0]
+    # Whatever else was found.
+    passing = replace(found, checks=(replace(check, results={}),))
+    assert "of which 0 pass every check" in passing.summary()
+    assert "no such map can be made: Layer 'two' was not called" in found.caption()
 
 
 @pytest.mark.usefixtures("beside_two_random_maps")
