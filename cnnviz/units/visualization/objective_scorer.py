@@ -97,8 +97,7 @@ class ObjectiveScorer:
         linear = all(
             objective.kind != "layer" and not objective.rectified for objective in objectives
         )
-        self._alone = self.affine and linear and self._texture is None
-        values = self._run(pictures)
+        values = self._run(pictures, linear=linear)
         if self._alone:
             scores = torch.stack(
                 [
@@ -116,12 +115,13 @@ class ObjectiveScorer:
         finite(scores, "The scores of the units")
         return scores, None if self._texture is None else self._found[self._texture]
 
-    def _run(self, pictures: torch.Tensor) -> torch.Tensor:
+    def _run(self, pictures: torch.Tensor, *, linear: bool) -> torch.Tensor:
         inputs = given(pictures, self._preprocessing).to(self._model.dtype)
         if inputs.ndim == 4:
             # Convolutions on a CPU are up to a third faster in this order of memory.
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         self._learn_layouts(inputs.detach())
+        self._alone = linear and self.affine and self._texture is None and self._is_plain()
         if self._size not in self._apart:
             self._apart[self._size] = independence(self._model, inputs.detach()).alone
         self.one_by_one = self._apart[self._size]
@@ -193,6 +193,12 @@ class ObjectiveScorer:
             traced = traced_outputs(self._model, inputs) or traced_outputs(self._model, usual)
             for key in self._wanted:
                 self._layouts[key, self._size] = traced.get(key, UNTRACED).map
+
+    def _is_plain(self) -> bool:
+        """Whether the layer's output is the map: what is put around or turned needs the output."""
+        assert self._layer is not None
+        layout = self._layouts[self._layer, self._size]
+        return isinstance(layout, MapLayout) and layout.plain
 
     def _product(self, objective: Objective, values: torch.Tensor) -> torch.Tensor:
         key = objective.name, values.shape
