@@ -117,7 +117,8 @@ class RuleCoverage:
         kinds = ", ".join(f"{count} {name}" for name, count in self.others)
         said = f"The rule was applied at {self.met} of {self.activations} activation functions"
         if self._other:
-            said += f", and the other {self._other} are of another kind ({kinds})"
+            rest = "other is" if self._other == 1 else f"other {self._other} are"
+            said += f", and the {rest} of another kind ({kinds})"
         if self.own:
             own = ", ".join(f"{count} {name}" for name, count in self.own)
             said += f", and not inside functions with a derivative of their own ({own})"
