@@ -108,8 +108,9 @@ def test_the_network_runs_as_far_as_the_layer_and_no_further() -> None:
     with scoring(Model(module, exact=True), ("2", 0)) as probe:
         ascend(probe, objectives, AscentSettings("fourier", 5, 0, (SIDE, SIDE)), 3)
     # Five steps, the scores before and after, one trace by which the layout of maps is found, and
-    # an image twice and beside another, which tells that pictures may go together.
-    assert _CALLS == [7 + 1 + 3, 1 + 3]
+    # an image twice, another one, and both beside one another, which tells that pictures may go
+    # together.
+    assert _CALLS == [7 + 1 + 4, 1 + 4]
 
 
 @pytest.mark.parametrize(
