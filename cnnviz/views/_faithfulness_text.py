@@ -17,8 +17,13 @@ def summary(found: Faithfulness) -> str:
     count = plural(len(found.images), found.space.noun)
     said = f"{found.title} at {layer_said(found.layer)}, {count}"
     judged = [check.said(found.measure, found.space) for check in found.checks]
-    judged += [f"{name} not measured" for name in found.unchecked]
+    judged += [f"{name} not measured" for name in unchecked(found)]
     return f"{said}: {', '.join(judged)}" if judged else said
+
+
+def unchecked(found: Faithfulness) -> list[str]:
+    """Return the groups that maps are judged by among those that could not be taken."""
+    return [name for name in found.unmeasured if MEASURE_GROUPS[name].check is not None]
 
 
 def in_lines(found: Faithfulness) -> str:

@@ -28,6 +28,7 @@ from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space
 from cnnviz.results.text import plural
 from cnnviz.views._explainers import heatmap
+from cnnviz.views._faithfulness_text import unchecked
 from cnnviz.views.faithfulness import Faithfulness, of_subject
 from cnnviz.views.pictures import array_explanations
 
@@ -83,7 +84,7 @@ class Explanations(Result):
         if not self.checks:
             return said
         passed = sum(
-            not check.unchecked and all(v.passed for v in check.verdicts) for check in self.checks
+            not unchecked(check) and all(v.passed for v in check.verdicts) for check in self.checks
         )
         return f"{said}, of which {passed} {'passes' if passed == 1 else 'pass'} every check"
 
@@ -189,7 +190,7 @@ class Explanations(Result):
         failed = [each for each in check.checks if each.judge(find) is False]
         lines = [each.line(find) for each in check.checks]
         lines += [each.failed_line(find, check.space) for each in failed]
-        lines += [f"{name} not measured" for name in check.unchecked]
+        lines += [f"{name} not measured" for name in unchecked(check)]
         return lines, bool(failed)
 
 

@@ -168,11 +168,6 @@ class Faithfulness(TableResult):
         """What the measures say in sentences: against random maps, and against random weights."""
         return tuple(check.verdict(self.title, self.measure, self.space) for check in self.checks)
 
-    @property
-    def unchecked(self) -> tuple[str, ...]:
-        """The groups among those that could not be taken that maps are judged by."""
-        return tuple(name for name in self.unmeasured if MEASURE_GROUPS[name].check is not None)
-
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of every group, as ``curves.deletion`` and so on."""
         found = super().arrays()
@@ -379,7 +374,6 @@ def _measure(
         measured, unknown = with_explainer(measured, held, layer, fresh=fresh)
         notes += unknown
     found, lacking = taken(measured, held.title, groups, settings, progress)
-    notes += lacking
     subject = measured.subject
     targets = tuple(resolved.name for resolved in subject.targets)
     return Faithfulness(
@@ -399,7 +393,7 @@ def _measure(
         unit=subject.unit,
         random_count=measured.random.shape[1],
         results=found,
-        notes=tuple(notes),
+        notes=(*notes, *lacking),
         unmeasured=tuple(group.name for group in groups if group.name not in found),
         axes=held.space.axes,
     )
