@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.results.legibility import crowded
 from cnnviz.testing import network_state, small_network
 from cnnviz.views.normalization import normalization
 
@@ -166,6 +167,13 @@ def test_one_image_and_its_words(images: torch.Tensor) -> None:
     assert "here as batch" in words
     several = normalization(small_network(), images).figure().axes[0].texts
     assert not any("here as" in text.get_text() for text in several)
+
+
+def test_the_ends_of_the_colours_find_room_below_the_maps(images: torch.Tensor) -> None:
+    found = normalization(small_network(), images)
+    ends = np.abs(found.maps).max(axis=(1, 2, 3), keepdims=True)
+    small = replace(found, maps=found.maps / ends * 0.000166)
+    assert crowded(small.figure()) == ""
 
 
 def test_what_cannot_be_is_a_sentence(images: torch.Tensor) -> None:

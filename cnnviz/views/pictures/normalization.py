@@ -161,7 +161,7 @@ def _maps(board: Board, found: Normalization, tile: float, ratio: float) -> None
                     "pad": 1.2},
                 )  # fmt: skip
         board.words(
-            f"from −{number(reach)} to {number(reach)}", left, bottom + 0.06,
+            f"±{number(reach)}", left, bottom + 0.06,
             size=drawing.SMALL_SIZE, color=drawing.QUIET,
         )  # fmt: skip
 
