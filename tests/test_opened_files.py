@@ -40,7 +40,6 @@ ELSEWHERE = {
     "cnnviz/datasets/files.py": CHECKED,
     "cnnviz/datasets/mask_files.py": CHECKED,
     "cnnviz/datasets/shards.py": CHECKED,
-    "cnnviz/gradients/monitor/log.py": "opened to be written",
     "cnnviz/images/array_reading.py": CHECKED,
     "cnnviz/images/decoding.py": CHECKED,
     "cnnviz/images/number_files.py": CHECKED,

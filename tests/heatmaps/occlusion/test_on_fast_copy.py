@@ -226,7 +226,7 @@ def test_a_network_that_leaves_its_copy_midway_names_both(monkeypatch: pytest.Mo
         if isinstance(computing, FastModel):
             raise UnsoundFoldError
 
-    monkeypatch.setattr("cnnviz.views.occlusion.check_sound", check)
+    monkeypatch.setattr("cnnviz.views._occlusion_search.check_sound", check)
     found = cnnviz.occlusion(network(plain), photos(), WINDOW, STRIDE, target=2)
     hidden, _, whole = found.provenance.computed_on.partition("; the score of the whole input on: ")
     assert hidden.startswith(AS_IT_IS)
