@@ -326,7 +326,10 @@ def _check_rate(found: _Found, preprocessing: ArrayPreprocessing) -> None:
 def _check_numbers(tensor: torch.Tensor, name: str) -> None:
     if not bool(tensor.isfinite().all()):
         raise PhotoError(
-            name, "it holds values that are not finite (NaN or infinity)", "Check the file."
+            name,
+            "it holds values that are not finite in single precision (NaN, infinity, or beyond "
+            "3.4e38)",
+            "Check the file.",
         )
 
 

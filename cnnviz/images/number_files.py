@@ -5,15 +5,20 @@ from __future__ import annotations
 import wave
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.errors import UsageError
 from cnnviz.foreign_code import first_line
+from cnnviz.images.given_tensors import check_values_are_there
 from cnnviz.images.photo import PhotoError
 from cnnviz.results.given_files import check_ordinary, open_given
 from cnnviz.results.text import kind_of, plural
+
+if TYPE_CHECKING:
+    import torch
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth")
 WAV = ".wav"
@@ -53,7 +58,7 @@ def _read_npy(path: Path) -> NDArray[Any]:
         with open_given(path) as file:
             found = np.load(file, allow_pickle=False)
     except (ValueError, OSError, EOFError, MemoryError, RecursionError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(path, error, "numpy.save", "one array of numbers") from error
     return np.asarray(found)
 
 
@@ -70,7 +75,7 @@ def _read_npz(path: Path) -> NDArray[Any]:
                 )
             return np.asarray(held[names[0]])
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(path, error, "numpy.savez", "one array of numbers") from error
 
 
 def _read_pt(path: Path) -> NDArray[Any]:
@@ -80,10 +85,30 @@ def _read_pt(path: Path) -> NDArray[Any]:
         with open_given(path) as file:
             found = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # an unpickler meets damage with almost any exception
-        raise _damaged(path, error) from error
+        raise _damaged(path, error, "torch.save", "one tensor") from error
     if not isinstance(found, torch.Tensor):
         raise PhotoError(path.name, f"it holds {kind_of(found)}", "Save one tensor in it.")
-    return np.asarray(found.detach().float().numpy())
+    return _in_numpy(found.detach(), path.name)
+
+
+def _in_numpy(tensor: torch.Tensor, name: str) -> NDArray[Any]:
+    """Return a tensor's numbers in their own kind, which says how they are meant, as of a .npy."""
+    import torch
+
+    try:
+        check_values_are_there(tensor)
+        plain = not tensor.is_quantized
+    except UsageError:
+        plain = False
+    if not plain:
+        kind = f"{tensor.layout}, {tensor.dtype}, {tensor.device}"
+        raise PhotoError(
+            name,
+            f"its tensor is no dense one of ordinary numbers ({kind})",
+            "Save one that is, such as of float32.",
+        )
+    # NumPy has no bfloat16.
+    return np.asarray((tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy())
 
 
 def read_wav(path: Path) -> tuple[NDArray[np.float32], int, int]:
@@ -116,7 +141,13 @@ def _pcm(data: bytes, width: int) -> NDArray[np.float32]:
     return np.asarray(samples / np.float32(1 << 31), np.float32)
 
 
-def _damaged(path: Path, error: Exception) -> PhotoError:
+def _damaged(path: Path, error: Exception, writer: str, what: str) -> PhotoError:
+    """Say what is wrong with a file; not in the words of its reader, which tell how to run it."""
+    system = getattr(error, "errno", None) is not None or isinstance(error, MemoryError)
     return PhotoError(
-        path.name, f"it cannot be read ({first_line(error)})", "Copy or save it again."
+        path.name,
+        f"it cannot be read ({first_line(error)})"
+        if system
+        else f"it is damaged, or holds something other than {what} written by {writer}",
+        f"Copy it again, or save {what} in it with {writer}.",
     )

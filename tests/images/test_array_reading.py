@@ -48,6 +48,19 @@ def test_files_of_numbers_give_their_numbers(tmp_path, suffix: str) -> None:
     np.testing.assert_allclose(shown.values, values, rtol=1e-5, atol=1e-6)
 
 
+@each_case("dtype", [np.uint8, np.bool_, np.int16, np.float16, np.float64])
+def test_a_tensor_in_a_file_is_what_an_array_of_its_kind_is(tmp_path, dtype: type) -> None:
+    """Bytes were divided by 255 in .npy and not in .pt."""
+    values = np.arange(60).reshape(2, 30).astype(dtype)
+    np.save(tmp_path / "one.npy", values)
+    torch.save(torch.from_numpy(values), tmp_path / "one.pt")
+    array, tensor = (prepare(tmp_path / f"one.{kind}", STEREO).tensor for kind in ("npy", "pt"))
+    assert torch.equal(array, tensor)
+    if dtype is np.float16:
+        torch.save(torch.from_numpy(values).bfloat16(), tmp_path / "one.pt")
+        assert torch.equal(array, prepare(tmp_path / "one.pt", STEREO).tensor)
+
+
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
 def test_pcm_of_every_width_comes_out_from_minus_one_to_one(tmp_path, width: int) -> None:
     samples = np.sin(np.linspace(0, 20, 200))

@@ -13,10 +13,10 @@ from PIL import Image
 CASES = r"""
 predictions nowhere.npy --model net.py:signal | there is no such file
 predictions empty.npy --model net.py:signal | the file is empty
-predictions text.npy --model net.py:signal | text.npy: it cannot be read
-predictions cut.npy --model net.py:signal | cut.npy: it cannot be read
+predictions text.npy --model net.py:signal | text.npy: it is damaged, or holds something
+predictions cut.npy --model net.py:signal | cut.npy: it is damaged, or holds something
 predictions giant.npy --model net.py:signal | giant.npy: it cannot be read
-predictions objects.npy --model net.py:signal | objects.npy: it cannot be read
+predictions objects.npy --model net.py:signal | objects.npy: it is damaged, or holds something
 predictions words.npy --model net.py:signal | words.npy: the array is of
 predictions complex.npy --model net.py:signal | complex.npy: the array is of complex128
 predictions none.npy --model net.py:signal | none.npy: the array is empty
@@ -28,9 +28,12 @@ predictions last.npy --model net.py:signals | Its channels come last
 predictions short.npy --model net.py:signal | cannot run on an input [1, 1, 2]
 predictions two.npz --model net.py:signal | it holds 2 arrays (a, b)
 predictions no.npz --model net.py:signal | it holds 0 arrays
-predictions text.npz --model net.py:signal | text.npz: it cannot be read
+predictions text.npz --model net.py:signal | text.npz: it is damaged, or holds something
 predictions list.pt --model net.py:signal | list.pt: it holds a list
-predictions text.pt --model net.py:signal | text.pt: it cannot be read
+predictions complex.pt --model net.py:signal | complex.pt: the array is of complex64
+predictions sparse.pt --model net.py:signal | no dense one of ordinary numbers (torch.sparse
+predictions meta.pt --model net.py:signal | float32, meta). Save one that is
+predictions text.pt --model net.py:signal | text.pt: it is damaged, or holds something
 predictions text.wav --model net.py:signal | text.wav: it is no PCM .wav file
 predictions cut.wav --model net.py:signal | cut.wav
 predictions silent.wav --model net.py:signal | silent.wav
@@ -96,6 +99,13 @@ def make(folder: Path) -> None:
     np.savez(folder / "two.npz", a=good, b=good)
     np.savez(folder / "no.npz")
     torch.save([1.0, 2.0], folder / "list.pt")
+    tensors = {
+        "complex": torch.ones(50, dtype=torch.complex64),
+        "sparse": torch.ones(50).to_sparse(),
+        "meta": torch.ones(50, device="meta"),
+    }
+    for name, tensor in tensors.items():
+        torch.save(tensor, folder / f"{name}.pt")
     _sound(folder / "fast.wav", (good * 30_000).astype("<i2").tobytes())
     _sound(folder / "silent.wav", b"")
     sound = (folder / "fast.wav").read_bytes()
