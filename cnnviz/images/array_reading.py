@@ -127,6 +127,8 @@ def read_array(
     else:
         assert found.values is not None
         tensor = preprocessing.prepared(_with_channels(found, preprocessing))
+        if found.values.dtype == np.uint8:
+            notes = (*notes, "bytes, divided by 255")
     _check_numbers(tensor, found.name)
     _check_rate(found, preprocessing)
     shown = new_array(tensor, preprocessing, found.name, notes, found.digest, rate=found.rate)

@@ -54,8 +54,11 @@ def test_a_tensor_in_a_file_is_what_an_array_of_its_kind_is(tmp_path, dtype: typ
     values = np.arange(60).reshape(2, 30).astype(dtype)
     np.save(tmp_path / "one.npy", values)
     torch.save(torch.from_numpy(values), tmp_path / "one.pt")
-    array, tensor = (prepare(tmp_path / f"one.{kind}", STEREO).tensor for kind in ("npy", "pt"))
+    found = [prepare(tmp_path / f"one.{kind}", STEREO) for kind in ("npy", "pt")]
+    array, tensor = (each.tensor for each in found)
     assert torch.equal(array, tensor)
+    divided = ("bytes, divided by 255",) if dtype is np.uint8 else ()
+    assert [each.photos[0].notes for each in found] == [divided] * 2
     if dtype is np.float16:
         torch.save(torch.from_numpy(values).bfloat16(), tmp_path / "one.pt")
         assert torch.equal(array, prepare(tmp_path / "one.pt", STEREO).tensor)
