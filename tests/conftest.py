@@ -58,25 +58,6 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-_STATM = Path("/proc/self/statm")
-_GIGABYTE = 2**30
-_collected_at = [2 * _GIGABYTE]
-
-
-def pytest_runtest_logfinish() -> None:
-    """Look for garbage where a process has grown by a gigabyte: few objects may hold much.
-
-    What a network that fails was tried on stays in circles until then: 20 GB in one worker.
-    """
-    if _STATM.exists() and _held() > _collected_at[0] + _GIGABYTE:
-        gc.collect()
-        _collected_at[0] = max(_held(), _collected_at[0])
-
-
-def _held() -> int:
-    return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def text_layouts() -> Iterator[None]:
     """Lay the same text out once, and not anew in each figure, and draw and cut its letters once.

@@ -17,6 +17,7 @@ from cnnviz.default_device import made_as_the_caller_has_set
 from cnnviz.errors import ModelError, lacks_memory
 from cnnviz.foreign_code import RAISED, Foreign, first_line
 from cnnviz.introspection.final_activation import FinalActivation
+from cnnviz.introspection.passes_apart import trial_passes
 from cnnviz.introspection.signatures import needed_besides_image, signature_of
 from cnnviz.results.interrupts import Interrupts
 from cnnviz.results.space import IMAGE, space_of
@@ -97,9 +98,7 @@ def forward(
             ) from error
         raise ModelError(
             f"{name} cannot run on an input {given}: {first_line(error)}.",
-            _channels_last(module, inputs)
-            or _without_gradients(module, inputs)
-            or _remedy(module, inputs, expected()),
+            _what_to_do(module, inputs, expected),
         ) from error
 
 
@@ -198,6 +197,20 @@ def _without_gradients(module: nn.Module, inputs: torch.Tensor) -> str:
     return (
         "Without gradients it runs: make or load its weights outside torch.inference_mode(), and "
         "leave out what else keeps gradients from passing."
+    )
+
+
+@trial_passes()
+def _what_to_do(
+    module: nn.Module,
+    inputs: torch.Tensor,
+    expected: Callable[[], Iterable[tuple[int, ...]]],
+) -> str:
+    """Say what may help a network that cannot run on an input, by passes of its own."""
+    return (
+        _channels_last(module, inputs)
+        or _without_gradients(module, inputs)
+        or _remedy(module, inputs, expected())
     )
 
 

@@ -24,6 +24,7 @@ from cnnviz.errors import LayerError, ModelError
 from cnnviz.introspection.changes import Changes
 from cnnviz.introspection.layers import check_seen
 from cnnviz.introspection.parameter_evidence import ParameterEvidence, Values
+from cnnviz.introspection.passes_apart import depth_of_trials
 from cnnviz.introspection.process_state import ProcessState
 from cnnviz.introspection.recomputation import backward_pass, without_checkpoints
 from cnnviz.introspection.saved_state import SavedState
@@ -64,9 +65,9 @@ def module_hooks(
     Notes
     -----
     A call in the midst of a backward pass computes again what was computed before, to save memory,
-    and is none of the forward pass's: it is not told of.
+    and is none of the forward pass's: it is not told of. Nor are `trial_passes`.
     """
-    within = backward_pass()
+    within = backward_pass(), depth_of_trials()
     with ExitStack() as handles:
         for name, module in modules.items():
             if isinstance(module, torch.jit.ScriptModule):
@@ -165,20 +166,21 @@ def change_gradient(
 
 
 def _before_hook(
-    name: str, before: Before, within: int
+    name: str, before: Before, within: tuple[int, int]
 ) -> Callable[[nn.Module, tuple[Any, ...]], None]:
     def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if backward_pass() == within:
+        if (backward_pass(), depth_of_trials()) == within:
             before(name, module, inputs)
 
     return hook
 
 
 def _after_hook(
-    name: str, after: After, within: int
+    name: str, after: After, within: tuple[int, int]
 ) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
-        return after(name, module, inputs, output) if backward_pass() == within else None
+        heard = (backward_pass(), depth_of_trials()) == within
+        return after(name, module, inputs, output) if heard else None
 
     return hook
 

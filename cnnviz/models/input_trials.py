@@ -209,7 +209,9 @@ class _Trial:
                 output = self._network(image)
         except ModelChangedError:
             raise  # as any other pass would
-        except RAISED:  # a network may fail in any way on what it is not made for
+        except RAISED as error:  # a network may fail in any way on what it is not made for
+            # One that a network raises each time would keep what every trial computed.
+            error.__traceback__ = None
             return None
         plain = isinstance(output, torch.Tensor) and not output.is_nested
         rows = plain and output.ndim == 2 and len(output) == 1
