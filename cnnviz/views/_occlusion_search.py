@@ -75,23 +75,11 @@ class OcclusionSearch:
 
     def _sweep(self, image: int, cap: float | None) -> Sweep | BlockSweep:
         part = slice(image, image + 1)
+        given = self.model, self.inputs[part], self.baselines[part]
+        score = self.explained.resolved_targets[image].score
         if isinstance(self.grid, BlockGrid):
-            return BlockSweep(
-                self.model,
-                self.inputs[part],
-                self.baselines[part],
-                self.grid,
-                self.explained.resolved_targets[image].score,
-            )
-        return Sweep(
-            self.model,
-            self.inputs[part],
-            self.baselines[part],
-            self.grid,
-            self.explained.resolved_targets[image].score,
-            cap,
-            alone=self.at_once == 1,
-        )
+            return BlockSweep(*given, self.grid, score)
+        return Sweep(*given, self.grid, score, cap, alone=self.at_once == 1)
 
     def _drops(
         self, sweep: Any, image: int, positions: tuple[Position, ...]
