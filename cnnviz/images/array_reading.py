@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.images.array_preprocessing import ArrayPreprocessing
+from cnnviz.images.decoding import check_decodable, too_large_to_open
 from cnnviz.images.number_files import (
     ARRAY_SUFFIXES,
     SIGNAL_SUFFIXES,
@@ -27,6 +28,7 @@ from cnnviz.images.number_files import (
 )
 from cnnviz.images.paths import expand
 from cnnviz.images.photo import Photo, PhotoError, new_photo
+from cnnviz.images.pillow_warnings import catch_pillow_warnings
 from cnnviz.images.reading import read_photo
 from cnnviz.images.size_notes import size_notes
 from cnnviz.results.given_files import given_sha256, open_given
@@ -253,13 +255,26 @@ def _frames_of(path: Path) -> tuple[Photo, ...]:
     from PIL import Image, ImageSequence
 
     try:
-        with open_given(path) as file, Image.open(file) as image:
+        with (
+            catch_pillow_warnings(),
+            open_given(path) as file,
+            Image.open(file) as image,
+        ):
+            check_decodable(image, path.name)
+            _check_count(image.width * image.height * 3 * getattr(image, "n_frames", 1), path.name)
             several = ImageSequence.Iterator(image)
             return tuple(
                 read_photo(one.convert("RGB"), f"frame {at}") for at, one in enumerate(several)
             )
+    except Image.DecompressionBombError as error:
+        raise too_large_to_open(path.name, error) from error
     except (OSError, ValueError, SyntaxError) as error:
         raise PhotoError(path.name, f"it cannot be read ({error})", "Check the file.") from error
+
+
+def _check_count(count: int, name: str) -> None:
+    if count > _MOST_VALUES:
+        raise PhotoError(name, f"it has {count:,} numbers", f"Give {_MOST_VALUES:,} or fewer.")
 
 
 def _read_wav(path: Path, channels: int) -> tuple[NDArray[Any], tuple[str, ...], float]:
@@ -278,10 +293,7 @@ def _with_channels(found: _Found, preprocessing: ArrayPreprocessing) -> NDArray[
     if values.dtype.kind not in "fiub" or values.size == 0:
         what = "empty" if values.size == 0 else f"of {values.dtype}"
         raise PhotoError(found.name, f"the array is {what}", "Give numbers.")
-    if values.size > _MOST_VALUES:
-        raise PhotoError(
-            found.name, f"it has {values.size:,} numbers", f"Give {_MOST_VALUES:,} or fewer."
-        )
+    _check_count(values.size, found.name)
     if values.ndim == space.axes and channels == 1:
         return values[None]
     if values.ndim == space.axes + 2 and len(values) == 1:

@@ -59,7 +59,7 @@ def decode_file(file: Any, name: str) -> Decoded:
                 f"Give a {FORMATS} file.{spectrogram if numbers else ''}",
             ) from error
         except Image.DecompressionBombError as error:
-            raise _too_large(name, _bomb_size(error)) from error
+            raise too_large_to_open(name, error) from error
         except Exception as error:  # decoders meet damage with almost any exception
             raise _damaged(name, error) from error
     return pixels, (*notes, *_told(heard))
@@ -144,9 +144,11 @@ def _damaged(name: str, error: Exception) -> PhotoError:
     return PhotoError(name, f"the file is damaged ({detail})", f"Save it again as {FORMATS}.")
 
 
-def _bomb_size(error: Exception) -> str:
+def too_large_to_open(name: str, error: Exception) -> PhotoError:
+    """Return what to raise for an image that Pillow refuses to open for its size."""
     found = re.search(r"\((\d+) pixels\)", str(error))
-    return f"{int(found[1]):,} pixels" if found else f"more than {MAX_PIXELS:,} pixels"
+    size = f"{int(found[1]):,} pixels" if found else f"more than {MAX_PIXELS:,} pixels"
+    return _too_large(name, size)
 
 
 def _too_large(name: str, size: str) -> PhotoError:
@@ -157,8 +159,8 @@ def _too_large(name: str, size: str) -> PhotoError:
     )
 
 
-def _to_rgb(image: Image.Image, name: str) -> Decoded:
-    """Decode, turn upright and convert; return the pixels and what was done to them."""
+def check_decodable(image: Image.Image, name: str) -> None:
+    """Raise `PhotoError` if an opened image had better not be decoded, or is empty."""
     if image.format == "EPS":
         raise PhotoError(
             name,
@@ -170,6 +172,11 @@ def _to_rgb(image: Image.Image, name: str) -> Decoded:
         raise _too_large(name, f"{width * height:,} pixels")
     if width * height == 0:
         raise PhotoError(name, "the image has no pixels", "Give at least one pixel.")
+
+
+def _to_rgb(image: Image.Image, name: str) -> Decoded:
+    """Decode, turn upright and convert; return the pixels and what was done to them."""
+    check_decodable(image, name)
     notes = [*_frame_note(image), *_depth_note(image)]
     turned, turn_note = _upright(image)
     pixels, colour_notes = _convert(turned, name)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from cnnviz.errors import ImageError
-from cnnviz.images import ArrayInput, ArrayPreprocessing, prepare
+from cnnviz.images import ArrayInput, ArrayPreprocessing, array_reading, prepare
 from tests.helpers.each_case import each_case
 
 SIGNAL = ArrayPreprocessing()
@@ -153,6 +153,21 @@ def test_damaged_files_are_named(tmp_path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{}, {}], object), allow_pickle=True)
     with pytest.raises(ImageError, match=r"objects\.npy"):
         prepare(tmp_path / "objects.npy", SIGNAL)
+
+
+def test_an_animation_is_opened_as_carefully_as_a_photo(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "clip.gif"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nquit\n")
+    with pytest.raises(ImageError, match=r"clip\.gif: this is PostScript, a program"):
+        prepare(path, CLIP)
+    pictures = [Image.fromarray(one) for one in frames(2)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    with monkeypatch.context() as few, pytest.raises(ImageError, match="120 pixels and the limit"):
+        few.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+        prepare(path, CLIP)
+    monkeypatch.setattr(array_reading, "_MOST_VALUES", 2 * 10 * 12 * 3 - 1)
+    with pytest.raises(ImageError, match=r"it has 720 numbers"):
+        prepare(path, CLIP)
 
 
 def test_the_caller_keeps_the_tensor() -> None:
