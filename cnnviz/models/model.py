@@ -309,7 +309,9 @@ class Model:
     def _usual_shapes(self) -> Iterator[tuple[int, ...]]:
         """Go through shapes of one image on which the network is likely to run."""
         yield self.input_shape
-        found = find_input(self.module) if self.space == IMAGE else None
+        # A guess is what this search has found already, if it has found any.
+        searched = self.space != IMAGE or self.preprocessing.is_guess
+        found = None if searched else find_input(self.module)
         if found is not None:
             yield (found.channels, found.side, found.side)
 

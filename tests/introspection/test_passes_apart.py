@@ -9,12 +9,16 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelError
+from cnnviz.images import Preprocessing
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import module_hooks
 from cnnviz.introspection.operation_mode import OperationMode
 from cnnviz.introspection.passes_apart import depth_of_trials, trial_passes
-from cnnviz.models import input_trials
+from cnnviz.models import Model, input_trials
 from cnnviz.views.receptive_field import receptive_field
+
+# Known, so that an input that runs is looked for only once a pass has failed.
+PREPARED = Preprocessing(8, (8, 8), (0.0,) * 3, (1.0,) * 3)
 
 
 class Functions(FunctionMode):
@@ -93,6 +97,6 @@ def test_nothing_that_trials_compute_is_held(monkeypatch, same: bool) -> None:
     for name, few in (("SIDES", (224, 32, 16)), ("_MOST_CANDIDATES", 1), ("_LARGEST_SIDE", 64)):
         monkeypatch.setattr(input_trials, name, few)
     with pytest.raises(ModelError, match="half-way"):
-        receptive_field(Failing())
+        receptive_field(Model(Failing(), preprocessing=PREPARED))
     assert len(maps) > 20
     assert max(at_once) < 8
