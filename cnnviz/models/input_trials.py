@@ -24,7 +24,7 @@ from torch import nn
 
 from cnnviz.default_device import made_as_the_caller_has_set
 from cnnviz.errors import ModelChangedError
-from cnnviz.foreign_code import RAISED
+from cnnviz.foreign_code import RAISED, told
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.signatures import needed_besides_image
@@ -85,6 +85,10 @@ class AcceptedInput:
         return deep and self.outputs is not None and self.stride <= _SMALL_STRIDE
 
 
+_Failures = dict[tuple[int, int], tuple[str, int, tuple[int, int] | None]]
+"""Of channels and side: what was raised, after how many modules, and what a linear layer got and
+takes."""
+
 _KEPT: NetworkCache[AcceptedInput | None] = NetworkCache(values=False)
 
 
@@ -109,18 +113,34 @@ def registered_channels(module: nn.Module) -> int:
 
 
 def _find(module: nn.Module) -> AcceptedInput | None:
-    for device, largest in (("", _SMALL_SIDE), ("meta", _LARGEST_SIDE), ("", _LARGEST_SIDE)):
-        found = _Trial(module, device, largest).search()
-        if found is not None:
-            return found
-    return None
+    small = _Trial(module, "", _SMALL_SIDE)
+    shapes_only = _Trial(module, "meta", _LARGEST_SIDE)
+    found = small.search() or shapes_only.search()
+    if found is not None or shapes_only.fails_like(small):
+        return found
+    return _Trial(module, "", _LARGEST_SIDE, small.failures).search()
 
 
 class _Trial:
-    """A copy of a network, on one device, to be run on inputs that may not fit."""
+    """A copy of a network, on one device, to be run on inputs that may not fit.
 
-    def __init__(self, module: nn.Module, device: str, largest: int) -> None:
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    device : str
+        Where it is run, its own device where empty.
+    largest : int
+        The largest side that is tried, in pixels.
+    failures : mapping
+        How it fails there on inputs that need no second trial.
+    """
+
+    def __init__(
+        self, module: nn.Module, device: str, largest: int, failures: _Failures | None = None
+    ) -> None:
         self._original, self._largest = module, largest
+        self.failures: _Failures = dict(failures or {})
         self._one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
         self._device = torch.device(device) if device else self._one.device
         scripted = isinstance(module, torch.jit.ScriptModule)
@@ -142,6 +162,13 @@ class _Trial:
         with isolated(self._original, grad=False):
             return self._search()
 
+    def fails_like(self, other: _Trial) -> bool:
+        """Whether the inputs that came furthest, of those tried on both, failed alike on both."""
+        both = self.failures.keys() & other.failures.keys()
+        furthest = max((self.failures[each][1] for each in both), default=0)
+        most = [each for each in both if self.failures[each][1] == furthest]
+        return bool(most) and all(self.failures[each] == other.failures[each] for each in most)
+
     def _search(self) -> AcceptedInput | None:
         stated = _exported_for(self._network)
         found = None if stated is None else self._run(*stated)
@@ -162,11 +189,13 @@ class _Trial:
         return None
 
     def _at_another_side(self, channels: int) -> AcceptedInput | None:
+        ways = set()
         for side in dict.fromkeys((*_declared_sides(self._network), *SIDES[1:])):
             found = self._run(channels, side) if side <= self._largest else None
             if found is not None:
                 return found
-        return self._between(channels)
+            ways.add(self.failures.get((channels, side)))
+        return self._between(channels) if len(ways - {None}) > 1 else None
 
     def _between(self, channels: int) -> AcceptedInput | None:
         """Bisect for the side at which a linear layer gets as many numbers as it has weights."""
@@ -183,6 +212,9 @@ class _Trial:
         return None
 
     def _run(self, channels: int, side: int) -> AcceptedInput | None:
+        if (channels, side) in self.failures:
+            _, self._done, self._misfit = self.failures[channels, side]
+            return None
         skipped = SkippedArithmetic()
         found = self._run_once(channels, side, skipped)
         if found is not None or not skipped.matters:
@@ -210,6 +242,7 @@ class _Trial:
         except ModelChangedError:
             raise  # as any other pass would
         except RAISED as error:  # a network may fail in any way on what it is not made for
+            self.failures[channels, side] = told(error), self._done, self._misfit
             # One that a network raises each time would keep what every trial computed.
             error.__traceback__ = None
             return None

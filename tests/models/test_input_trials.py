@@ -63,3 +63,34 @@ def test_an_exported_program_takes_the_size_it_was_exported_for() -> None:
     found = find_input(torch.export.export(network, (torch.rand(1, 5, 44, 44),)).module())
     assert found is not None
     assert (found.channels, found.side, found.outputs) == (5, 44, 2)
+
+
+class Failing(Noting):
+    """Fails at the end of every pass."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        SEEN.append(float(x.shape[-1]))
+        self.conv(x)
+        raise LookupError("no table")
+
+
+def test_a_network_that_fails_whatever_it_is_given_is_not_tried_at_ever_more_sides() -> None:
+    SEEN.clear()
+    assert find_input(Failing().eval()) is None
+    assert len(SEEN) < 100
+    assert max(SEEN) <= 512, "nothing tells that a larger one would do"
+
+
+class Pooled(Noting):
+    """Halves its maps twice, so that no layer tells its side; needs values, unlike shapes."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        SEEN.append(float(x.max()))
+        return self.head(nn.functional.max_pool2d(self.conv(x), 4).flatten(1))
+
+
+def test_the_side_that_values_are_needed_for_is_found_between_those_tried_before() -> None:
+    # 200 px lie between 128, of which is known how it failed, and 256.
+    side, outputs, seen = tried(Pooled(side=50))
+    assert (200 <= side < 204, outputs) == (True, 4)
+    assert len(seen) < 60
