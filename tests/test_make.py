@@ -23,7 +23,12 @@ def folder(tmp_path):
 
 
 def _make(folder, *arguments, path=""):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    # `make test ARGS=...` hands what it was given on to the tests.
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("MAKE") and key not in ("ARGS", "JSON")
+    }
     environment["PATH"] = (
         f"{path}{os.pathsep}{environment['PATH']}" if path else environment["PATH"]
     )
