@@ -39,7 +39,7 @@ ELSEWHERE = {
     "cnnviz/course/slid_over.py": CHECKED,
     "cnnviz/datasets/files.py": CHECKED,
     "cnnviz/datasets/mask_files.py": CHECKED,
-    "cnnviz/datasets/shards.py": CHECKED,
+    "cnnviz/datasets/tar_members.py": CHECKED,
     "cnnviz/images/array_reading.py": CHECKED,
     "cnnviz/images/decoding.py": CHECKED,
     "cnnviz/images/number_files.py": CHECKED,

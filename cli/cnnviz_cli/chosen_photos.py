@@ -139,10 +139,14 @@ def _members(name: str) -> list[Any] | None:
     arrays = arrays_in(path)
     if arrays:
         return arrays
-    if is_pattern(name):
+    tars = path.suffix.lower() == SUFFIX
+    if is_pattern(name) and not tars:
         return list(_each(matched_files(name)))
-    if name == SHAPES or path.is_dir() or path.suffix.lower() in (SUFFIX, *LISTS):
-        return list(_each(open_dataset(name)))
+    if tars or name == SHAPES or path.is_dir() or path.suffix.lower() in LISTS:
+        dataset = open_dataset(name)
+        for told in dataset.notes:
+            note(f"{told}.")
+        return list(_each(dataset))
     check_is_there(name)
     return None
 

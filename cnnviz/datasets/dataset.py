@@ -93,6 +93,10 @@ class Dataset(ABC):
         found = self.label(index)
         return () if found is None else (found,)
 
+    def odd_label(self, index: int) -> str | None:
+        """Return what stands as the label of an image and is no class; None where nothing does."""
+        return None
+
     def check(self, index: int, *, masked: bool = False) -> None:  # noqa: B027
         """Raise `ImageError` if an image is seen to be unreadable without decoding it."""
 
@@ -184,6 +188,10 @@ class Part(Dataset):
     def labels(self, index: int) -> tuple[int, ...]:
         """Return the labels that the image has in the whole set."""
         return self.whole.labels(self.places[index])
+
+    def odd_label(self, index: int) -> str | None:
+        """Return what stands as the label of the image in the whole set."""
+        return self.whole.odd_label(self.places[index])
 
     def check(self, index: int, *, masked: bool = False) -> None:
         """Check the image in the whole set."""

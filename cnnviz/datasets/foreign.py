@@ -15,7 +15,7 @@ from cnnviz.datasets.files import checked_tensor
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.foreign_code import called
 from cnnviz.images import PhotoError, read_photo
-from cnnviz.results.text import kind_of, plural
+from cnnviz.results.text import kind_of, plural, shortened
 
 IMAGES = ("image", "img", "pixel_values", "jpg", "png")
 LABELS = ("label", "labels", "target", "fine_label", "cls")
@@ -59,6 +59,12 @@ class ForeignDataset(Dataset):
     def label(self, index: int) -> int | None:
         """Return the label of an image where the object lists its labels."""
         return None if self._labels is None else _whole(self._labels[index])
+
+    def odd_label(self, index: int) -> str | None:
+        """Return what the object lists as the label of an image and is no class."""
+        listed = None if self._labels is None else self._labels[index]
+        odd = listed is not None and self.label(index) is None
+        return shortened(" ".join(str(listed).split()), 30, "end") if odd else None
 
     def read(self, index: int) -> DatasetImage:
         """Read one entry.

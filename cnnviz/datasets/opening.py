@@ -12,7 +12,7 @@ from cnnviz.datasets.dataset import Dataset, Part
 from cnnviz.datasets.files import ImageFolder, ImageList, images_in, others_left_out
 from cnnviz.datasets.foreign import ForeignDataset, checked, is_dataset
 from cnnviz.datasets.listed_files import LISTS, ListedFiles
-from cnnviz.datasets.patterns import is_pattern, matched_images
+from cnnviz.datasets.patterns import is_pattern, matched_images, matching
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.datasets.shards import SUFFIX, Shards, shards_of
 from cnnviz.datasets.shipped import ShapesSamples
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cnnviz.datasets.aliases import Data
 
 SHAPES = "shapes"
+_PACKED = (*(f"{SUFFIX}.{kind}" for kind in ("gz", "bz2", "xz", "zst", "lz4")), ".tgz", ".txz")
 SAMPLES = 500
 """How many samples of the endless shipped data are taken where no count is given."""
 
@@ -72,7 +73,8 @@ def open_dataset(data: Data, count: Count | None = None) -> Dataset:
         return ShapesSamples(data, count or SAMPLES)
     found = _opened(data)
     if not len(found):
-        raise ImageError(f"There is no image in {_said(data)}.", "Give a folder of photos.")
+        beside = f" ({'; '.join(found.notes)})" if found.notes else ""
+        raise ImageError(f"There is no image in {_said(data)}{beside}.", "Give a folder of photos.")
     return found.spread(count)
 
 
@@ -134,15 +136,25 @@ def _on_disk(text: str) -> Dataset:
     if path.is_dir():
         return _in_folder(path)
     if path.suffix.lower() == SUFFIX:
-        return Shards(shards_of(str(path)))
+        return Shards(matching(text) if is_pattern(text) else shards_of(str(path)))
     if path.suffix.lower() in LISTS and path.is_file():
         return ListedFiles(path)
     if is_pattern(text):
         return matched_images(text)
     if path.is_file():
+        _check_not_packed(path)
         return ImageList([path])
     what = "file" if path.suffix.lower() in LISTS else "folder"
     raise UsageError(*no_file(path, _named_nearly, what))
+
+
+def _check_not_packed(path: Path) -> None:
+    """Raise `UsageError` for a tar that is compressed as a whole, by its name."""
+    if path.name.lower().endswith(_PACKED):
+        raise UsageError(
+            f"{path.name} is compressed as a whole, so that no image in it can be read alone.",
+            "Unpack it to a plain tar, such as with gunzip.",
+        )
 
 
 def _named_nearly(path: Path) -> str:

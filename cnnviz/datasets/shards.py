@@ -1,54 +1,46 @@
 """Tar shards in the layout of webdataset: indexed once, read by offset, never unpacked.
 
-The files of one sample stand together and share the name up to its first full stop: ``0001.jpg``
-with ``0001.cls`` (the class as a number) or ``0001.json`` (with "label", "cls" or "class").
+The files of one sample share the name up to its first full stop: ``0001.jpg`` with ``0001.cls``
+(the class as a number) or ``0001.json`` (with "label", "cls", "class" or "target"). Where several
+images do, ``0001.left.jpg`` has the label ``0001.left.cls`` before the one of all of them.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import tarfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from io import BufferedReader, RawIOBase
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BufferedReader
 from itertools import product
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from cnnviz.bounds import read_whole
 from cnnviz.datasets.dataset import Dataset, DatasetImage
 from cnnviz.datasets.files import SUFFIXES, size_in
+from cnnviz.datasets.tar_members import Span, TarIndex, TarMember, state_of
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
 from cnnviz.images.paths import writable
 from cnnviz.results.given_files import open_given
 from cnnviz.results.structured import decoded
-from cnnviz.results.text import file_size, plural
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from cnnviz.results.text import file_size, first_few, plural, shortened
 
 SUFFIX = ".tar"
 _MOST_FILES = 100_000
 _LARGEST_IMAGE, _LARGEST_LABEL = 512 << 20, 1 << 20
-_LARGEST_HEADER = 1 << 20
-"""The most bytes of what stands ahead of a member: long names, and what is said of it."""
 _CLASSES = range(2**31)
 """The numbers that a class can have."""
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS = ("label", "cls", "class", "target")
+_NO_BYTES = (
+    "are links, sparse files or devices: tar --dereference --hard-dereference stores the files"
+)
+_KINDS = ("cls", "json")
+"""How the files of labels end; metadata beside a label may say nothing of it."""
 
 
-@dataclass(frozen=True)
-class _Span:
-    """Where a member of a tar lies."""
-
-    start: int
-    size: int
-
-
-_Sample = list[tuple[str, str, _Span]]
+_Sample = list[tuple[str, str, Span]]
 """The members of a sample: the name of each, what it is of the sample, and where it lies."""
 
 
@@ -58,8 +50,8 @@ class _Entry:
 
     shard: int
     member: str
-    image: _Span
-    label: tuple[str, _Span] | None
+    image: Span
+    label: tuple[str, Span] | None
 
 
 class Shards(Dataset):
@@ -68,25 +60,29 @@ class Shards(Dataset):
     Parameters
     ----------
     paths : sequence of Path
-        The files, in order.
+        The files, in order; one that is named twice, or by two links, counts once.
 
     Raises
     ------
     UsageError
-        If a file is missing or is no plain tar.
+        If a file is missing, no plain tar, cut short or damaged.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = tuple(paths)
+        self.paths, again = _apart(paths)
         self._entries: list[_Entry] = []
-        without = further = 0
+        self._states: list[tuple[int, ...]] = []
+        told = _Told(again=again)
         for place, path in enumerate(self.paths):
-            for group in _samples(path):
-                found = _entries(place, group)
-                self._entries += found
-                without += not found
-                further += max(0, len(_plain(group)) - 1)
-        self.notes = _left_out(without, further)
+            found = TarIndex(path)
+            self._states.append(found.state)
+            told.add(found)
+            for group in _samples(found.members.items()):
+                entries = _entries(place, group)
+                self._entries += entries
+                told.without += not entries
+                told.further += max(0, len(_plain(group)) - 1)
+        self.notes = told.notes()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -106,12 +102,21 @@ class Shards(Dataset):
         return f"{self.name(index)} {entry.image.start} {entry.image.size} {written}"
 
     def label(self, index: int) -> int | None:
-        """Return the label that stands beside an image; None where there is none."""
-        entry = self._entries[index]
-        if entry.label is None:
+        """Return the label that stands beside an image; None where there is none, or several."""
+        several = self.labels(index)
+        return several[0] if len(several) == 1 else None
+
+    def labels(self, index: int) -> tuple[int, ...]:
+        """Return all labels that stand beside an image."""
+        written = self._written_label(index)
+        return () if written is None else _classes(*written) or ()
+
+    def odd_label(self, index: int) -> str | None:
+        """Return what stands beside an image as its label and is no class."""
+        written = self._written_label(index)
+        if written is None or _classes(*written) is not None:
             return None
-        kind, span = entry.label
-        return _label(kind, self._bytes(entry, span))
+        return shortened(written[1].decode("utf-8", "replace").strip(), 30, "end")
 
     def read(self, index: int) -> DatasetImage:
         """Read an image and its label."""
@@ -126,7 +131,7 @@ class Shards(Dataset):
             self._check_span(entry, entry.image)
             # The header alone: of a million photos all the bytes are a day of reading.
             with open_given(self.paths[entry.shard]) as file:
-                width, height = size_in(BufferedReader(_Member(file, entry.image)))
+                width, height = size_in(BufferedReader(TarMember(file, entry.image)))
         except Exception:  # decoders meet damage with almost any exception; reading will name it
             return None
         return height, width
@@ -136,7 +141,15 @@ class Shards(Dataset):
         images, shards = plural(len(self), "image"), plural(len(self.paths), "shard")
         return f"{self.paths[0].name}, {images} in {shards}"
 
-    def _check_span(self, entry: _Entry, span: _Span) -> None:
+    def _written_label(self, index: int) -> tuple[str, bytes] | None:
+        """Return how the label of an image is written, and its bytes; None where there is none."""
+        entry = self._entries[index]
+        if entry.label is None:
+            return None
+        kind, span = entry.label
+        return kind, self._bytes(entry, span)
+
+    def _check_span(self, entry: _Entry, span: Span) -> None:
         if span.size > (_LARGEST_IMAGE if span == entry.image else _LARGEST_LABEL):
             raise PhotoError(
                 f"{self.paths[entry.shard].name}/{entry.member}",
@@ -144,52 +157,77 @@ class Shards(Dataset):
                 "Store images of a usual size.",
             )
 
-    def _bytes(self, entry: _Entry, span: _Span) -> bytes:
+    def _bytes(self, entry: _Entry, span: Span) -> bytes:
         self._check_span(entry, span)
         path = self.paths[entry.shard]
         try:
             with open_given(path) as file:
+                state = state_of(file)
                 file.seek(span.start)
                 data = file.read(span.size)
         except OSError as error:
             raise ImageError(
                 f"{path.name} cannot be read ({error.strerror or error}).", "Check the file."
             ) from error
+        name = f"{path.name}/{entry.member}"
         if len(data) < span.size:
-            raise PhotoError(
-                f"{path.name}/{entry.member}", "the tar ends before it does", "Copy the tar again."
-            )
+            raise PhotoError(name, "the tar ends before it does", "Copy the tar again.")
+        # Something else may lie there by now, and be an image or a label as well.
+        if state != self._states[entry.shard]:
+            raise PhotoError(name, "the tar has changed since it was opened", "Start again.")
         return data
 
 
-class _Member(RawIOBase):
-    """A member of a tar as a file of its own, of which only what is asked for is read."""
+@dataclass
+class _Told:
+    """What of some tars is not looked at, or may be missing."""
 
-    def __init__(self, tar: BufferedReader, span: _Span) -> None:
-        self._tar, self._span, self._place = tar, span, 0
+    again: int
+    without: int = 0
+    further: int = 0
+    replaced: int = 0
+    others: int = 0
+    open_ended: list[str] = field(default_factory=list)
 
-    def readable(self) -> bool:
-        """Whether it can be read."""
-        return True
+    def add(self, tar: TarIndex) -> None:
+        """Count what is known of one tar."""
+        self.replaced += tar.replaced
+        self.others += len(tar.others)
+        if not tar.ended:
+            self.open_ended.append(tar.path.name)
 
-    def seekable(self) -> bool:
-        """Whether it can be read from any place."""
-        return True
+    def notes(self) -> tuple[str, ...]:
+        """Say it."""
+        told = [
+            f"{plural(number, noun)} {why}"
+            for number, noun, why in (
+                (self.again, "tar", "named a second time left out"),
+                (self.without, "sample", "of the tars without an image left out"),
+                (self.further, "image", "beside the first of a sample left out"),
+                (self.replaced, "file", "of the tars left out for a later one of the same name"),
+                (self.others, "member", f"of the tars left out that {_NO_BYTES}"),
+            )
+            if number
+        ]
+        if self.open_ended:
+            told.append(
+                f"{plural(len(self.open_ended), 'tar')} without the mark that ends one, as where "
+                f"the end was cut off: {first_few(self.open_ended, 3)}"
+            )
+        return tuple(told)
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
-        begins = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._span.size}
-        self._place = max(0, begins[whence] + offset)
-        return self._place
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read as many bytes as fit into a buffer, or are left."""
-        view = memoryview(buffer).cast("B")
-        left = max(0, min(len(view), self._span.size - self._place))
-        self._tar.seek(self._span.start + self._place)
-        count = self._tar.readinto(view[:left])
-        self._place += count
-        return count
+def _apart(paths: Sequence[Path]) -> tuple[tuple[Path, ...], int]:
+    """Return each file once, and how many names are of one that was named before."""
+    found: dict[object, Path] = {}
+    for path in paths:
+        try:
+            there = path.stat()
+        except OSError:  # opening it will tell why
+            found[path] = path
+        else:
+            found.setdefault((there.st_dev, there.st_ino), path)
+    return tuple(found.values()), len(paths) - len(found)
 
 
 def shards_of(pattern: str) -> list[Path]:
@@ -216,78 +254,13 @@ def shards_of(pattern: str) -> list[Path]:
     return paths
 
 
-def _samples(path: Path) -> Iterator[_Sample]:
-    """Yield the members of each sample of a tar."""
-    group: _Sample = []
-    sample = ""
-    for name, span in _members(path):
-        stem, suffix = _split(name)
-        if stem != sample:
-            if group:
-                yield group
-            sample, group = stem, []
-        group.append((name, suffix, span))
-    if group:
-        yield group
-
-
-def _members(path: Path) -> Iterator[tuple[str, _Span]]:
-    try:
-        with open_given(path) as stream:
-            size = os.fstat(stream.fileno()).st_size
-            for member in _headers(stream):
-                hidden = PurePosixPath(member.name).name.startswith(".")
-                if not member.isreg() or member.issparse() or hidden:
-                    continue
-                if member.offset_data + member.size > size:
-                    raise tarfile.ReadError(f"{member.name!r} in it ends beyond it")
-                yield member.name, _Span(member.offset_data, member.size)
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"There is no file {str(path)!r}.", "Check the name and the range."
-        ) from error
-    # Sizes and offsets are whatever is written there, beyond what a file can have as well.
-    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(
-            f"{path.name} cannot be read as a tar ({reason}).",
-            "Give plain tars, which are not compressed as a whole, and copy a damaged one again.",
-        ) from error
-
-
-def _headers(stream: BufferedReader) -> Iterator[tarfile.TarInfo]:
-    """Yield what is said of each member of a tar, and read nothing else."""
-    bounded = _Headers(stream)
-    with tarfile.open(fileobj=bounded, mode="r:") as tar:  # type: ignore[call-overload]
-        place = -1
-        while (member := tar.next()) is not None:
-            # A size below zero would lead back, and round for ever.
-            if member.size < 0 or member.offset <= place:
-                raise tarfile.ReadError(f"the size of {member.name!r} in it is none")
-            place = member.offset
-            # Kept, they would grow with the data.
-            tar.members.clear()
-            bounded.left = _LARGEST_HEADER
-            yield member
-
-
-class _Headers:
-    """A file of which little can be read between two members.
-
-    What stands ahead of a member says itself how long it is, and may say gigabytes.
-    """
-
-    def __init__(self, stream: BufferedReader) -> None:
-        self._stream = stream
-        self.left = _LARGEST_HEADER
-        self.seek, self.tell = stream.seek, stream.tell
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes."""
-        self.left -= size
-        if size < 0 or self.left < 0:
-            raise tarfile.ReadError("what stands ahead of a member has no end")
-        return self._stream.read(size)
+def _samples(members: Iterable[tuple[str, Span]]) -> Iterable[_Sample]:
+    """Return the members of each sample of a tar, wherever in it they stand."""
+    found: dict[str, _Sample] = {}
+    for name, span in members:
+        sample, suffix = _split(name)
+        found.setdefault(sample, []).append((name, suffix, span))
+    return found.values()
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -299,35 +272,34 @@ def _split(name: str) -> tuple[str, str]:
 
 def _entries(place: int, group: _Sample) -> list[_Entry]:
     """Return the image of a sample; each image where none has a plain suffix."""
-    label = next(((kind, span) for _, kind, span in group if kind in ("cls", "json")), None)
+    kept = {suffix: span for _, suffix, span in reversed(group)}
     dotted = [entry for entry in group if entry[1].endswith(SUFFIXES)]
     chosen = _plain(group)[:1] or dotted
-    return [_Entry(place, name, span, label) for name, _, span in chosen]
+    return [_Entry(place, name, span, _label_of(suffix, kept)) for name, suffix, span in chosen]
+
+
+def _label_of(suffix: str, kept: Mapping[str, Span]) -> tuple[str, Span] | None:
+    """Return the label's file of an image: the one that shares most of its name."""
+    own = suffix.rpartition(".")[0]
+    kinds = ((f"{own}.{kind}" if own else kind, kind) for own in (own, "") for kind in _KINDS)
+    return next(((kind, kept[name]) for name, kind in kinds if name in kept), None)
 
 
 def _plain(group: _Sample) -> _Sample:
     return [entry for entry in group if f".{entry[1]}" in SUFFIXES]
 
 
-def _left_out(without: int, further: int) -> tuple[str, ...]:
-    """Say what of the samples is not looked at."""
-    told = []
-    if without:
-        told.append(f"{plural(without, 'sample')} of the tars without an image left out")
-    if further:
-        told.append(f"{plural(further, 'image')} beside the first of a sample left out")
-    return tuple(told)
-
-
-def _label(kind: str, data: bytes) -> int | None:
-    """Return the class that a label's file tells; None where it tells none."""
+def _classes(kind: str, data: bytes) -> tuple[int, ...] | None:
+    """Return the classes that a label's file tells; None where something else stands there."""
     try:
-        if kind == "cls":
-            return _class_of(data.decode("utf-8"))
-        found = decoded(data, dict[str, Any])
+        written: Any = data.decode("utf-8") if kind == "cls" else decoded(data, dict[str, Any])
     except ValueError:
         return None
-    return next((_class_of(found[name]) for name in _LABELS if name in found), None)
+    if isinstance(written, dict):
+        written = next((written[name] for name in _LABELS if written.get(name) is not None), [])
+    several = [_class_of(one) for one in (written if isinstance(written, list) else [written])]
+    known = tuple(one for one in several if one is not None)
+    return known if len(known) == len(several) else None
 
 
 def _class_of(written: Any) -> int | None:

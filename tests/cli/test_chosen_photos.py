@@ -32,10 +32,12 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def test_a_folder_with_all_in_it(folder: Path) -> None:
+def test_a_folder_with_all_in_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = choose_photos([str(folder)], None, None)
     assert len(found) == 11
     assert "deep.Jpg" in [photo.name for photo in found]
+    told = "Note: 1 file beside the images left out: 1 .txt.\n"
+    assert capsys.readouterr().err == told, "what evaluate and errors say of the same folder"
     again = choose_photos([], str(folder), None, workers=1)
     assert [photo.sha256 for photo in again] == [photo.sha256 for photo in found]
 

@@ -17,7 +17,7 @@ from PIL import Image
 from cnnviz.datasets import SAMPLES, Dataset, Part, open_dataset
 from cnnviz.datasets.mask_files import mask_in
 from cnnviz.datasets.shapes import CLASSES, Shapes
-from cnnviz.datasets.shards import _Member
+from cnnviz.datasets.tar_members import TarMember
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo, read_photo
 from tests.helpers.each_case import each_case
@@ -363,17 +363,65 @@ def test_the_size_of_an_image_in_a_tar_is_read_from_its_header_alone(tmp_path, m
         members[f"{kind}.{kind.lower()}"] = held.getvalue()
     found = open_dataset(tar(tmp_path / "a.tar", {**members, "z.png": b"\x89PNG\r\n\x1a\n"}))
     taken: list[int] = []
-    readinto = _Member.readinto
+    readinto = TarMember.readinto
 
-    def counted(self: _Member, buffer: bytearray) -> int:
+    def counted(self: TarMember, buffer: bytearray) -> int:
         taken.append(readinto(self, buffer))
         return taken[-1]
 
-    monkeypatch.setattr(_Member, "readinto", counted)
+    monkeypatch.setattr(TarMember, "readinto", counted)
     for index, kind in enumerate(members):
         assert found.size(index) == shown(found, index).shape[:2], kind
     assert sum(taken) < sum(map(len, members.values())) / 4
     assert found.size(len(members)) is None, "damaged: reading will name it"
+
+
+STANDING = {
+    "images, then labels": (("0.png", "1.png", "0.cls=3", "1.cls=4"), [3, 4], ""),
+    "the label first": (("0.cls=3", "0.png"), [3], ""),
+    "metadata ahead of the label": (('0.json={"caption": "x"}', "0.cls=3", "0.png"), [3], ""),
+    "names with full stops": (("a.0.png", "a.0.cls=3", "a.1.png", "a.1.cls=4"), [3, 4], ""),
+    "one label for several": (("a.0.png", "a.1.png", "a.cls=3"), [3, 3], ""),
+    "folders": (("../v1.0/0.png", "../v1.0/0.cls=3", "/x/0.png"), [3, None], ""),
+    "again": (("0.png", "0.cls=3", "0.png", "0.cls=4"), [4], "2 files of the tars left out for"),
+    "a link": (("0.png", "0.cls=3", "1.png->0.png"), [3], "1 member of the tars left out that are"),
+}
+
+
+@each_case("what", STANDING)
+def test_members_of_a_sample_are_found_wherever_they_stand(what: str, tmp_path) -> None:
+    members, labels, told = STANDING[what]
+    with tarfile.open(tmp_path / "a.tar", "w") as written:
+        for member in members:
+            name, _, text = member.partition("=")
+            name, _, to = name.partition("->")
+            entry = tarfile.TarInfo(name)
+            if to:
+                entry.type, entry.linkname = tarfile.LNKTYPE, to
+            data = b"" if to else text.encode() or png(0)
+            entry.size = len(data)
+            written.addfile(entry, io.BytesIO(data))
+    found = open_dataset(tmp_path / "a.tar")
+    assert [found.label(index) for index in range(len(found))] == labels
+    assert bool(found.notes) == bool(told)
+    assert any(note.startswith(told) for note in found.notes) or not told
+
+
+def test_a_tar_counts_once_whatever_it_is_called(shards, tmp_path) -> None:
+    (shards / "b.tar").symlink_to(shards / "a-000.tar")
+    for data in (shards, f"{shards}/*.TAR"):
+        found = open_dataset(data)
+        assert len(found) == 4
+        assert found.notes[0] == "1 tar named a second time left out"
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.TGZ", "a.tar.zst"])
+def test_a_packed_tar_is_told_from_a_photo(name, tmp_path) -> None:
+    (tmp_path / name).write_bytes(b"\x1f\x8b")
+    with pytest.raises(UsageError, match="is compressed as a whole"):
+        open_dataset(tmp_path / name)
+    with pytest.raises(ImageError, match=r"There is no image in .* beside the images left out"):
+        open_dataset(tmp_path)
 
 
 def test_samples_of_tars_that_are_not_looked_at_are_told(tmp_path) -> None:

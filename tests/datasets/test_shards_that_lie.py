@@ -58,6 +58,60 @@ def test_a_header_that_lies_ends_in_a_sentence(lie: str, tmp_path: Path) -> None
     assert told in caught.value.what
 
 
+def cut(data: bytes) -> bytes:
+    return data[: 3 * 1024 + 100]
+
+
+def damaged(data: bytes) -> bytes:
+    return data[: 2 * 1024] + b"x" * 512 + data[2 * 1024 + 512 :]
+
+
+AMISS = {
+    "cut within a header": (cut, "at byte 3,072 is no header"),
+    "a header that is damaged": (damaged, "at byte 2,048 is no header"),
+    "two tars one behind the other": (lambda data: data * 2, "more follows its end"),
+    "an end in the midst": (
+        lambda data: data[:2048] + bytes(512) + data[2048:],
+        "more follows its end at byte 2,048",
+    ),
+}
+
+
+@each_case("amiss", AMISS)
+def test_a_tar_that_is_read_to_its_middle_is_refused(amiss: str, tmp_path: Path) -> None:
+    """Python's module ends there without a word, and half of the images were counted as all."""
+    path = tar_of(tmp_path / "a.tar", [(f"{place}.png", png()) for place in range(4)])
+    change, told = AMISS[amiss]
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(UsageError, match=told):
+        open_dataset(path)
+
+
+def test_a_tar_without_the_mark_that_ends_one_is_told(tmp_path: Path) -> None:
+    """One that was cut between two members looks whole otherwise."""
+    path = tar_of(tmp_path / "a.tar", [("0.png", png()), ("1.png", png())])
+    whole = path.read_bytes()
+    path.write_bytes(whole + bytes(5000))
+    assert open_dataset(path).notes == ()
+    path.write_bytes(whole[:1024])
+    found = open_dataset(path)
+    assert len(found) == 1
+    assert found.notes == (
+        "1 tar without the mark that ends one, as where the end was cut off: a.tar",
+    )
+
+
+def test_a_tar_that_changes_is_not_read_on(tmp_path: Path) -> None:
+    """Another label of the same size stood at the same place, and was taken for the image's."""
+    members = [("0.png", png()), ("0.cls", b"3")]
+    path = tar_of(tmp_path / "a.tar", members)
+    found = open_dataset(path)
+    tar_of(tmp_path / "b.tar", [members[0], ("0.cls", b"4")]).replace(path)
+    for read in (found.label, found.read):
+        with pytest.raises(ImageError, match="has changed since it was opened"):
+            read(0)
+
+
 def test_a_hole_of_gigabytes_is_not_read(tmp_path: Path) -> None:
     """The size is true, and the file takes no place: its image is refused, and others are read."""
     path = tar_of(tmp_path / "a.tar", [("b.png", png())])
@@ -106,7 +160,10 @@ def test_what_a_sparse_member_holds_is_not_taken_for_an_image(tmp_path: Path) ->
         ("a.json", b'{"label": NaN}', None),
         ("a.json", b'{"label": 2147483648}', None),
         ("a.json", b'{"label": ' + b"9" * 4000 + b"}", None),
-        ("a.json", b'{"label": [3]}', None),
+        ("a.json", b'{"label": [3]}', 3),
+        ("a.json", b'{"label": [[3]]}', None),
+        ("a.json", b'{"label": ["koala", 3]}', None),
+        ("a.json", b'{"label": null, "cls": 3}', 3),
         ("a.json", b'{"label": null}', None),
         ("a.json", b"[3]", None),
         ("a.json", b"[" * 100_000, None),
@@ -117,6 +174,8 @@ def test_a_label_is_a_class_or_none(name: str, data: bytes, label, tmp_path: Pat
     found = open_dataset(tar_of(tmp_path / "a.tar", [("a.png", png()), (name, data)]))
     assert found.label(0) == label
     assert found.read(0).label == label
+    says_nothing = data == b'{"label": null}'
+    assert (found.odd_label(0) is None) == (label is not None or says_nothing)
 
 
 @each_case("last", ["99999999999", "9" * 5000, "100000"])

@@ -62,6 +62,8 @@ class LabelledRun:
         How many wrong answers are explained.
     workers : int or None
         Threads that read images.
+    odd : dict of int to str
+        What stands as the label of images, which are left out, and is no class.
     computed_on : str
         On what the answers were computed.
     """
@@ -74,6 +76,7 @@ class LabelledRun:
     tally: Tally
     explained: int
     workers: int | None
+    odd: dict[int, str]
     computed_on: str = AS_IT_IS
 
     @classmethod
@@ -112,11 +115,10 @@ class LabelledRun:
         """
         model = as_model(given)
         dataset = open_inputs(data, model.preprocessing, count)
-        indices = [index for index in range(len(dataset)) if dataset.labels(index)]
-        every = range(len(dataset))
-        sample = first_batch(dataset, model, indices or every)
+        indices, bare, odd = _by_label(dataset)
+        sample = first_batch(dataset, model, indices or bare or [*odd])
         if not indices and sample.labels[0] < 0:
-            raise _unlabelled(dataset)
+            raise _unlabelled(dataset, odd)
         seen = capture(model, sample.tensor, layers=(), gradients=False)
         reading = read_output(model, seen.logits)
         check_kind(reading)
@@ -126,9 +128,9 @@ class LabelledRun:
         # Some data sets tell a label only with the image, and where labels are independent an
         # image without any is an answer, too.
         several = reading.kind == OutputKind.LABELS
-        kept = list(every) if several or not indices else indices
+        kept = sorted([*indices, *bare]) if several or not indices else indices
         tally = Tally(truth.names, reading.kind or OutputKind.CLASSES, keep_scores=keep_scores)
-        return cls(model, dataset, kept, reading, truth, tally, explain, workers)
+        return cls(model, dataset, kept, reading, truth, tally, explain, workers, odd)
 
     @property
     def noun(self) -> str:
@@ -162,9 +164,14 @@ class LabelledRun:
         notes = [self.model.doubt, self.truth.note, *self.dataset.notes]
         if self.model.untrained:
             notes.insert(0, "The weights of this network are random: its answers mean nothing.")
-        left = len(self.dataset) - len(self.indices) + found.unlabelled
+        left = len(self.dataset) - len(self.indices) - len(self.odd) + found.unlabelled
         if left:
             notes.append(f"{plural(left, self.noun)} without a label left out.")
+        if self.odd:
+            notes.append(
+                f"{plural(len(self.odd), self.noun)} whose label is no class left out: "
+                f"{_told_odd(self.dataset, self.odd)}"
+            )
         if found.refused:
             lost = list(found.refused.values())
             notes.append(f"{plural(len(lost), self.noun)} could not be read: {reasons(lost, 3)}.")
@@ -320,7 +327,30 @@ class _Counter:
         self._tally.add(index, dataset.name(index), self._job.truth.of(labels), shares)
 
 
-def _unlabelled(dataset: Dataset) -> UsageError:
+def _by_label(dataset: Dataset) -> tuple[list[int], list[int], dict[int, str]]:
+    """Return the images with labels, those without, and those whose label is no class, with it."""
+    indices, bare, odd = [], [], {}
+    for index in range(len(dataset)):
+        if dataset.labels(index):
+            indices.append(index)
+        elif (written := dataset.odd_label(index)) is not None:
+            odd[index] = written
+        else:
+            bare.append(index)
+    return indices, bare, odd
+
+
+def _told_odd(dataset: Dataset, odd: Mapping[int, str]) -> str:
+    told = [f"{dataset.name(index)} ({written!r})" for index, written in odd.items()]
+    return first_few(told, 3, ".")
+
+
+def _unlabelled(dataset: Dataset, odd: Mapping[int, str]) -> UsageError:
+    if odd:
+        return UsageError(
+            f"No label of {dataset.describe()} is a class: {_told_odd(dataset, odd)}",
+            "Write the number of the class, as the outputs of the network count, from 0.",
+        )
     return UsageError(
         f"Nothing says what the images show ({dataset.describe()}).",
         "Sort them into a folder for each class, or list them in a CSV file with the columns path "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,38 @@ def test_entries_without_a_label_are_left_out():
     found = cnnviz.error_analysis(colour_model(), data)
     assert (found.images, found.wrong) == (2, 1)
     assert any("1 image without a label left out" in note for note in found.provenance.notes)
+
+
+@pytest.mark.parametrize("independent", [False, True])
+def test_a_label_that_is_no_class_is_told_from_none(independent, tmp_path):
+    """Of independent labels an image without any is right where none is answered."""
+    with tarfile.open(tmp_path / "a.tar", "w") as written:
+        for place, label in enumerate(["0", "red", None]):
+            image = write_colour(tmp_path / "image.png", (255, 0, 0))
+            written.add(image, f"{place}.png")
+            if label is not None:
+                (tmp_path / "label").write_text(label)
+                written.add(tmp_path / "label", f"{place}.cls")
+    module = nn.Sequential(Means(40.0), nn.Sigmoid()) if independent else None
+    found = cnnviz.error_analysis(colour_model(module), tmp_path / "a.tar", explain=0)
+    assert found.images == 1 + independent
+    notes = found.provenance.notes
+    assert "1 image whose label is no class left out: a.tar/1.png ('red')." in notes
+    assert ("1 image without a label left out." in notes) != independent
+
+
+def test_labels_of_which_none_is_a_class_are_named():
+    class Pairs:
+        targets = ([0, 1], "red")
+
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int):
+            return np.zeros((SIDE, SIDE, 3), np.uint8), self.targets[index]
+
+    with pytest.raises(UsageError, match=r"No label of .* is a class: .*'\[0, 1\]'.*'red'"):
+        cnnviz.error_analysis(colour_model(), Pairs())
 
 
 def test_a_broken_first_image_does_not_end_it(folder):

@@ -19,6 +19,9 @@ errors --data beyond.tar | ends beyond it
 errors --data negative.tar | cannot be read as a tar
 errors --data giant.tar | cannot be read as a tar
 errors --data gzip.tar | cannot be read as a tar
+errors --data packed.tar.gz | is compressed as a whole
+errors --data twice.tar | more follows its end
+errors --data middle.tar | is no header of a file
 errors --data nothing.tar | There is no image in
 """
 
@@ -60,5 +63,9 @@ def make(folder: Path) -> None:
     (folder / "text.tar").write_bytes(b"not a tar" * 200)
     with tarfile.open(folder / "gzip.tar", "w:gz") as tar:
         tar.addfile(tarfile.TarInfo("a.png"))
+    (folder / "packed.tar.gz").write_bytes((folder / "gzip.tar").read_bytes())
     with tarfile.open(folder / "nothing.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo("a.txt"))
+    whole = (folder / "nothing.tar").read_bytes()
+    (folder / "twice.tar").write_bytes(whole * 2)
+    (folder / "middle.tar").write_bytes(whole[:512] + b"x" * 512)
