@@ -141,21 +141,25 @@ def items(
         left_out.update(dict.fromkeys(source.notes))
         try:
             source.check(index, masked=drawn is None)
-            own = None if drawn is None else drawn.of(source.name(index))
+            own = None if drawn is None else drawn.of(source.name(index), source.size(index))
             found.append(EvaluationImage.of(source, index, own))
         except ImageError as error:
             refused.append(str(error))
     if not found:
         raise nothing_left(refused)
     if drawn is not None:
-        refused += _told_boxes(found, drawn)
+        refused += _told_boxes(found, drawn, refused)
     return found, [*left_out, *refused]
 
 
-def _told_boxes(found: Sequence[EvaluationImage], drawn: AnnotatedBoxes) -> list[str]:
+def _told_boxes(
+    found: Sequence[EvaluationImage], drawn: AnnotatedBoxes, refused: Sequence[str]
+) -> list[str]:
     """Say how many images have no box; refuse boxes that are of none."""
     without = [item.name for item in found if not item.boxes]
     if len(without) == len(found):
+        if refused:
+            raise nothing_left(refused)
         raise UsageError(
             f"{drawn.name} has no box of any of the images, such as {without[0]}.",
             "Write the paths of the images in it as they stand in the folder.",

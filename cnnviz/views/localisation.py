@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.bounds import Within, bounded
-from cnnviz.datasets.annotated_boxes import AnnotatedBox, box_between, read_boxes
+from cnnviz.datasets.annotated_boxes import AnnotatedBox, box_between, check_on_photo, read_boxes
 from cnnviz.datasets.listed_files import LISTS
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.localisation import (
@@ -34,7 +34,7 @@ from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import dimensions, number, plural, there_are
+from cnnviz.results.text import number, plural, there_are
 from cnnviz.views.cam import Method, cam
 
 ROWS = 4
@@ -314,18 +314,11 @@ def _marks(boxes: Any, heatmap: Heatmap, categories: Sequence[str] | None) -> li
 
 
 def _check_on_photos(marks: Sequence[Mark], heatmap: Heatmap) -> None:
-    """Refuse a box that lies outside its photo: it was drawn on another one, or another size."""
+    """Refuse boxes that cannot be of their photos."""
     for name, photo, mark in zip(heatmap.images, heatmap.photos, marks, strict=True):
-        height, width = photo.shape[:2]
         drawn = (mark,) if isinstance(mark, PhotoBox) else mark
-        for box in drawn if isinstance(drawn, tuple) else ():
-            if box.left >= width or box.top >= height or box.right <= 0 or box.bottom <= 0:
-                sides = (box.left, box.top, box.right, box.bottom)
-                raise UsageError(
-                    f"The box {', '.join(f'{side:g}' for side in sides)} lies outside {name}, "
-                    f"which is {dimensions((height, width))} px (height x width).",
-                    "Give left, top, right and bottom in pixels of the photo as the file has it.",
-                )
+        if isinstance(drawn, tuple):
+            check_on_photo(drawn, name, photo.shape[:2])
 
 
 def _named_marks(text: str, heatmap: Heatmap, categories: Sequence[str] | None) -> list[Mark]:
@@ -339,7 +332,10 @@ def _named_marks(text: str, heatmap: Heatmap, categories: Sequence[str] | None) 
         return [box_between(text.split(","), repr(text))]
     known = read_boxes(path)
     classes = heatmap.target_classes or (None,) * len(heatmap.images)
-    drawn: list[tuple[AnnotatedBox, ...]] = [known.of(name) for name in heatmap.images]
+    drawn: list[tuple[AnnotatedBox, ...]] = [
+        known.of(name, photo.shape[:2])
+        for name, photo in zip(heatmap.images, heatmap.photos, strict=True)
+    ]
     if not any(drawn):
         raise UsageError(
             f"{known.name} has no box of {heatmap.images[0]}.",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cnnviz.datasets.annotated_boxes import AnnotatedBox, AnnotatedBoxes, read_boxes
-from cnnviz.errors import UsageError
+from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoBox
 from tests.helpers.each_case import each_case
 
@@ -71,6 +71,33 @@ def test_an_image_is_found_by_its_path_or_by_its_file():
     assert found.of("b.jpg") == found.of("elsewhere/b.jpg") == (CAT,)
     with pytest.raises(UsageError, match=r"several images that 'a\.jpg' may be"):
         found.of("a.jpg")
+
+
+@each_case(
+    ("height", "width", "why"),
+    [
+        (64, 48, ""),
+        (48, 64, r"before it is turned upright by its EXIF orientation"),
+        (128, 96, r"64 x 48 px \(height x width\), and a\.\w+ has boxes of one of 128 x 96 px"),
+        (0, 0, ""),
+        ("", "x", ""),
+    ],
+)
+def test_boxes_of_another_size_of_the_photo_are_refused(tmp_path, height, width, why):
+    """Boxes on a photo as it is stored, or before it was scaled, were taken as they are."""
+    size = f"<size><width>{width}</width><height>{height}</height></size>"
+    sizes = {"height": height, "width": width}
+    images = [{"id": 1, "file_name": "a.jpg", **sizes}, {"id": 2, "file_name": "b.jpg"}]
+    (tmp_path / "a.xml").write_text(VOC.replace("<object>", size + "<object>", 1))
+    (tmp_path / "a.json").write_text(json.dumps(coco(images=images)))
+    for name in ("a.xml", "a.json"):
+        found = read_boxes(tmp_path / name)
+        assert found.of("a.jpg") == (DOG, CAT)
+        if why:
+            with pytest.raises(ImageError, match=why):
+                found.of("a.jpg", (64, 48))
+        else:
+            assert found.of("a.jpg", (64, 48)) == (DOG, CAT)
 
 
 @each_case(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz.errors import UsageError
+from cnnviz.errors import ImageError, UsageError
 from cnnviz.evaluation import evaluate
 from cnnviz.evaluation.best_threshold import best_threshold
 from cnnviz.evaluation.records import MeasureColumn
@@ -53,6 +53,21 @@ def test_boxes_around_squares_say_what_their_masks_say(folder, tmp_path):
     assert by_box.best_thresholds == by_mask.best_thresholds
     assert "Zhou et al. 2016" in by_box.caption()
     by_box.save(tmp_path / "evaluation.png")
+
+
+def test_boxes_of_another_size_of_the_photos_are_left_out_and_named(folder, tmp_path):
+    """Those beyond the photo were measured as they were: nothing was found, of no image told."""
+    lines = ["path,left,top,right,bottom", "in/0.png,2,2,10,10", "in/1.png,60,40,140,140"]
+    (tmp_path / "boxes.csv").write_text("\n".join([*lines, "in/2.png,1,8,80,15"]))
+    found = found_of(folder, boxes=tmp_path / "boxes.csv")
+    assert found.images == ("0.png",)
+    assert [note.partition(" it is")[0] for note in found.provenance.notes] == [
+        "in/1.png:",
+        "in/2.png:",
+    ]
+    (tmp_path / "boxes.csv").write_text("\n".join([lines[0], lines[2]]))
+    with pytest.raises(ImageError, match=r"no image to evaluate on \(in/1.png: .*lies outside"):
+        found_of(folder, boxes=tmp_path / "boxes.csv")
 
 
 def test_measures_of_fewer_images_say_of_how_many(folder):

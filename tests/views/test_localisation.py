@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.errors import UsageError
+from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoBox
 from cnnviz.results import drawing
 from cnnviz.results.legibility import crowded
@@ -164,10 +164,18 @@ def test_many_photos_are_pages(tmp_path: Path):
     ]
 
 
-@pytest.mark.parametrize("box", [PhotoBox(5000, 5000, 6000, 6000), PhotoBox(-9, 0, 0, 5)])
-def test_a_box_outside_its_photo_is_refused(seen, box):
+@pytest.mark.parametrize(
+    ("box", "how"),
+    [
+        (PhotoBox(5000, 5000, 6000, 6000), "lies outside"),
+        (PhotoBox(-9, 0, 0, 5), "lies outside"),
+        (PhotoBox(2, 2, 20, 9), "reaches far beyond"),
+        (PhotoBox(-2, 2, 9, 9), "reaches far beyond"),
+    ],
+)
+def test_a_box_that_cannot_be_of_its_photo_is_refused(seen, box, how):
     for mark in (box, (TRUE, box)):
-        with pytest.raises(UsageError, match="lies outside"):
+        with pytest.raises(ImageError, match=f"image 1.* the box .* {how}"):
             cnnviz.localisation(seen, boxes=[TRUE, mark])
 
 
@@ -183,7 +191,7 @@ def test_an_object_outside_what_the_network_saw_is_told():
     assert "outside the part" not in inside.caption()
 
 
-@pytest.mark.parametrize(("marks", "least"), [(None, 0.4), ([TRUE], 0.3)])
+@pytest.mark.parametrize(("marks", "least"), [(None, 0.4), ([PhotoBox(8, 2, 14, 6)], 0.3)])
 def test_a_wide_photo_fills_a_slide_above_its_map(marks, least: float) -> None:
     wide = np.zeros((SIDE, 3 * SIDE, 3), np.uint8)
     wide[2:6, 8:14, 0] = 255
