@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -106,17 +104,3 @@ def test_what_cannot_be_pooled_is_a_sentence(held: Capture) -> None:
     for given in ({"size": 0}, {"stride": 0}, {"image": 1}):
         with pytest.raises(UsageError, match=r"(size|stride) cannot be 0|no image 1"):
             pooling(held, **given)
-
-
-def test_numbers_of_four_digits_leave_room_in_their_cells(held: Capture) -> None:
-    found = pooling(held)
-    found = replace(found, detail_pooled=1000.0 + np.abs(found.detail_pooled))
-    figure = found.figure()
-    figure.draw_without_rendering()
-    board = figure.axes[1]
-    cells = [text for text in board.texts if text.get_text().startswith("10")]
-    inner = board.transData.transform([(1.0, 0.0), (0.0, 0.0)])
-    inch = float(inner[0, 0] - inner[1, 0])
-    side = 2.0 * inch / found.detail_pooled.shape[2]
-    assert len(cells) >= found.detail_pooled[0].size
-    assert max(text.get_window_extent().width for text in cells) < 0.95 * side

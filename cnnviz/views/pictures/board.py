@@ -167,9 +167,7 @@ class Board:
             for cell, (word, colour) in enumerate(zip(fitting, _inks(pixels), strict=False)):
                 row, column = divmod(cell, columns)
                 at = (place.left + (column + 0.5) * side, place.top + (row + 0.5) * side)
-                # They stay inside their cells, so that a layout need not measure each of them.
-                inside: dict[str, Any] = {"middle": True, "in_layout": False}
-                texts.append(self.words(word, *at, size=size, color=colour, **inside))
+                texts.append(self._cell_number(word, at, size, colour))
         return Matrix(place, image, tuple(texts))
 
     def words(
@@ -177,15 +175,9 @@ class Board:
         middle: bool = False, **style: Any,
     ) -> Text:  # fmt: skip
         """Write words whose upper left corner, or whose middle, is at a place."""
-        points = size * self.scale
-        if points < _SMALLEST:
-            raise UnreadableError(
-                "The numbers of this picture could not be read at that size.",
-                "Give a larger size, or none.",
-            )
         given: dict[str, Any] = {"color": drawing.INK, "ha": "center" if middle else "left"}
         given |= {"va": "center_baseline" if middle else "top"} | style
-        return self.axes.text(left, top, text, fontsize=points, **given)
+        return self.axes.text(left, top, text, fontsize=self._points(size), **given)
 
     def frame(
         self, box: Box, colour: str = drawing.WARM, width: float = 1.8, **style: Any
@@ -207,6 +199,28 @@ class Board:
             (box.right + 0.1) / width, 1.0 - box.bottom / height, 0.12 / width, box.height / height,
         )  # fmt: skip
         colour_bars.colour_bar(self.axes, scale, label, place=place, inches=box.height)
+
+    def _points(self, size: float) -> float:
+        """Return the size of letters on the figure; refuse what cannot be read."""
+        points = size * self.scale
+        if points < _SMALLEST:
+            raise UnreadableError(
+                "The numbers of this picture could not be read at that size.",
+                "Give a larger size, or none.",
+            )
+        return points
+
+    def _cell_number(self, word: str, at: tuple[float, float], size: float, colour: str) -> Text:
+        from cnnviz.views.pictures.cell_numbers import CellNumber
+
+        # It stays inside its cell, so that a layout need not measure it.
+        number = CellNumber(
+            self._limits[0] * self.scale, x=at[0], y=at[1], text=word, color=colour,
+            fontsize=self._points(size), ha="center", va="center_baseline", clip_on=False,
+        )  # fmt: skip
+        number.set_in_layout(False)
+        self.axes.add_artist(number)
+        return number
 
     def _image(self, pixels: Pixels, box: Box, interpolation: str) -> AxesImage:
         limits = self.axes.get_xlim(), self.axes.get_ylim()
