@@ -113,6 +113,12 @@ def test_every_block_of_code_begins_and_ends(page):
     assert not any(marks[1::2]), marks
 
 
+@each_case("page", PAGES, ids=_relative)
+def test_no_line_of_python_is_wider_than_the_site_has_room_for(page):
+    lines = "".join(_blocks(page, "python")).splitlines()
+    assert [line for line in lines if len(line) > 100] == []
+
+
 def test_code_runs_with_smaller_numbers_and_nothing_else_changed():
     assert all((ROOT / name).is_file() for name in FURTHER)
     assert quick("f(count=300, top=6, counts=40)", "") == "f(count=12, top=6, counts=40)"

@@ -132,6 +132,9 @@ def test_pages_open_from_the_disk_and_ask_nobody(site, browser):
             visit.becomes(width, theme)
             # Wide tables and code scroll by themselves.
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, page
+            if width == 1280:
+                hidden = "all => all.filter(one => one.scrollWidth > one.clientWidth).length"
+                assert visit.page.eval_on_selector_all("pre", hidden) == 0, page
     visit.page.goto((site / "search.html").as_uri() + "?q=receptive")
     visit.page.wait_for_selector("#search-results li a")
     assert visit.complaints == []
