@@ -43,11 +43,17 @@ def setting_findings(matplotlib: Facts) -> Iterator[Finding]:
         yield Finding(SETTINGS, "settings of matplotlib", "ok", told)
         yield _font(matplotlib)
         cache = Path(matplotlib["cache"])
-        if tempfile.gettempdir() in str(cache):
+        if _made_for_this_run(cache):
             told = f"{cache}, which is lost: fonts are searched anew each time"
             remedy = "Name a folder that stays in MPLCONFIGDIR."
             yield Finding(SETTINGS, "cache of matplotlib", "note", told, remedy)
     yield from _browsers()
+
+
+def _made_for_this_run(cache: Path) -> bool:
+    """Tell whether a cache is what matplotlib makes, and deletes, where it may write nowhere."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    return cache.resolve().parent == temporary and cache.name.startswith("matplotlib-")
 
 
 def _font(matplotlib: Facts) -> Finding:

@@ -28,8 +28,10 @@ def imported_instead(package: str, module: str) -> str:
         return ""
     if spec is None or spec.origin is None or _is_edited(held.read_text("direct_url.json")):
         return ""
-    found, home = Path(spec.origin).resolve(), Path(str(held.locate_file(""))).resolve()
-    return "" if home in found.parents else str(found)
+    # Where it lies, not where its files may lead: uv, Spack and Nix fill environments with links.
+    found, home = Path(spec.origin), Path(str(held.locate_file(""))).resolve()
+    folder = (found.parent.parent if spec.submodule_search_locations else found.parent).resolve()
+    return "" if home in (folder, *folder.parents) else str(found.resolve())
 
 
 def remedy_for(package: str, module: str, error: str, *, missing: bool = False) -> str:

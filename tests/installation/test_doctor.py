@@ -210,6 +210,17 @@ def test_settings_of_pictures() -> None:
     assert alone == ["browser", "tests of pages in `make test`"]
 
 
+@pytest.mark.parametrize("cache", ["home/tmp/c/matplotlib", "tmp/c/matplotlib", "tmp/matplotlib-x"])
+def test_a_cache_is_lost_that_matplotlib_makes_for_one_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    held = {"settings": "s", "backend": "agg", "family": "a", "font": "b"}
+    found = setting_findings({**held, "cache": str(tmp_path / cache)})
+    told = {each.subject for each in found}
+    assert ("cache of matplotlib" in told) == (cache == "tmp/matplotlib-x")
+
+
 @pytest.mark.parametrize("browser", ["", "firefox"])
 def test_a_machine_without_a_browser_is_told_what_pages_are(
     monkeypatch: pytest.MonkeyPatch, browser: str

@@ -36,6 +36,34 @@ def test_a_package_as_it_was_installed_is_its_own() -> None:
     assert "force-reinstall" in remedy_for("torch", "torch", "ImportError: undefined symbol")
 
 
+@pytest.mark.parametrize("linked", ["a file", "a folder", "the environment"])
+def test_a_package_that_was_installed_as_links_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: str
+) -> None:
+    store, site = tmp_path / "store", tmp_path / "site"
+    (store / "drawn").mkdir(parents=True)
+    (store / "drawn" / "__init__.py").touch()
+    (store / "drawn-1.dist-info").mkdir()
+    (store / "drawn-1.dist-info" / "METADATA").write_text("Name: drawn\nVersion: 1\n", "utf-8")
+    if linked == "the environment":
+        site.symlink_to(store)
+    else:
+        site.mkdir()
+        (site / "drawn-1.dist-info").symlink_to(store / "drawn-1.dist-info")
+        if linked == "a folder":
+            (site / "drawn").symlink_to(store / "drawn")
+        else:
+            (site / "drawn").mkdir()
+            (site / "drawn" / "__init__.py").symlink_to(store / "drawn" / "__init__.py")
+    monkeypatch.syspath_prepend(site)
+    assert imported_instead("drawn", "drawn") == ""
+    mine = tmp_path / "mine" / "drawn.py"
+    mine.parent.mkdir()
+    mine.touch()
+    monkeypatch.syspath_prepend(mine.parent)
+    assert imported_instead("drawn", "drawn") == str(mine)
+
+
 def test_the_command_line_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('mine')\n", "utf-8")
     paths = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH", "")]))
