@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnnviz.explorer.linear_head import LinearHead
 from cnnviz.heatmaps.cam_methods import CAM_METHODS, GradientCam
+from cnnviz.heatmaps.cancelled_weights import BY_MEAN, channel_means, undone
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing import trace
@@ -154,7 +155,9 @@ class _Gradients:
             )
             for name, key in keys.items():
                 values, slopes = held.activation_maps(key).float(), held.gradient_maps(key).float()
-                weights[name].append(slopes.flatten(2).mean(2).cpu().numpy())
+                means = channel_means(slopes)
+                means[undone(held, key, BY_MEAN)] = 0.0
+                weights[name].append(means.cpu().numpy())
                 for method in BY_PLACE:
                     maps[name][method].append(_formula(method, values, slopes))
         self.weights = {name: np.concatenate(parts) for name, parts in weights.items()}

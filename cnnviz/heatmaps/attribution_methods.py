@@ -16,6 +16,7 @@ import torch
 
 from cnnviz.errors import ModelError
 from cnnviz.heatmaps.cam_methods import gradcam
+from cnnviz.heatmaps.cancelled_weights import BY_MEAN, undone
 from cnnviz.heatmaps.deeplift import deeplift
 from cnnviz.heatmaps.map_places import over_input
 from cnnviz.images import Batch
@@ -130,6 +131,7 @@ def _guided_by_gradcam(
     last = mapped[-1]
     held.check_map(last)
     coarse = gradcam(held.activation_maps(last), held.gradient_maps(last)).relu()
+    coarse[undone(held, held.activations.resolve(last), BY_MEAN, targets)] = 0.0
     return fine * over_input(coarse, held.layout(last).extent, batch.tensor.shape[2:])
 
 

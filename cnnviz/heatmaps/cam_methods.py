@@ -13,9 +13,15 @@ from typing import ClassVar, Literal
 
 import torch
 
+from cnnviz.heatmaps.cancelled_weights import (
+    BY_MEAN,
+    BY_SIZE,
+    Weighing,
+    channel_means,
+    undone,
+)
 from cnnviz.heatmaps.map_places import over_input
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
-from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_in_cache
 from cnnviz.passes.captured import Capture
@@ -30,11 +36,7 @@ def gradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
 
     The ReLU of equation 2 is left to the drawing, so that evidence against the class is kept.
     """
-    places = gradients.flatten(2)
-    weights, sizes = places.mean(2), places.abs().mean(2)
-    # What cancels but for rounding is zero, as before a softmax over the places.
-    cancels = weights.abs() <= 8 * torch.finfo(gradients.dtype).eps * sizes
-    return _weighted(activations, weights.masked_fill(cancels, 0.0))
+    return _weighted(activations, channel_means(gradients))
 
 
 def gradcam_plus_plus(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
@@ -149,7 +151,7 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
             for part in torch.split(channels, at_once):
                 without = activations[image].expand(len(part), *activations.shape[1:]).clone()
                 without[torch.arange(len(part)), part] = 0.0
-                repeated = _repeated(layout, given, image, len(images), len(part))
+                repeated = layout.repeated(given, image, len(images), len(part))
                 output = run_from_layer(layout.put(repeated, without), len(part))
                 left.append(capture.resolved_targets[image].score(output))
                 trials.add(len(part))
@@ -160,16 +162,6 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
         left = on_fast_copy(capture.model, one, try_all, rows=rows, keeps=[layer[0]])
         weights[image, channels] = ((score - torch.cat(left)) / size).float()
     return _weighted(activations.float(), weights)
-
-
-def _repeated(
-    layout: MapLayout, outputs: torch.Tensor, image: int, images: int, count: int
-) -> torch.Tensor:
-    """Return the layer's output for one of the images, so many times in a batch."""
-    batch = layout.batch_of(tuple(outputs.shape), images)
-    within = outputs.shape[batch] // images
-    one = outputs.narrow(batch, image * within, within)
-    return torch.cat([one] * count, batch)
 
 
 def _varied_channels(activations: torch.Tensor) -> list[torch.Tensor]:
@@ -255,17 +247,22 @@ class CamMethod(ABC):
 class GradientCam(CamMethod):
     """A formula of a layer's activations and gradients, both [N, C, h, w].
 
-    With `whole_channels` it gives a channel one weight, and no place its own.
+    With `whole_channels` it gives a channel one weight, and no place its own. With `weighing` that
+    weight is a sum in which terms of both signs may cancel; where all of them do, the map is zero.
     """
 
     formula: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     whole_channels: bool = False
+    weighing: Weighing | None = None
 
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         """Apply the formula to what was captured."""
         gradients = capture.gradient_maps(layer).float()
         capture.check_slope()
-        return self.formula(capture.activation_maps(layer).float(), gradients)
+        found = self.formula(capture.activation_maps(layer).float(), gradients)
+        if self.weighing is not None:
+            found[undone(capture, layer, self.weighing)] = 0.0
+        return found
 
     def usable(self, capture: Capture) -> LayerTensors:
         """Return the gradients: a layer that the target does not depend on has none."""
@@ -317,7 +314,7 @@ CamName = Literal[
 CAM_METHODS: dict[str, CamMethod] = {
     method.name: method
     for method in (
-        GradientCam("gradcam", "Grad-CAM", "Selvaraju et al. 2017", gradcam, whole_channels=True),
+        GradientCam("gradcam", "Grad-CAM", "Selvaraju et al. 2017", gradcam, True, BY_MEAN),
         GradientCam(
             "gradcam++",
             "Grad-CAM++",
@@ -325,7 +322,7 @@ CAM_METHODS: dict[str, CamMethod] = {
             gradcam_plus_plus,
             whole_channels=True,
         ),
-        GradientCam("xgradcam", "XGrad-CAM", "Fu et al. 2020", xgradcam, whole_channels=True),
+        GradientCam("xgradcam", "XGrad-CAM", "Fu et al. 2020", xgradcam, True, BY_SIZE),
         GradientCam("hirescam", "HiResCAM", "Draelos and Carin 2020", hirescam),
         GradientCam("layercam", "LayerCAM", "Jiang et al. 2021", layercam),
         ActivationCam("eigencam", "Eigen-CAM", "Muhammad and Yeasin 2020", eigencam),

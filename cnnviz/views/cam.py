@@ -10,7 +10,7 @@ import torch
 
 from cnnviz.bounds import bounded
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName
+from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName, GradientCam
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.map_places import covered, fused, over_image, summed
 from cnnviz.heatmaps.methods import listed_methods
@@ -120,6 +120,7 @@ def cam(
         *_beyond_or_within(extents, capture.model.space.noun),
         *(_of_levels(capture, keys, relu=relu) if by_sum else ()),
         *(chosen.told_of_boxes() if capture.detects else ()),
+        *_undone(capture, chosen, keys, maps),
     ]
     maps = _on_image(maps, extents, fuse=fuse, by_sum=by_sum, relu=relu)
     if fuse:
@@ -188,6 +189,27 @@ def _chosen_layers(
     if levels:
         return levels, fuse or len(levels) > 1, False
     return _spatial(capture, method, every=fuse), fuse, False
+
+
+def _undone(
+    capture: Capture, method: CamMethod, keys: Sequence[Key], maps: Sequence[torch.Tensor]
+) -> list[str]:
+    """Say which maps are zero because what follows undoes what a channel is weighed by."""
+    if not isinstance(method, GradientCam) or method.weighing is None:
+        return []
+    said = []
+    for key, found in zip(keys, maps, strict=True):
+        slopes = capture.gradient_maps(key).flatten(1).any(1)
+        blank = (slopes & ~found.flatten(1).any(1)).nonzero()[:, 0].tolist()
+        names = [capture.batch.photos[image].name for image in blank]
+        if names:
+            said.append(
+                f"{method.title} is zero at {layer_said(key[0])} for {listed(names, _MOST_NAMED)}: "
+                "it gives each channel one weight, and what follows takes that out of the channel "
+                "again, as an instance norm does. Choose a layer behind it, or hirescam or "
+                "layercam, which weigh each place."
+            )
+    return said
 
 
 def _on_image(

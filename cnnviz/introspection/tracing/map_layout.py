@@ -168,6 +168,12 @@ class MapLayout:
         found[self.take(places, len(maps)).flatten()] = maps.to(output).flatten()
         return found.view(output.shape)
 
+    def repeated(self, output: torch.Tensor, image: int, images: int, count: int) -> torch.Tensor:
+        """Return an output for so many images as one of them gives it, so many times in a batch."""
+        batch = self.batch_of(tuple(output.shape), images)
+        within = output.shape[batch] // images
+        return torch.cat([output.narrow(batch, image * within, within)] * count, batch)
+
     def batch_of(self, shape: Shape, images: int) -> int:
         """Return which dimension of an output for so many images, which must fit, holds these."""
         return self._batch(shape, images) or 0

@@ -1,0 +1,100 @@
+"""Weights that what follows undoes are zero, not rounding; small weights that count are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from cnnviz.explorer.layers import explored_layers
+from cnnviz.passes.captures import capture
+from cnnviz.results.progress import silent
+from cnnviz.views.attribute import attribute
+from cnnviz.views.cam import cam
+from tests.helpers.each_case import each_case
+
+DRAWS = torch.Generator().manual_seed(0)
+IMAGES = torch.randn(2, 3, 12, 12, generator=DRAWS) + 1.0
+
+
+class ByHand(nn.Module):
+    """An instance norm in operations."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        centred = x - x.mean((2, 3), keepdim=True)
+        return centred / (centred.square().mean((2, 3), keepdim=True) + 1e-5).sqrt()
+
+
+class Faint(nn.Module):
+    """Lets a thousandth of each channel's mean through, and all that differs from it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x - 0.999 * x.mean((2, 3), keepdim=True)
+
+
+class Places(nn.Module):
+    """Gives the expected place of each channel, by a softmax over its places."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shares = x.flatten(2).softmax(2)
+        return (shares * torch.arange(float(shares.shape[2]))).sum(2)
+
+
+def network(follows: nn.Module) -> nn.Sequential:
+    torch.manual_seed(0)
+    built = nn.Sequential(nn.Conv2d(3, 8, 3), follows)
+    if not isinstance(follows, Places):
+        built.extend([nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)])
+    # As in training, a norm does not leave zero in the middle.
+    for parameter in follows.parameters():
+        nn.init.normal_(parameter, 0.5, 0.2)
+    return built.eval()
+
+
+def reference(built: nn.Module, classes: tuple[int | None, ...], *, sizes: bool) -> torch.Tensor:
+    """Return the map at the first layer in double precision."""
+    double = built.double()
+    held = double[0](IMAGES.double()).detach().requires_grad_()
+    scores = double[1:](held)
+    total = sum(scores[n, k] for n, k in enumerate(classes))
+    (slopes,) = torch.autograd.grad(total, held)
+    weights = (slopes * held).sum((2, 3)) / held.sum((2, 3)) if sizes else slopes.mean((2, 3))
+    built.float()
+    return (weights[..., None, None] * held).sum(1).detach()
+
+
+UNDONE: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+    "instance norm": ("gradcam", lambda: nn.InstanceNorm2d(8, affine=True)),
+    "a group for each channel": ("gradcam", lambda: nn.GroupNorm(8, 8)),
+    "by hand": ("gradcam", ByHand),
+    "softmax over places": ("gradcam", Places),
+    "size alone": ("xgradcam", lambda: nn.InstanceNorm2d(8, eps=0.0)),
+}
+COUNTS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+    "groups of channels": ("gradcam", lambda: nn.GroupNorm(2, 8)),
+    "batch norm": ("gradcam", lambda: nn.BatchNorm2d(8)),
+    "a thousandth": ("gradcam", Faint),
+    "size with eps": ("xgradcam", lambda: nn.InstanceNorm2d(8, eps=0.1)),
+    "mean alone": ("xgradcam", Faint),
+}
+
+
+@each_case("name", [*UNDONE, *COUNTS])
+def test_a_map_is_zero_where_what_it_weighs_by_is_undone(name: str) -> None:
+    method, follows = {**UNDONE, **COUNTS}[name]
+    built = network(follows())
+    found = cam(capture(built, IMAGES, layers=["0"]), method=method)
+    wanted = reference(built, found.target_classes, sizes=method == "xgradcam").float().numpy()
+    told = any("takes that out of the channel again" in note for note in found.notes)
+    assert told == (name in UNDONE)
+    assert bool(found.maps[0].any()) == (name in COUNTS)
+    np.testing.assert_allclose(found.maps[0], wanted, rtol=1e-3, atol=1e-8)
+
+
+def test_guided_gradcam_and_the_explorer_hold_to_it() -> None:
+    built = network(Places())
+    assert not attribute(built, IMAGES, "guided_gradcam").maps[0].any()
+    seen = capture(built, IMAGES[:1], layers=["0"])
+    assert not explored_layers(seen, IMAGES[:1], ["0"], [1, 2], silent)[0].weights.any()
