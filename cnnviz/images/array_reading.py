@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.images.array_preprocessing import ArrayPreprocessing
-from cnnviz.images.decoding import check_decodable, too_large_to_open
+from cnnviz.images.decoding import decode_frames
 from cnnviz.images.number_files import (
     ARRAY_SUFFIXES,
     SIGNAL_SUFFIXES,
@@ -28,7 +28,6 @@ from cnnviz.images.number_files import (
 )
 from cnnviz.images.paths import expand
 from cnnviz.images.photo import Photo, PhotoError, new_photo
-from cnnviz.images.pillow_warnings import catch_pillow_warnings
 from cnnviz.images.reading import read_photo
 from cnnviz.images.size_notes import size_notes
 from cnnviz.results.given_files import given_sha256, open_given
@@ -189,12 +188,12 @@ def _found(source: Any, preprocessing: ArrayPreprocessing, name: str) -> _Found:
     if isinstance(source, list | tuple) and source and all(map(is_picture, source)):
         if not preprocessing.takes_frames:
             raise _wrong(name, "a list of pictures", preprocessing)
-        frames = tuple(
+        frames = (
             read_photo(one, None if _is_named(one) else f"frame {at}")
             for at, one in enumerate(source)
         )
-        named = frames[0].name if _is_named(source[0]) else name
-        return _Found(None, frames, named, (f"{plural(len(frames), 'frame')} in a row",))
+        found = _in_a_row(frames, name)
+        return replace(found, name=found.frames[0].name) if _is_named(source[0]) else found
     raise _wrong(name, kind_of(source), preprocessing)
 
 
@@ -207,8 +206,8 @@ def _from_numbers(
 ) -> _Found:
     frames = values.dtype == np.uint8 and preprocessing.takes_frames
     if frames and values.ndim == 4 and values.shape[3] == 3:
-        photos = tuple(read_photo(one, f"frame {at}") for at, one in enumerate(values))
-        return _Found(None, photos, name, (f"{plural(len(photos), 'frame')} in a row",), digest)
+        photos = (read_photo(one, f"frame {at}") for at, one in enumerate(values))
+        return _in_a_row(photos, name, digest)
     return _Found(values, (), name, (), digest)
 
 
@@ -229,8 +228,7 @@ def _from_path(path: Path, preprocessing: ArrayPreprocessing) -> _Found:
         check_is_file(path)
         frames = _frames_of(path)
         if len(frames) > 1:
-            digest = given_sha256(path)
-            return _Found(None, frames, name, (f"{plural(len(frames), 'frame')} in a row",), digest)
+            return _in_a_row(frames, name, given_sha256(path))
     check_is_file(path)
     what = "a picture" if is_picture(path) else "no file of numbers"
     raise _wrong(name, what, preprocessing)
@@ -245,31 +243,34 @@ def _from_folder(path: Path, preprocessing: ArrayPreprocessing) -> _Found:
         raise PhotoError(
             path.name, "the folder holds no picture", "Put the frames of one clip into it."
         )
-    frames = tuple(read_photo(one) for one in files)
-    digest = hashlib.sha256("".join(one.sha256 for one in frames).encode()).hexdigest()
-    told = f"{plural(len(frames), 'frame')} in the order of their names"
-    return _Found(None, frames, path.name, (told,), digest)
+    found = _in_a_row(map(read_photo, files), path.name, order="in the order of their names")
+    joined = "".join(one.sha256 for one in found.frames)
+    return replace(found, digest=hashlib.sha256(joined.encode()).hexdigest())
 
 
 def _frames_of(path: Path) -> tuple[Photo, ...]:
-    from PIL import Image, ImageSequence
-
     try:
-        with (
-            catch_pillow_warnings(),
-            open_given(path) as file,
-            Image.open(file) as image,
-        ):
-            check_decodable(image, path.name)
-            _check_count(image.width * image.height * 3 * getattr(image, "n_frames", 1), path.name)
-            several = ImageSequence.Iterator(image)
-            return tuple(
-                read_photo(one.convert("RGB"), f"frame {at}") for at, one in enumerate(several)
-            )
-    except Image.DecompressionBombError as error:
-        raise too_large_to_open(path.name, error) from error
-    except (OSError, ValueError, SyntaxError) as error:
+        with open_given(path) as file:
+            decoded = decode_frames(file, path.name, lambda count: _check_count(count, path.name))
+    except OSError as error:
         raise PhotoError(path.name, f"it cannot be read ({error})", "Check the file.") from error
+    return tuple(
+        new_photo(pixels, f"frame {at}", notes) for at, (pixels, notes) in enumerate(decoded)
+    )
+
+
+def _in_a_row(
+    frames: Iterable[Photo], name: str, digest: str | None = None, *, order: str = "in a row"
+) -> _Found:
+    """Return the frames of a clip, and what was done to any of them."""
+    held, count = list[Photo](), 0
+    for frame in frames:
+        count += frame.pixels.size
+        _check_count(count, name)
+        held.append(frame)
+    notes = [note for frame in held for note in frame.notes]
+    told = (f"{plural(len(held), 'frame')} {order}", *dict.fromkeys(notes))
+    return _Found(None, tuple(held), name, told, digest)
 
 
 def _check_count(count: int, name: str) -> None:

@@ -7,6 +7,8 @@ rotation undone) is told in words beside them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,36 +35,73 @@ Decoded = tuple[NDArray[np.uint8], tuple[str, ...]]
 
 def decode_file(file: Any, name: str) -> Decoded:
     """Decode an opened file."""
+    with _opened(file, name) as (image, heard):
+        pixels, notes = _to_rgb(image, name)
+    return pixels, (*notes, *_told(heard))
+
+
+def decode_frames(file: Any, name: str, check: Callable[[int], None]) -> list[Decoded]:
+    """Decode every frame of an opened file as a photo is decoded.
+
+    Parameters
+    ----------
+    file : binary file
+        The file.
+    name : str
+        What it is called.
+    check : callable
+        Raises if so many numbers are too many; asked before what is asked of is decoded.
+    """
+    from PIL import ImageSequence
+
+    found: list[Decoded] = []
+    with _opened(file, name) as (image, _):
+        check(image.width * image.height * 3 * int(getattr(image, "n_frames", 1)))
+        count = 0
+        for frame in ImageSequence.Iterator(image):
+            # Each may have a size of its own.
+            count += frame.width * frame.height * 3
+            check(count)
+            found.append(_upright_rgb(frame, name))
+    return found
+
+
+@contextmanager
+def _opened(file: Any, name: str) -> Iterator[tuple[Image.Image, Heard]]:
+    """Open a file for the body, which decodes it; say what is wrong with it where that fails."""
     from PIL import Image, UnidentifiedImageError
 
     with catch_pillow_warnings() as heard:
         try:
             with Image.open(file) as image:
-                pixels, notes = _to_rgb(image, name)
+                yield image, heard
         except PhotoError:
             raise
         except UnidentifiedImageError as error:
-            numbers = name.lower().endswith(ARRAY_SUFFIXES)
-            spectrogram = (
-                " Of a network that takes spectrograms say so: --spectrogram, or "
-                "ArrayPreprocessing(axes=2)."
-            )
-            if _is_heif(file):
-                raise PhotoError(
-                    name,
-                    "this is a HEIC photo, as telephones take them, which Pillow does not read",
-                    "Save or export it as JPEG.",
-                ) from error
-            raise PhotoError(
-                name,
-                "this is not an image that Pillow can read",
-                f"Give a {FORMATS} file.{spectrogram if numbers else ''}",
-            ) from error
+            raise _unidentified(file, name) from error
         except Image.DecompressionBombError as error:
-            raise too_large_to_open(name, error) from error
+            raise _too_large_to_open(name, error) from error
         except Exception as error:  # decoders meet damage with almost any exception
             raise _damaged(name, error) from error
-    return pixels, (*notes, *_told(heard))
+
+
+def _unidentified(file: Any, name: str) -> PhotoError:
+    if _is_heif(file):
+        return PhotoError(
+            name,
+            "this is a HEIC photo, as telephones take them, which Pillow does not read",
+            "Save or export it as JPEG.",
+        )
+    numbers = name.lower().endswith(ARRAY_SUFFIXES)
+    spectrogram = (
+        " Of a network that takes spectrograms say so: --spectrogram, or "
+        "ArrayPreprocessing(axes=2)."
+    )
+    return PhotoError(
+        name,
+        "this is not an image that Pillow can read",
+        f"Give a {FORMATS} file.{spectrogram if numbers else ''}",
+    )
 
 
 def _is_heif(file: Any) -> bool:
@@ -144,7 +183,7 @@ def _damaged(name: str, error: Exception) -> PhotoError:
     return PhotoError(name, f"the file is damaged ({detail})", f"Save it again as {FORMATS}.")
 
 
-def too_large_to_open(name: str, error: Exception) -> PhotoError:
+def _too_large_to_open(name: str, error: Exception) -> PhotoError:
     """Return what to raise for an image that Pillow refuses to open for its size."""
     found = re.search(r"\((\d+) pixels\)", str(error))
     size = f"{int(found[1]):,} pixels" if found else f"more than {MAX_PIXELS:,} pixels"
@@ -159,7 +198,7 @@ def _too_large(name: str, size: str) -> PhotoError:
     )
 
 
-def check_decodable(image: Image.Image, name: str) -> None:
+def _check_decodable(image: Image.Image, name: str) -> None:
     """Raise `PhotoError` if an opened image had better not be decoded, or is empty."""
     if image.format == "EPS":
         raise PhotoError(
@@ -176,13 +215,19 @@ def check_decodable(image: Image.Image, name: str) -> None:
 
 def _to_rgb(image: Image.Image, name: str) -> Decoded:
     """Decode, turn upright and convert; return the pixels and what was done to them."""
-    check_decodable(image, name)
-    notes = [*_frame_note(image), *_depth_note(image)]
+    frame = _frame_note(image)
+    pixels, notes = _upright_rgb(image, name)
+    return pixels, (*frame, *notes)
+
+
+def _upright_rgb(image: Image.Image, name: str) -> Decoded:
+    """Return the same of a frame, without which of several it is."""
+    _check_decodable(image, name)
+    depth = _depth_note(image)
     turned, turn_note = _upright(image)
     pixels, colour_notes = _convert(turned, name)
-    if _is_deep_grey(turned):  # which has told its own depth
-        notes = [note for note in notes if note != _REDUCED]
-    return pixels, (*notes, *turn_note, *colour_notes)
+    # Deep grey has told its own depth.
+    return pixels, (*(() if _is_deep_grey(turned) else depth), *turn_note, *colour_notes)
 
 
 def _frame_note(image: Image.Image) -> tuple[str, ...]:

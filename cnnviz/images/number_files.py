@@ -107,8 +107,10 @@ def _in_numpy(tensor: torch.Tensor, name: str) -> NDArray[Any]:
             f"its tensor is no dense one of ordinary numbers ({kind})",
             "Save one that is, such as of float32.",
         )
-    # NumPy has no bfloat16.
-    return np.asarray((tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy())
+    # NumPy has no bfloat16, no halves of complex numbers, and no signs or conjugates to be taken.
+    wide = {torch.bfloat16: torch.float32, torch.complex32: torch.complex64}
+    held = tensor.to(wide.get(tensor.dtype, tensor.dtype))
+    return np.asarray(held.resolve_conj().resolve_neg().numpy())
 
 
 def read_wav(path: Path) -> tuple[NDArray[np.float32], int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 
 from cnnviz.errors import ImageError
-from cnnviz.images import ArrayInput, ArrayPreprocessing, array_reading, prepare
+from cnnviz.images import ArrayInput, ArrayPreprocessing, array_reading, prepare, read_photo
 from tests.helpers.each_case import each_case
 
 SIGNAL = ArrayPreprocessing()
@@ -102,7 +103,7 @@ def frames(count: int = 5) -> list[np.ndarray]:
 def test_a_list_a_folder_an_animation_and_an_array_of_frames_are_one_clip(tmp_path) -> None:
     several = frames()
     pictures = [Image.fromarray(one) for one in several]
-    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip").mkdir(exist_ok=True)
     for place, picture in enumerate(pictures):
         picture.save(tmp_path / "clip" / f"{place:02d}.png")
     pictures[0].save(tmp_path / "clip.png", save_all=True, append_images=pictures[1:])
@@ -169,6 +170,56 @@ def test_an_animation_is_opened_as_carefully_as_a_photo(tmp_path, monkeypatch) -
     monkeypatch.setattr(array_reading, "_MOST_VALUES", 2 * 10 * 12 * 3 - 1)
     with pytest.raises(ImageError, match=r"it has 720 numbers"):
         prepare(path, CLIP)
+
+
+def _animation(path: Path, several: list[Image.Image]) -> Path:
+    several[0].save(path, save_all=True, append_images=several[1:])
+    return path
+
+
+@each_case(
+    "frame",
+    [
+        Image.new("RGBA", (12, 10), (200, 10, 0, 128)),
+        Image.fromarray(np.full((10, 12), 1000, np.uint16)),
+        Image.new("CMYK", (12, 10), (200, 10, 0, 0)),
+        Image.new("1", (12, 10), 1),
+    ],
+)
+def test_a_frame_is_what_a_photo_of_it_is(tmp_path, frame: Image.Image) -> None:
+    """Those of an animation lost their transparency, and of 16 bits all were white."""
+    path = _animation(tmp_path / "clip.tif", [frame, frame])
+    (tmp_path / "clip").mkdir(exist_ok=True)
+    for name in "ab":
+        frame.save(tmp_path / "clip" / f"{name}.tif")
+    found, listed = prepare(path, CLIP), prepare(tmp_path / "clip", CLIP)
+    alone = read_photo(tmp_path / "clip" / "a.tif")
+    assert torch.equal(found.tensor, listed.tensor)
+    expected = prepare(np.stack([alone.pixels] * 2), CLIP)
+    assert torch.equal(found.tensor, expected.tensor)
+    assert set(alone.notes) <= set(found.photos[0].notes) & set(listed.photos[0].notes)
+
+
+def test_frames_are_counted_one_by_one_and_damage_is_named(tmp_path, monkeypatch) -> None:
+    small, large = Image.new("RGB", (2, 2)), Image.new("RGB", (12, 10))
+    path = _animation(tmp_path / "clip.tif", [small, large])
+    cut = _animation(tmp_path / "cut.gif", [Image.fromarray(one) for one in frames(3)])
+    cut.write_bytes(cut.read_bytes()[:-300])
+    with pytest.raises(ImageError, match=r"cut\.gif: the file is (damaged|truncated)"):
+        prepare(cut, CLIP)
+    monkeypatch.setattr(array_reading, "_MOST_VALUES", 10 * 12 * 3)
+    for source in (path, [small, large]):
+        with pytest.raises(ImageError, match="it has 372 numbers"):
+            prepare(source, CLIP)
+
+
+def test_what_torch_has_still_to_conjugate_or_negate_is_read(tmp_path) -> None:
+    path, values = tmp_path / "one.pt", torch.arange(30.0)[None].to(torch.complex64).mul(1j)
+    torch.save(values.conj().imag, path)
+    assert torch.equal(prepare(path, SIGNAL).tensor[0], -torch.arange(30.0)[None])
+    torch.save(values.conj(), path)
+    with pytest.raises(ImageError, match="the array is of complex64"):
+        prepare(path, SIGNAL)
 
 
 def test_the_caller_keeps_the_tensor() -> None:
