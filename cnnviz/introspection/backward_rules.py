@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Literal
 
 import torch
@@ -21,7 +22,7 @@ from cnnviz.introspection.activation_nodes import (
 )
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import change_gradient
-from cnnviz.introspection.mask_marks import is_masked, note_marks
+from cnnviz.introspection.mask_marks import is_masked, note_marks, unmark
 from cnnviz.introspection.operations import as_written
 from cnnviz.introspection.rectifiers import changeable_rectifier
 from cnnviz.introspection.two_slopes import note, two_slopes
@@ -152,6 +153,19 @@ class backward_rule(FunctionMode):  # noqa: N801
     def __init__(self, rule: Rule) -> None:
         super().__init__()
         self.rule = rule
+        self._marked: list[torch.Tensor] = []
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the pass, and no mark on what was there before it."""
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+        while self._marked:
+            unmark(self._marked[-1])
+            self._marked.pop()
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Take the calls of rectifiers; pass every other call on."""
@@ -173,7 +187,7 @@ class backward_rule(FunctionMode):  # noqa: N801
         known, given = as_written(func, named)
         slopes = two_slopes(known, args, given)
         found = func(*args, **named)
-        note_marks(known, args, given, found)
+        self._marked += note_marks(known, args, given, found)
         written = found if found is not None else args[0]
         if isinstance(written, torch.Tensor) and is_masked(args, given, written):
             say(written, "mask or index of its own values")

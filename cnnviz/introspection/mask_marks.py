@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from cnnviz.introspection.rectifiers import is_zero, mark_signs, marked_signs
+from cnnviz.introspection.rectifiers import OF_SIGNS, is_zero, mark_signs, marked_signs
 
 _OF_VALUES = "_cnnviz_of_values"
 _DETACHED = "_cnnviz_detached"
@@ -26,12 +26,42 @@ _STEPS = frozenset(
 )
 
 
-def note_marks(func: Any, args: Sequence[Any], named: Mapping[str, Any], result: Any) -> None:
+def note_marks(
+    func: Any, args: Sequence[Any], named: Mapping[str, Any], result: Any
+) -> list[torch.Tensor]:
     """Mark what a call returns, or writes to, as a mask of signs or of values.
 
     One of signs comes of a comparison with zero: of values that are nowhere below zero only that
     tells a rectifier from another mask. One of values comes of whatever a gradient goes through.
+
+    Returns
+    -------
+    list of torch.Tensor
+        What was there before the call, such as a buffer of the network, to be unmarked later.
     """
+    made = list(_tensors(args[:1] if result is None else (result,)))
+    given = list(_tensors((*args, *named.values())))
+    _mark(func, args, given, made, result)
+    return [one for one in made if any(one is each for each in given) and _is_marked(one)]
+
+
+def unmark(tensor: torch.Tensor) -> None:
+    """Take off what `note_marks` has put on a tensor."""
+    for mark in (OF_SIGNS, _OF_VALUES, _DETACHED):
+        vars(tensor).pop(mark, None)
+
+
+def _is_marked(tensor: torch.Tensor) -> bool:
+    return any(_marked(tensor, mark) for mark in (OF_SIGNS, _OF_VALUES, _DETACHED))
+
+
+def _mark(
+    func: Any,
+    args: Sequence[Any],
+    given: Sequence[torch.Tensor],
+    made: Sequence[torch.Tensor],
+    result: Any,
+) -> None:
     name = str(getattr(func, "__name__", ""))
     if isinstance(result, torch.Tensor) and args and _is_of_signs(name, args):
         mark_signs(result)
@@ -39,14 +69,13 @@ def note_marks(func: Any, args: Sequence[Any], named: Mapping[str, Any], result:
         # Of the shape and kind of what they are given, and not of its values; or the switches of
         # pooling, which unpooling puts values back by.
         return
-    given = list(_tensors((*args, *named.values())))
     masked = any(_marked(one, _OF_VALUES) for one in given)
     if not masked and not any(one.requires_grad or _marked(one, _DETACHED) for one in given):
         return
-    for made in _tensors(args[:1] if result is None else (result,)):
-        if not made.requires_grad:
-            of_values = masked or not made.is_floating_point() or name.strip("_") in _STEPS
-            setattr(made, _OF_VALUES if of_values else _DETACHED, True)
+    for one in made:
+        if not one.requires_grad:
+            of_values = masked or not one.is_floating_point() or name.strip("_") in _STEPS
+            setattr(one, _OF_VALUES if of_values else _DETACHED, True)
 
 
 def is_masked(args: Sequence[Any], named: Mapping[str, Any], result: Any) -> bool:

@@ -11,6 +11,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 _NAMES = {
     "Abs": "absolute value",
     "Celu": "CELU",
@@ -94,8 +97,6 @@ _SELECTS = frozenset(
 _MAX_POOLS = frozenset(["MaxPool2DWithIndices", "MaxPool3DWithIndices"])
 _SUMS = frozenset(["mean", "sum"])
 _PUTS_BESIDE = frozenset(["Cat", "ConstantPadNd", "Stack"])
-_FIRST_POSITIONS = 2
-"""The axis of a map behind images and channels."""
 _NORMS = frozenset(["LinalgVectorNorm", "Norm"])
 _AVERAGES = frozenset(["AdaptiveAvgPool2D", "AdaptiveAvgPool3D", "AvgPool2D", "AvgPool3D"])
 _REDUCES = _NORMS | _AVERAGES | frozenset(["Mean", "Std", "StdMean", "Sum", "Var", "VarMean"])
@@ -180,34 +181,70 @@ def activation_name(node: Any) -> str | None:
 
 
 def _kind(node: Any) -> str:
-    return re.sub(r"Backward\d*$", "", node.name())
+    kind = re.sub(r"Backward\d*$", "", node.name())
+    # Without an upper end `clamp` is `clamp_min`, which of the two is called.
+    lower = kind == "Clamp" and getattr(node, "_saved_max", kind) is None
+    return "ClampMin" if lower else kind
 
 
 def _pools(node: Any, kind: str) -> bool:
     """Whether what is chosen from are positions of a map, and not values put beside one another."""
+    if math.prod(_shape_before(node)) == 1:  # which is no choice
+        return True
     above = _above(node, _VIEWS)
     if kind in _MAX_POOLS:
         return _kind(above) != "Stack"
     if getattr(node, "_saved_reduce", None) in _SUMS:
         return True
     axes = _axes(node)
-    if not axes or min(axes) < _FIRST_POSITIONS:
+    if not axes or not _are_positions(node, axes):
         return False
     if _kind(above) == "Cat" and above is _above(node):
         return _axes(above).isdisjoint(axes)
     return _kind(above) not in _PUTS_BESIDE
 
 
+def _are_positions(node: Any, axes: set[int]) -> bool:
+    """Whether axes of what a node is given hold positions of one channel of one image each.
+
+    However a map was viewed in between: the groups of channels of maxout are an axis of their own.
+    """
+    views, found = [], _before(node)
+    while _kind(found[0]) in _VIEWS or _keeps_all(found[0]):
+        views.append(found[0])
+        found = _before(found[0])
+    shape = tuple(_shape(*found))
+    images, channels, *places = (*shape, 1, 1)
+    labels = np.repeat(np.arange(images * channels, dtype=np.int32), math.prod(places))
+    labels = labels.reshape(shape)
+    for view in reversed(views):
+        labels = _viewed(labels, view)
+    along = tuple(axes)
+    return bool((labels.max(along) == labels.min(along)).all())
+
+
+def _viewed(labels: NDArray[np.int32], view: Any) -> NDArray[np.int32]:
+    kind = _kind(view)
+    if kind == "Transpose":
+        return labels.swapaxes(_signed(view._saved_dim0), _signed(view._saved_dim1))
+    if kind == "Permute":
+        return labels.transpose([_signed(axis) for axis in view._saved_dims])
+    if kind == "Expand":
+        return np.broadcast_to(labels, _shape(view))
+    return labels.reshape(_shape(view))
+
+
 def _axes(node: Any) -> set[int]:
-    """Return the axes that a node is about, counted from the first."""
-    of, rank = getattr(node, "_saved_dim", ()), len(_shape_before(node))
+    """Return the axes that a node is about, counted from the first; none where it is about all."""
+    of, rank = getattr(node, "_saved_dim", None), len(_shape_before(node))
+    if of is None or not rank:
+        return set()
+    return {_signed(axis) % rank for axis in (of if isinstance(of, tuple) else (of,))}
+
+
+def _signed(axis: int) -> int:
     # The graph has negative ones as unsigned numbers of 64 bits.
-    signed = (int(axis) - 2**64 * (axis >= 2**63) for axis in _as_tuple(of))
-    return {axis % rank for axis in signed}
-
-
-def _as_tuple(axes: int | tuple[int, ...]) -> tuple[int, ...]:
-    return axes if isinstance(axes, tuple) else (axes,)
+    return int(axis) - 2**64 * (axis >= 2**63)
 
 
 def _is_of_a_norm(node: Any, kind: str) -> bool:

@@ -248,17 +248,17 @@ def _is_mask(mask: Any, values: torch.Tensor) -> bool:
     )
 
 
-_OF_SIGNS = "_cnnviz_of_signs"
+OF_SIGNS = "_cnnviz_of_signs"
 
 
 def mark_signs(mask: torch.Tensor) -> None:
     """Mark a mask as one that was made of signs, by comparing with zero."""
-    setattr(mask, _OF_SIGNS, True)
+    setattr(mask, OF_SIGNS, True)
 
 
 def marked_signs(mask: Any) -> bool:
     """Whether a mask is marked as one that was made of signs."""
-    return bool(getattr(mask, _OF_SIGNS, False))
+    return bool(getattr(mask, OF_SIGNS, False))
 
 
 def _same(mask: torch.Tensor, wanted: torch.Tensor) -> bool:

@@ -458,6 +458,10 @@ def test_what_follows_no_rule_is_told(
         lambda x: x / (x.var(1, keepdim=True) + 1e-5).sqrt(),
         lambda x: x * x.pow(2).mean(1, keepdim=True).add(1e-5).rsqrt(),
         lambda x: x * torch.ones_like(x).cumsum(2),
+        lambda x: x.permute(0, 2, 3, 1).amax((1, 2)),
+        lambda x: x.view(1, 4, 3, 2, 3, 2).transpose(3, 4).flatten(4).amax(-1),
+        lambda x: x * x.mean().amax(0) + x.mean().sort().values,
+        lambda x: x / x.norm(dim=1, keepdim=True).clamp(min=1e-12),
         lambda x: F.pixel_shuffle(F.interpolate(F.pad(x, (1, 1))[..., ::2], scale_factor=2), 2),
     ],
 )
@@ -467,3 +471,42 @@ def test_pooling_normalisation_and_layout_are_no_activation_functions(
     with backward_rule("guided"):
         output = forward(torch.ones(1, 4, 6, 6, requires_grad=True) * 1.0)
     assert rule_coverage(output).activations == 0
+
+
+@each_case(
+    "forward, told",
+    [
+        (lambda x: x.view(1, 2, 2, 6, 6).amax(2), "1 choice among"),
+        (lambda x: x.permute(0, 2, 3, 1).unflatten(-1, (2, 2)).amax(-1), "1 choice among"),
+        (lambda x: x.transpose(1, 3).amax(3), "1 choice among"),
+        (lambda x: x[:, None].expand(1, 2, 4, 6, 6).amax(2), "1 choice among"),
+        (lambda x: x - torch.aminmax(x).min, "1 choice among"),
+        (lambda x: x.clamp(min=-1), "1 clamp"),
+    ],
+)
+def test_a_choice_among_channels_is_one_however_the_map_is_viewed(
+    forward: Callable[[torch.Tensor], torch.Tensor], told: str
+) -> None:
+    with backward_rule("guided"):
+        output = forward(torch.ones(1, 4, 6, 6, requires_grad=True) * 1.0)
+    assert told in str(rule_coverage(output))
+
+
+@each_case(
+    "write",
+    [
+        lambda buffer, x: buffer.copy_(x.detach() > 0),
+        lambda buffer, x: buffer.mul_(0.9).add_(x.detach()),
+        lambda buffer, x: torch.gt(x.detach(), 0, out=buffer),
+        lambda buffer, x: buffer.gt_(0),
+        lambda buffer, x: buffer.__setitem__(0, x.detach()[0].floor()),
+    ],
+)
+def test_no_mark_stays_on_a_buffer_that_the_network_writes_to(
+    write: Callable[[torch.Tensor, torch.Tensor], None],
+) -> None:
+    buffer, values = torch.zeros(3), torch.tensor([-1.0, 0.0, 2.0], requires_grad=True)
+    for _ in range(2):
+        with backward_rule("guided"):
+            write(buffer, values * 1.0)
+        assert not vars(buffer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -280,3 +281,25 @@ def test_a_call_that_fails_and_is_caught_leaves_the_rest_in_order() -> None:
             return self.conv(x)
 
     assert labels(trace(Patient(), (1, 5, 5))) == ["conv"]
+
+
+@each_case(
+    "scale",
+    [
+        lambda mean: mean.amax(0),
+        lambda mean: mean.sum(-1),
+        lambda mean: mean.sort().values,
+        lambda mean: mean.cumsum(0),
+        lambda mean: mean.softmax(0),
+        lambda mean: mean.index_select(0, torch.tensor([0])),
+    ],
+)
+def test_a_number_alone_has_axes_0_and_minus_1_as_in_torch(
+    scale: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    class Scaled(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * scale(x.mean())
+
+    found = trace(nn.Sequential(nn.Conv2d(1, 2, 3), Scaled(), nn.Conv2d(2, 2, 3)), (1, 9, 9))
+    assert found.unknown == ()

@@ -17,6 +17,7 @@ from cnnviz.introspection.tracing.fields import (
     Frame,
     Shape,
     agreed,
+    axes_of,
     compress,
     rearranged,
 )
@@ -84,7 +85,7 @@ def _gather_frame(frame: Frame | None, dim: int, shape: Shape, taps: Taps) -> Fr
 
 def hull(field: Field, dims: Sequence[int]) -> Field:
     """Let every element depend on what any element along `dims` depends on."""
-    along = tuple(sorted({dim % len(field.shape) for dim in dims}))
+    along = axes_of(dims, len(field.shape))
     return rearranged(
         field,
         field.shape,
@@ -96,7 +97,7 @@ def hull(field: Field, dims: Sequence[int]) -> Field:
 def reduce(field: Field, dims: Sequence[int], *, keep: bool) -> Field:
     """Unite the fields along `dims`, which shrink to length 1 if `keep` and go if not."""
     united = hull(field, dims)
-    along = {dim % len(field.shape) for dim in dims}
+    along = axes_of(dims, len(field.shape))
     if keep:
         shape = tuple(1 if dim in along else size for dim, size in enumerate(field.shape))
         return Field(shape, united.spans)

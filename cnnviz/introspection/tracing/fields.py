@@ -10,7 +10,7 @@ The last pixel is stored negated, so that every union of fields is one minimum.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -125,6 +125,11 @@ def compress(ends: Ends) -> Ends:
             if (ends == first).all():
                 ends = first
     return ends
+
+
+def axes_of(dims: Iterable[int], rank: int) -> tuple[int, ...]:
+    """Return which axes are meant, counted from the first; a number alone, of rank 0, has none."""
+    return tuple(sorted({dim % rank for dim in dims})) if rank else ()
 
 
 def agreed(frames: Sequence[Frame | None]) -> Frame | None:

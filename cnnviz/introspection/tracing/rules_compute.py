@@ -165,8 +165,8 @@ def transform(operation: Operation, look: Look, gateless: bool) -> Found:
 def accumulate(operation: Operation, look: Look, gateless: bool) -> Found:
     """Every position depends on all before it."""
     field = look(operation["self"])
-    if field is None:
-        return None
+    if field is None or not field.shape:
+        return field
     return _accumulated(field, operation["dim"] % len(field.shape))
 
 

@@ -92,6 +92,8 @@ def pick(operation: Operation, look: Look, gateless: bool) -> Found:
         for dim in operation["dims"]:
             field = gather(field, dim, tapping.chosen(np.arange(field.shape[dim])[::-1], None))
         return field
+    if not field.shape:  # a number alone
+        return field
     dim = operation["dim"] % len(field.shape)
     length = field.shape[dim]
     if operation.name in ("slice", "index_select"):
