@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from cnnviz.introspection.vmapped import is_vmapped
 from cnnviz.results.text import joined
 
 
@@ -20,7 +21,7 @@ class VmappedCalls:
         self, func: Callable[..., Any], given: Sequence[torch.Tensor], *, weighted: bool
     ) -> bool:
         """Return whether a call is made within vmap, and keep its name if it has weights."""
-        if not any(map(torch._C._functorch.is_batchedtensor, given)):
+        if not any(map(is_vmapped, given)):
             return False
         if weighted:
             self._names[str(getattr(func, "__name__", "a layer"))] = None

@@ -11,6 +11,7 @@ from cnnviz.errors import LayerError, TargetError
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.memory_order import by_channels, memory_of
+from cnnviz.introspection.vmapped import is_vmapped
 from cnnviz.models.output_members import describe
 
 
@@ -20,6 +21,23 @@ def not_one_tensor(layer: str, output: Any) -> LayerError:
         f"Layer {layer!r} returns {describe(output)}, not one tensor.",
         "Choose a layer inside it that returns one tensor.",
     )
+
+
+def _check_can_be_taken_out(layer: str, output: torch.Tensor) -> None:
+    if is_vmapped(output):
+        raise LayerError(
+            f"Layer {layer!r} is called within torch.vmap, where its output cannot be taken out.",
+            "Choose a layer outside of it, or have the network call it on all images at once.",
+        )
+
+
+def _check_is_plain(layer: str, output: torch.Tensor) -> None:
+    if torch._C._functorch.is_functorch_wrapped_tensor(output):
+        raise LayerError(
+            f"Layer {layer!r} is called within a transform of torch.func, such as jvp, through "
+            "which no gradient comes back to it.",
+            "Choose a layer outside of it, or do without gradients.",
+        )
 
 
 class OutputRecorder:
@@ -36,14 +54,10 @@ class OutputRecorder:
         """Take the output of one call; the copy returned replaces it downstream."""
         if not isinstance(output, torch.Tensor):
             raise not_one_tensor(key[0], output)
-        if torch._C._functorch.is_batchedtensor(output):
-            raise LayerError(
-                f"Layer {key[0]!r} is called within torch.vmap, where its output "
-                "cannot be taken out.",
-                "Choose a layer outside of it, or have the network call it on all images at once.",
-            )
+        _check_can_be_taken_out(key[0], output)
         if self._with_gradients and output.is_floating_point():
             if not output.requires_grad:
+                _check_is_plain(key[0], output)
                 # Nothing below is differentiated: the graph starts here.
                 output = output.detach().clone().requires_grad_()
             elif _shares_memory(output, inputs):
