@@ -20,7 +20,7 @@ from cnnviz.results.drawing import (
     take_literally,
 )
 from cnnviz.results.measured_once import measured_once
-from cnnviz.results.text_lines import Line, faults
+from cnnviz.results.text_lines import Line, TooSmall, faults
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -175,7 +175,7 @@ def as_wide(
     try:
         first = draw((width, max(LEAST[1], height)))
     except UnreadableError:
-        fault = "its numbers could not be read"
+        fault = TooSmall("its numbers could not be read")
         raise _wider(draw, (width, height), own[0], fault, titled=titled) from None
     shape = shape_asked_for(first)
     if shape is not None:
@@ -208,10 +208,14 @@ def _wider(
         wider = f"Leave the width out: the picture takes {_both_units(own)}"
     else:
         wider = f"Give a width of {_both_units(least[0])} or more"
-    others = ", give smaller letters (font size), or leave the title out."
+    others = ", give smaller letters (font size), or leave the title out"
+    if isinstance(fault, TooSmall):
+        others = ""
+    elif not titled:
+        others = ", or give smaller letters (font size)"
     return UsageError(
         f"This picture does not fit into a width of {_both_units(size[0])}: {fault}.",
-        wider + (others if titled else ", or give smaller letters (font size)."),
+        f"{wider}{others}.",
     )
 
 

@@ -24,6 +24,12 @@ _LETTERS = 40
 """Letters of a text that a sentence quotes."""
 
 
+class TooSmall(str):
+    """Why something cannot be read, where smaller letters would make it worse."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Line:
     """One line of a text as it lies in a picture.
@@ -84,7 +90,7 @@ def faults(lines: list[Line], ground: NDArray[np.uint8], dots: float) -> Iterato
             yield f"{_quoted(line)} would be cut off"
     for line in lines:
         if line.points < _SMALLEST:
-            yield f"{_quoted(line)} would have letters of {line.points:.2g} points"
+            yield TooSmall(f"{_quoted(line)} would have letters of {line.points:.2g} points")
     for first, second in _close(lines, dots):
         if first.runs_into(second, dots):
             yield f"{_quoted(first)} and {_quoted(second)} would overlap"
