@@ -41,6 +41,8 @@ _TALLER = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.5)
 """The heights that are tried for a width, as shares of that with the picture's own shape."""
 _GROWN = 1.1
 """How much larger panels are at least where a picture is drawn taller for them."""
+_PAGE = 9.0
+"""Inches of a column on a page: no picture is drawn higher for larger panels alone."""
 _AS_LARGE = 0.97
 """How large panels are at least where a picture loses its margins, as a share."""
 _NARROWEST_SHAPE = 10.0
@@ -241,7 +243,10 @@ def _filling(tried: Callable[[int], tuple[Figure, str]], place: int) -> Figure:
     that leaves room beside them.
     """
     figure, _ = tried(place)
+    least = float(figure.get_figheight())
     for taller in range(place + 1, len(_TALLER)) if is_narrow(figure) else ():
+        if least * _TALLER[taller] / _TALLER[place] > _PAGE:
+            break
         other, fault = tried(taller)
         if fault or _set_in_shape(other) <= _GROWN * _set_in_shape(figure):
             break

@@ -132,6 +132,17 @@ def test_a_picture_is_as_high_as_it_asks_for_where_its_height_is_free() -> None:
     assert as_wide(draw, 4.0).get_size_inches() == pytest.approx((4.0, 2.0))
 
 
+def test_panels_that_could_fill_any_height_end_with_the_page() -> None:
+    def draw(size: tuple[float, float] | None) -> Figure:
+        figure = Figure(size or (8.0, 6.0))
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        axes.set_aspect("equal", adjustable="datalim")
+        drawing.hide_ticks(axes)
+        return figure
+
+    assert 6.0 < as_wide(draw, 3.3).get_figheight() <= 9.0
+
+
 def test_numbers_that_an_axis_makes_late_are_scaled_once() -> None:
     figure = Figure((4.0, 3.0))
     axes = figure.subplots()
