@@ -149,10 +149,13 @@ def nearest(name: str, known: Iterable[str], count: int = 3, alike: float = 0.5)
     close = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=alike)
     found = [candidate for match in close for candidate in lowered[match]][:count]
     needle = name.lower()
+    # Two letters stand in the midst of many words.
+    begins = "" if len(needle) > 2 else r"(?<![^\W_])"
+    within = re.compile(begins + re.escape(needle))
     for candidate in names:
         if len(found) >= count:
             break
-        if needle and needle in candidate.lower() and candidate not in found:
+        if needle and within.search(candidate.lower()) and candidate not in found:
             found.append(candidate)
     return found
 

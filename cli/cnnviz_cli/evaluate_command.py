@@ -211,17 +211,13 @@ def _save(found: Evaluation, path: Path, style: PictureStyle | None) -> None:
 
 def _check_folder(folder: Path, *, force: bool) -> None:
     """Say at once what would otherwise be found out after the first map."""
-    from cnnviz.results.files import check_can_write_in
+    from cnnviz.results.files import check_can_write_in, check_parent
     from cnnviz.results.suffixes import check_folder_name
 
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{str(folder)!r} is a file.", "Name a folder with --out.")
     check_folder_name(folder)
-    if not folder.absolute().parent.is_dir():
-        raise OutputError(
-            f"There is no folder {str(folder.absolute().parent)!r} to write to.",
-            "Make the folder first, or name another.",
-        )
+    check_parent(folder.absolute())
     check_can_write_in(folder if folder.is_dir() else folder.absolute().parent)
     if folder.is_dir():
         _check_replaceable(folder, force)

@@ -214,15 +214,12 @@ def _write(sample: Sample, position: int, folder: Path) -> dict[str, Any]:
 def _new_folder(path: Path) -> Iterator[Path]:
     """Hand out a hidden folder and move it to `path` if the body succeeds."""
     from cnnviz.images.paths import expand
+    from cnnviz.results.files import check_parent
     from cnnviz.results.suffixes import check_folder_name
 
     target = expand(path).absolute()
     check_folder_name(target)
-    if not target.parent.is_dir():
-        raise OutputError(
-            f"There is no folder {str(target.parent)!r} to write to.",
-            "Make the folder first, or name another.",
-        )
+    check_parent(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputError(
             f"{str(path)!r} is already there.", "Name a new folder with --out, or remove that one."

@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnviz.errors import OutputError
 from cnnviz.reports.own_files import MANIFEST, is_own
-from cnnviz.results.files import DUST, check_can_write_in
+from cnnviz.results.files import DUST, check_can_write_in, check_parent
 from cnnviz.results.given_files import given_bytes, given_sha256
 from cnnviz.results.termination import cleared_on_sigterm
 
@@ -41,11 +41,7 @@ def check_destination(directory: str | Path, *, force: bool = False) -> Path:
 
     target = expand(directory).resolve()
     check_folder_name(target)
-    if not target.parent.is_dir():
-        raise OutputError(
-            f"There is no folder {str(target.parent)!r} to write the report to.",
-            "Make the folder first, or name another.",
-        )
+    check_parent(target, " the report")
     check_can_write_in(target.parent)
     if target.exists():
         _check_replaceable(target, force)

@@ -38,11 +38,7 @@ _MARK = ".cnnviz-"
 def check_place(path: Path) -> None:
     """Raise an `OutputError` where no file can be written to `path`, as far as can be told."""
     try:
-        if not path.parent.is_dir():
-            raise OutputError(
-                f"There is no folder {str(path.parent)!r} to write {path.name!r} to.",
-                "Make the folder first, or name another.",
-            )
+        check_parent(path, f" {path.name!r}")
         if path.is_dir():
             raise OutputError(f"{str(path)!r} is a folder.", "Name a file.")
         # A file would be put in place of a device or pipe: of /dev/null for everybody.
@@ -50,6 +46,31 @@ def check_place(path: Path) -> None:
             raise OutputError(f"{str(path)!r} is not an ordinary file.", "Name another file.")
     except OSError as error:  # a name too long, or a folder that may not be looked into
         raise _unwritable(path, error) from error
+
+
+def check_parent(path: Path, what: str = "") -> None:
+    """Raise an `OutputError` where the folder is missing that a file or folder is to lie in.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is to lie.
+    what : str
+        What it is called, behind a space.
+    """
+    parent = path.absolute().parent
+    if parent.is_dir():
+        return
+    there = next((one for one in (parent, *parent.parents) if one.exists()), None)
+    if there is not None and not there.is_dir():
+        shown = str(there) if path.is_absolute() else os.path.relpath(there)
+        raise OutputError(
+            f"{shown!r} is a file, and no folder to write{what} to.", "Name another folder."
+        )
+    raise OutputError(
+        f"There is no folder {str(path.parent)!r} to write{what} to.",
+        "Make the folder first, or name another.",
+    )
 
 
 def check_can_write_in(folder: Path) -> None:

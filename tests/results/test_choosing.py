@@ -9,7 +9,7 @@ import pytest
 from cnnviz.course.losses import table as losses
 from cnnviz.course.optimizers import OTHER_NAMES
 from cnnviz.course.optimizers import table as optimizers
-from cnnviz.errors import UsageError
+from cnnviz.errors import UsageError, nearest
 from cnnviz.introspection.activation_functions import table as activations
 from cnnviz.results.choosing import all_by_name, by_name
 from tests.helpers.each_case import each_case
@@ -36,6 +36,13 @@ def test_a_name_that_is_not_known_has_its_nearest_or_all() -> None:
         by_name("adm", optimizers(), "optimizer", OTHER_NAMES)
     with pytest.raises(UsageError, match="Choose from leaky_relu, relu, tanh"):
         by_name("xyz", KNOWN, "function")
+
+
+def test_two_letters_in_the_midst_of_a_word_are_no_name_that_was_meant() -> None:
+    assert nearest("or", ["Last Resort High-Efficiency"]) == []
+    assert nearest("hi", ["Last Resort High-Efficiency"]) == ["Last Resort High-Efficiency"]
+    assert nearest("fc", ["net.first.fc", "net_fc_2"]) == ["net.first.fc", "net_fc_2"]
+    assert nearest("sor", ["Last Resort High-Efficiency"]) == ["Last Resort High-Efficiency"]
 
 
 @each_case(

@@ -17,6 +17,7 @@ from cnnviz.errors import InstallationError, UsageError
 from cnnviz.introspection.tracing import trace
 from cnnviz.models import load
 from cnnviz.results.legibility import crowded
+from cnnviz.results.picture_style import PictureStyle
 from cnnviz.views import famous_networks as view
 from cnnviz.views.famous_networks import FamousNetworks, famous_networks
 from tests.helpers.each_case import each_case
@@ -122,6 +123,8 @@ def test_all_of_them_are_drawn_legibly(monkeypatch: pytest.MonkeyPatch) -> None:
     every = view.famous_networks()
     figure = every.figure()
     assert crowded(figure) == ""
+    small = PictureStyle(font_size=7.0).drawn(lambda into: every.figure(figure=into))
+    assert crowded(small) == "", "two names met in smaller letters"
     words = " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
     for card in CARDS:
         assert card.title in " ".join(words.split())

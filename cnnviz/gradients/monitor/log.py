@@ -24,7 +24,7 @@ from cnnviz.gradients.monitor.log_lines import (
 )
 from cnnviz.gradients.monitor.records import Event, StepRecord, number, to_line
 from cnnviz.images.paths import expand
-from cnnviz.results.files import is_alone_with, let_go
+from cnnviz.results.files import check_parent, is_alone_with, let_go
 from cnnviz.results.given_files import open_given
 
 SCHEMA = 2
@@ -109,6 +109,7 @@ class LogFile:
 
     def _opened(self) -> TextIO:
         """Return the file as it is, for as long as nobody else writes a run to it."""
+        check_parent(self.path, f" {self.path.name!r}")
         try:
             # What is there is left alone until it is known to be ours.
             stream = self.path.open(
@@ -120,7 +121,7 @@ class LogFile:
         except OSError as error:
             raise OutputError(
                 f"{str(self.path)!r} cannot be written: {error.strerror or error}.",
-                "Make the folder first, or name another file.",
+                "Check the free space and the permissions, or name another file.",
             ) from error
         if not is_alone_with(stream):
             stream.close()

@@ -315,7 +315,7 @@ def _draw_others(
     axes.set_ylim(-1.25, 0.8)
     for card, count, place in _spread(others, years):
         _bubble(axes, place, 0.3, _Bubble(card, count, 0.0, 0.0))
-        words = f"{card.title.replace(' v3 ', chr(10) + 'v3 ')}"
+        words = card.title.replace(" v", "\nv")
         rate = "" if card.top1 is None else f"\ntop-1 {rate_said(card.top1)}"
         if card.family == "LeNet":
             rate += "\n(MNIST)"

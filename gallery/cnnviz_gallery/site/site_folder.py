@@ -17,6 +17,7 @@ from cnnviz.images.paths import expand
 from cnnviz.results.files import (
     alone_in,
     check_can_write_in,
+    check_parent,
     is_temporary,
     not_left_by_desktops,
     remove_leftovers,
@@ -162,11 +163,7 @@ def check(root: Path) -> None:
         raise OutputError(f"{str(root)!r} is a file.", "Name a folder for the gallery.")
     check_folder_name(root)
     if not root.exists():
-        if not root.parent.is_dir():
-            raise OutputError(
-                f"There is no folder {str(root.parent)!r} to write the gallery to.",
-                "Make the folder first, or name another.",
-            )
+        check_parent(root, " the gallery")
         check_can_write_in(root.parent)
         return
     check_can_write_in(root)

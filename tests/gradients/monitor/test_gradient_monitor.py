@@ -554,7 +554,7 @@ def test_a_model_of_ours_and_named_layers_are_taken() -> None:
         (in_place, {"every": 0}, UsageError, "every cannot be 0"),
         (in_place, {"layers": "convs"}, LayerError, "no layer 'convs'.*'conv'"),
         (nn.Flatten, {}, LayerError, "neither a convolution nor a linear"),
-        (in_place, {"path": "absent/run.jsonl"}, OutputError, "cannot be written.*Make the folder"),
+        (in_place, {"path": "absent/run.jsonl"}, OutputError, "no folder .absent.*Make the folder"),
         (in_place, {"path": "run", "existing": "append"}, UsageError, "no 'append'.*'continue'"),
     ],
 )

@@ -43,7 +43,12 @@ lecture --out full | full' is not empty and is not a cnnviz report
 shapes --count 2 --out full | 'full' is already there
 losses --out nowhere/losses.png | There is no folder 'nowhere'
 losses --out empty | A result cannot be saved as 'empty'
-losses --out texts/read.txt/losses.png | There is no folder
+losses --out texts/read.txt/losses.png | 'texts/read.txt' is a file, and no folder
+losses --out texts/read.txt/more/losses.png | 'texts/read.txt' is a file, and no folder
+errors --data shapes --out texts/read.txt/more | is a file, and no folder to write the report
+shapes --count 2 --out texts/read.txt/more | read.txt' is a file, and no folder
+gallery --out texts/read.txt/more | read.txt' is a file, and no folder to write the gallery to
+evaluate --out texts/read.txt/more | read.txt' is a file, and no folder
 """
 
 
