@@ -19,7 +19,7 @@ from cnnviz.images.photo_box import PhotoBox
 from cnnviz.images.preprocessing import Preprocessing
 from cnnviz.images.reading import read_photo
 from cnnviz.images.size_notes import size_notes
-from cnnviz.results.text import number, plural, reasons
+from cnnviz.results.text import number, percent, plural, reasons
 
 if TYPE_CHECKING:
     import torch
@@ -289,7 +289,7 @@ def _shown(tensors: torch.Tensor, preprocessing: Preprocessing) -> tuple[Photo, 
         notes = ["given as a preprocessed tensor"]
         if clipped:
             notes.append(
-                f"{clipped:.1%} of its values lie beyond black or white and are shown clipped"
+                f"{percent(clipped)} of its values lie beyond black or white and are shown clipped"
             )
             notes += _told_bytes(tensors[index])
         found.append(replace(new_photo(pixels, f"image {index}", tuple(notes)), as_tensor=True))

@@ -12,6 +12,7 @@ from cnnviz.introspection.forward import forward
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.random_draws import SEED, RandomDraws
+from cnnviz.results.text import percent
 
 REPEATS = 8
 """How many seeds the spread is taken over."""
@@ -42,7 +43,8 @@ def _told(module: nn.Module, image: torch.Tensor) -> str:
         for same in zip(*answers, strict=False)
         if same[0].numel() and all(each.shape == same[0].shape for each in same)
     ]
-    spread = f"{max(shares):.1%} of the largest" if shares else "an amount that cannot be told"
+    known = f"{percent(max(shares))} of the largest" if shares else ""
+    spread = known or "an amount that cannot be told"
     return (
         "The network draws random numbers in its forward pass, such as dropout that is always on. "
         f"Every pass here draws those of seed {SEED}; over {REPEATS} seeds its outputs for the "

@@ -24,6 +24,7 @@ from cnnviz.models import Model
 from cnnviz.models.detections import read_detections
 from cnnviz.models.outputs import returns_boxes
 from cnnviz.models.random_answers import floats
+from cnnviz.results.text import percent
 
 _READERS = frozenset(
     getattr(torch.Tensor, name)
@@ -186,13 +187,13 @@ def _repeating(within: float, each_time: float) -> str:
     if each_time:
         return (
             "The network gives another answer to the same image each time (by up to "
-            f"{each_time:.1%} of the largest output), whatever the seed: no pass is repeated by "
-            "the next, and what is computed from several mixes different answers."
+            f"{percent(each_time)} of the largest output), whatever the seed: no pass is repeated "
+            "by the next, and what is computed from several mixes different answers."
         )
     if within:
         return (
             "The network keeps something of one pass for the next, which changes its answer to the "
-            f"same image (by up to {within:.1%} of the largest output)."
+            f"same image (by up to {percent(within)} of the largest output)."
         )
     return ""
 
@@ -217,7 +218,7 @@ def _mixing(model: Model, alone: _Run, image: torch.Tensor, other: torch.Tensor)
         return ""
     return (
         "In this network images of a batch change each other's answers (by up to "
-        f"{max(shares):.1%} of the largest output), so each image ran alone."
+        f"{percent(max(shares))} of the largest output), so each image ran alone."
     )
 
 

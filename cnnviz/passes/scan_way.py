@@ -28,7 +28,7 @@ from cnnviz.passes.fast_model import FastModel, computed_on, fast_model
 from cnnviz.passes.precision import BF16, Bf16Model, Precision, furthest
 from cnnviz.passes.run_to_layer import PartialForward
 from cnnviz.results.provenance import AS_IT_IS
-from cnnviz.results.text import plural
+from cnnviz.results.text import percent, plural
 
 _TOLERANCE = 1e-5
 
@@ -127,8 +127,8 @@ def scan_way(
 def _told(fast: Model, error: float, count: int) -> str:
     what = "a private copy" if isinstance(fast, FastModel) else AS_IT_IS
     return (
-        f"{what}, in bfloat16 (differs from float32 by up to {error:.1%} of the largest value of a "
-        f"layer, in the first {plural(count, 'image')})"
+        f"{what}, in bfloat16 (differs from float32 by up to {percent(error)} of the largest value "
+        f"of a layer, in the first {plural(count, 'image')})"
     )
 
 

@@ -7,6 +7,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from cnnviz.results.text import percent
+
 AS_IT_IS = "the network itself"
 """Where the passes of a result ran, unless it was on a copy."""
 
@@ -87,6 +89,6 @@ def told_bf16(error: float | None) -> str:
     if error is None:
         return ""
     return (
-        f"Computed in bfloat16: in the first images values were up to {error:.1%} of the largest "
-        "away from float32."
+        f"Computed in bfloat16: in the first images values were up to {percent(error)} of the "
+        "largest away from float32."
     )

@@ -122,4 +122,4 @@ def _unmeasured_told(found: Equivariance) -> str:
 
 
 def _how_well(mismatch: float) -> str:
-    return "follows exactly" if mismatch < EXACT else f"misses by {mismatch:.0%}"
+    return "follows exactly" if mismatch < EXACT else f"misses by {whole_percent(mismatch)}"

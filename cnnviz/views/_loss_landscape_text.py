@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnviz.gradients.landscape import LandscapePoints
 from cnnviz.results.space import space_of
-from cnnviz.results.text import minus, plural
+from cnnviz.results.text import minus, plural, whole_percent
 
 if TYPE_CHECKING:
     from cnnviz.views.loss_landscape import LossLandscape
@@ -21,7 +21,7 @@ def summary(found: LossLandscape) -> str:
     valleys = found.minima
     concave = found.concave
     known = not np.isnan(concave)
-    bent = f", curved downwards at {100.0 * concave:.0f}% of the points" if known else ""
+    bent = f", curved downwards at {whole_percent(concave)} of the points" if known else ""
     return (
         f"{found.name}: loss {minus(f'{found.centre:.3g}')} at its weights, at most "
         f"{minus(most)} within a reach of {found.x[-1]:g}; "

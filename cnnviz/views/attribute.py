@@ -35,7 +35,7 @@ from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Target
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.space import IMAGE
-from cnnviz.results.text import minus
+from cnnviz.results.text import minus, percent
 
 Method = Annotated[AttributionName, ATTRIBUTION_METHODS]
 """What the command line offers are the names of the table."""
@@ -232,5 +232,5 @@ def _completeness(total: torch.Tensor, rise: torch.Tensor) -> str:
     error = float(((total - rise).abs() / rise.abs().clamp(min=1e-12)).max())
     return (
         f"The attributions sum to {'; '.join(each)} of the score over the baseline's: "
-        f"{'a' if len(each) == 1 else 'the largest'} completeness error of {error:.1%}."
+        f"{'a' if len(each) == 1 else 'the largest'} completeness error of {percent(error)}."
     )

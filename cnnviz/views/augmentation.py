@@ -27,7 +27,7 @@ from cnnviz.results import drawing
 from cnnviz.results.intervals import LEVEL, wilson
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
-from cnnviz.results.text import layer_said, number, plural
+from cnnviz.results.text import layer_said, number, plural, whole_percent
 from cnnviz.views._followed import FollowedImage, overlaid, thumbnail
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ class Augmentation(Result):
         low, high = self.interval
         return (
             f"The answer stayed in {self.stayed} of {plural(count, 'draw')} "
-            f"({self.stayed / count:.0%}, {self.level:.0%} interval {low:.0%} to {high:.0%})"
+            f"({whole_percent(self.stayed / count)}, {self.level:.0%} interval "
+            f"{whole_percent(low)} to {whole_percent(high)})"
         )
 
     def caption(self) -> str:

@@ -28,7 +28,7 @@ from cnnviz.results.array_pictures import upwards_told
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
-from cnnviz.results.text import joined, layer_said, plural, whole_percent
+from cnnviz.results.text import joined, layer_said, percent, plural, whole_percent
 from cnnviz.units.projection import PartialForward
 from cnnviz.views._measured_field import measure
 from cnnviz.views.pictures import array_receptive_field
@@ -167,7 +167,7 @@ class EffectiveFields(Result):
             told.append(
                 f"Behind global gates every {space.place} counts: the {mark}s are those without "
                 "gates, and "
-                f"up to {self.outside.max():.1%} of the squared gradient lies outside."
+                f"up to {percent(float(self.outside.max()))} of the squared gradient lies outside."
             )
         dead = [
             layer

@@ -34,7 +34,7 @@ from cnnviz.passes.origin import origin
 from cnnviz.passes.targets import Target, score
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import plural
+from cnnviz.results.text import plural, whole_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,9 +126,10 @@ class SkipConnections(TableResult):
         said = "no gradient comes back"
         if share.size:
             said = (
-                f"the skips hand back {share.min():.0%} to {share.max():.0%} of a block's gradient"
+                f"the skips hand back {whole_percent(share.min())} to "
+                f"{whole_percent(share.max())} of a block's gradient"
                 if share.size > 1
-                else f"its skip hands back {share[0]:.0%} of the gradient"
+                else f"its skip hands back {whole_percent(share[0])} of the gradient"
             )
         count = len(self.blocks)
         return f"{self.name}: {plural(count, 'residual block')}; {said}"

@@ -12,7 +12,7 @@ from cnnviz.heatmaps.checks.deletion_insertion import Curves
 from cnnviz.heatmaps.checks.measure import WISHES, Measure, mean_held
 from cnnviz.heatmaps.checks.randomisation import Randomisation
 from cnnviz.results import drawing
-from cnnviz.results.text import layer_said, minus, shortened
+from cnnviz.results.text import layer_said, minus, shortened, whole_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -247,7 +247,7 @@ def _chance(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return "–" if not np.isfinite(value) else f"{100.0 * value:.0f}%"
+    return "–" if not np.isfinite(value) else whole_percent(value)
 
 
 def _told(found: Faithfulness, inches: float) -> list[tuple[bool | None, str]]:
