@@ -263,13 +263,16 @@ def reasons(refused: Sequence[Refused], most: int) -> str:
 
 
 def shortened(name: str, most: int, cut: Literal["start", "middle", "end"] = "middle") -> str:
-    """Return a name of at most `most` letters, with a part left out where it has more.
+    """Return a name of at most `most` letters, or one, with a part left out where it has more.
 
     >>> [shortened("abcdefghij", 5, cut) for cut in ("start", "middle", "end")]
     ['…ghij', 'ab…ij', 'abcd…']
+    >>> shortened("abcdefghij", -2)
+    '…'
     """
     if len(name) <= most:
         return name
+    most = max(most, 1)  # where other words have taken all room
     begin = {"start": 0, "middle": most // 2, "end": most - 1}[cut]
     return f"{name[:begin]}…{name[len(name) - (most - 1 - begin) :]}"
 
