@@ -154,18 +154,27 @@ class Evaluation(TableResult):
 
     @property
     def verdicts(self) -> tuple[str, ...]:
-        """Which methods fail a check, and of which that is not known; one where none fails."""
+        """Which methods fail a check, and of which that is not known; one where none fails.
+
+        A method without a value on any image is not judged: its map may be of a layer that images
+        pass by under other weights, or have one value everywhere.
+        """
         checks = self._checks()
         found = []
         for check in checks:
-            judged = [check.judge(partial(self.cell, method)) for method in self.methods]
+            taken = {m: self.cell(m, check.measure).images > 0 for m in self.methods}
+            judged = {m: check.judge(partial(self.cell, m)) for m in self.methods if taken[m]}
             for verdict, said in ((False, check.failed_by), (None, check.unknown_by)):
-                named = [t for t, one in zip(self.titles, judged, strict=True) if one is verdict]
-                if named:
-                    found.append(f"{said}: {', '.join(named)}.")
+                found += self._named(said, [m for m in judged if judged[m] is verdict])
+            said = f"Measured on no image, and so not judged by the check {check.name}"
+            found += self._named(said, [m for m in self.methods if not taken[m]])
         if checks and not found:
             found.append("No method fails a check.")
         return tuple(found)
+
+    def _named(self, said: str, methods: Sequence[str]) -> list[str]:
+        named = [t for m, t in zip(self.methods, self.titles, strict=True) if m in methods]
+        return [f"{said}: {', '.join(named)}."] if named else []
 
     def _checks(self) -> list[Check]:
         """Return the checks whose measure was taken."""
@@ -211,14 +220,11 @@ class Evaluation(TableResult):
 
     def counted(self) -> tuple[str, ...]:
         """Say which of the main measures are of fewer images, and where intervals assume more."""
-        counts = {
-            column.title: int(np.isfinite(self.values[:, place]).any(0).sum())
-            for place, column in enumerate(self.columns)
-            if column in self.main_columns()
-        }
-        fewer = [f"{t} {n}" for t, n in counts.items() if 0 < n < len(self.images)]
+        main = [place for place, one in enumerate(self.columns) if one in self.main_columns()]
+        counts = [np.isfinite(self.values[:, place]).sum(-1) for place in main]
+        fewer = list(filter(None, map(self._fewer, main, counts)))
         told = [f"Over as many images as have such a value: {', '.join(fewer)}."] if fewer else []
-        if any(0 < n < _MANY_IMAGES for n in counts.values()):
+        if any(((each > 0) & (each < _MANY_IMAGES)).any() for each in counts):
             at_best = ", nor at a best threshold of fewer than ten" if self.best_thresholds else ""
             # In words: what a picture has in digits is a value of the result.
             told.append(
@@ -227,6 +233,16 @@ class Evaluation(TableResult):
                 "than they say."
             )
         return tuple(told)
+
+    def _fewer(self, place: int, counts: NDArray[np.int64]) -> str:
+        """Return how many images have a value of a measure, and of which methods fewer have."""
+        every = int(np.isfinite(self.values[:, place]).any(0).sum())
+        named = zip(self.titles, counts, strict=True)
+        fewer = [f"{title} {count}" for title, count in named if 0 < count < every]
+        if not fewer and every in (0, len(self.images)):
+            return ""
+        beside = f" ({', '.join(fewer)})" if fewer else ""
+        return f"{self.columns[place].title} {every}{beside}"
 
     def _boxes_told(self) -> str:
         """Say at which threshold each method finds most boxes."""

@@ -472,6 +472,21 @@ def test_the_verdicts_name_each_method_that_fails(model, kept, found):
     assert some.verdicts == ()
 
 
+def test_a_method_that_was_measured_on_no_image_is_not_judged(found):
+    """A map of a layer that images pass by under other weights was said hardly to change."""
+    keys = [column.key for column in found.columns]
+    values = found.values.copy()
+    values[0, keys.index("similarity_kept")] = np.nan
+    values[1, keys.index("gain"), 1:] = np.nan
+    lacking = dataclasses.replace(found, values=values)
+    first, other = found.titles[:2]
+    *judged, untaken = lacking.verdicts
+    assert untaken.endswith(f"no image, and so not judged by the check randomisation: {first}.")
+    assert all(first not in said for said in judged if "weights" in said)
+    title = found.columns[keys.index("gain")].title
+    assert f"{title} {len(found.images)} ({other} 1)" in " ".join(lacking.counted())
+
+
 @pytest.mark.parametrize(("count", "least"), [(10, 0.895), (20, 0.92), (39, 0.935)])
 def test_the_interval_of_skewed_shares_holds_the_mean_about_as_often_as_it_says(count, least):
     """Resamples held it in 88 of 100 trials of ten, and in 89 of twenty."""
