@@ -27,14 +27,14 @@ def unchecked(found: Faithfulness) -> list[str]:
 
 
 def in_lines(found: Faithfulness) -> str:
-    """Return a line for each measure, beside random maps, and the verdicts."""
+    """Return a line for each measure, beside random maps, the verdicts, and what is to be known."""
     count = plural(len(found.images), found.space.noun)
     rows = [f"{found.title} at {layer_said(found.layer)}: {count}"]
     rows += [
         minus(f"  {one.title:<36}{one.mean:>z8.3f}   random {one.random_mean:>z7.3f}")
         for one in found.measures
     ]
-    return "\n".join([*rows, *(verdict.sentence for verdict in found.verdicts)])
+    return "\n".join([*rows, *(verdict.sentence for verdict in found.verdicts), *found.notes])
 
 
 def caption(found: Faithfulness) -> str:

@@ -102,7 +102,7 @@ class Explanations(Result):
         words = [self.space.words(reading) for reading in readings]
         where = "Below" if self.space == IMAGE else "Above"
         lacking = dict.fromkeys(
-            note for held in self.checks if held.unmeasured for note in held.notes
+            note for held in self.checks if unchecked(held) for note in held.notes
         )
         return " ".join([said, f"{where} a map stand its checks.", *words, *lacking])
 

@@ -79,7 +79,8 @@ class Faithfulness(TableResult):
     notes : tuple of str
         What was left out, and why.
     unmeasured : tuple of str
-        The groups of measures that were asked for and could not be taken.
+        The groups of measures that were asked for, as all are by default, and could not be taken:
+        why stands in the notes, but for what needs marked objects.
     axes : int
         How many axes the inputs have: 1 for signals, 2 for images, 3 for volumes.
     """
@@ -394,6 +395,6 @@ def _measure(
         random_count=measured.random.shape[1],
         results=found,
         notes=(*notes, *lacking),
-        unmeasured=tuple(group.name for group in groups if group.name not in found),
+        unmeasured=tuple(n for n in MEASURE_GROUPS if n in settings.groups and n not in found),
         axes=held.space.axes,
     )

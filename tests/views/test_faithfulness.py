@@ -192,10 +192,15 @@ def test_a_map_of_an_unknown_method_is_measured_as_far_as_it_can_be(images):
     assert found.curves is not None
     assert found.randomisation is found.stability is None
     assert "How Mine is made anew is not known" in found.notes[0]
+    assert found.notes[0] in str(found)
+    assert found.unmeasured == ("randomisation", "stability", "localisation")
+    assert found.summary().endswith(", randomisation not measured")
     explain = explainer(gradcam_of(network, images).settings)
     whole = faithfulness(network, images, held, explain=explain, **QUICK)
     assert whole.randomisation is not None
     assert whole.notes == ()
+    assert whole.unmeasured == ("localisation",)
+    assert "not measured" not in whole.summary()
 
 
 def test_a_fused_map_is_made_anew_from_all_its_layers(images):

@@ -178,11 +178,11 @@ class AgainstRandom(Check):
     def sentence(self, title: str, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say how the maps do beside random ones, and what that rests on."""
         gain = find(self.measure)
-        figures = (
-            f"insertion minus deletion is {minus(f'{gain.mean:z.{DIGITS}f}')} against "
+        figures = minus(
+            f"insertion minus deletion is {gain.mean:z.{DIGITS}f} against "
             f"{gain.random_mean:z.{DIGITS}f}, and random maps do as well with probability "
-            f"{gain.chance:.2g}"
         )
+        figures += f"{gain.chance:.2g}"
         if self.passes(find):
             return f"{title} finds the evidence better than random maps: {figures}."
         what = "does worse than" if _worse(gain) else "is no different from"
