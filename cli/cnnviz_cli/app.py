@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import TextIOWrapper
-from pathlib import Path
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -44,7 +43,13 @@ from cnnviz_cli import (
 from cnnviz_cli.lazy import add_lazy_command
 from cnnviz_cli.plugin_commands import Unexpected
 from cnnviz_cli.several_processes import first_alone_speaks
-from cnnviz_cli.terminal import quieten_other_packages, say, say_error
+from cnnviz_cli.terminal import (
+    nowhere,
+    quieten_other_packages,
+    say,
+    say_error,
+    use_no_odd_width,
+)
 from cnnviz_cli.unknown_options import ReasonedCommand
 
 EXIT_CODES = (
@@ -202,6 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     _open_closed_streams()
     _write_any_name()
+    use_no_odd_width()
     with _terminable() as how_to_end:
         _run(arguments, how_to_end)
 
@@ -298,7 +304,7 @@ def _open_closed_streams() -> None:
     """Let what goes to a stream that was closed before the start (``>&-``) go nowhere."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, _nowhere())
+            setattr(sys, name, nowhere())
 
 
 @contextmanager
@@ -354,11 +360,7 @@ def _nobody_reads() -> NoReturn:
 
 def _discard_output() -> None:
     """Keep Python from writing at its end what could not be written now."""
-    sys.stdout = _nowhere()
-
-
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
+    sys.stdout = nowhere()
 
 
 def _stopped(code: int) -> NoReturn:

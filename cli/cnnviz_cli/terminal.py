@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from cnnviz.bounds import read_whole
 from cnnviz.errors import without_long_words
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from cnnviz.results.result import Result
 
 
+_WIDTHS = range(10, 10_000)
+"""The columns of a terminal that are taken for what they say."""
 NOT_MEASURED = 3
 """The exit code where --fail-on has no answer, because something could not be measured."""
 
@@ -30,9 +34,29 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
 
 
+def nowhere() -> TextIO:
+    """Return a stream that takes what nobody is to see."""
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
 def say(text: str) -> None:
-    """Print one line for people to stderr."""
-    typer.echo(text, err=True)
+    """Print one line for people to stderr; where its disk is full, what was found counts still."""
+    try:
+        typer.echo(text, err=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        sys.stderr = nowhere()
+
+
+def use_no_odd_width() -> None:
+    """Let the terminal say its width where COLUMNS says none that a text can be set in.
+
+    At 0 nothing at all is printed, not even errors; lines of millions of letters take minutes.
+    """
+    told = os.environ.get("COLUMNS")
+    if told is not None and read_whole(told) not in _WIDTHS:
+        del os.environ["COLUMNS"]
 
 
 def note(text: str) -> None:
@@ -42,9 +66,13 @@ def note(text: str) -> None:
 
 def say_error(what: str, remedy: str = "") -> None:
     """Print what is wrong on one line of stderr, and what to do about it on the next."""
-    say(typer.style("Error: ", fg=typer.colors.RED, bold=True) + one_line(without_long_words(what)))
-    if remedy:
-        say(one_line(remedy))
+    begins = typer.style("Error: ", fg=typer.colors.RED, bold=True)
+    try:
+        say(begins + one_line(without_long_words(what)))
+        if remedy:
+            say(one_line(remedy))
+    except BrokenPipeError:  # the exit code says it as well
+        sys.stderr = nowhere()
 
 
 def print_json(data: Any) -> None:

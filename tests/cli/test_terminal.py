@@ -1,3 +1,6 @@
+import errno
+import io
+import os
 import subprocess
 import sys
 import warnings
@@ -5,6 +8,7 @@ import warnings
 import pytest
 
 from cnnviz_cli import terminal
+from tests.helpers.each_case import each_case
 
 
 def test_a_table_keeps_names_that_look_like_markup_and_long_rows(capsys):
@@ -71,3 +75,36 @@ def test_warnings_of_other_packages_are_hidden_unless_asked_for(flags, theirs):
 def test_json_refuses_numbers_that_json_has_not():
     with warnings.catch_warnings(), pytest.raises(ValueError, match="not JSON compliant"):
         terminal.print_json({"value": float("nan")})
+
+
+class _Full(io.StringIO):
+    """A stream on a full disk, or whose reader has gone."""
+
+    def __init__(self, kind: type[OSError]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def write(self, text: str) -> int:
+        raise self.kind(errno.ENOSPC, "No space left on device")
+
+
+def test_an_exit_code_does_not_depend_on_whether_stderr_can_be_written(run, monkeypatch) -> None:
+    """What was wrong with the arguments ended with 1, as what --fail-on has found."""
+    for kind in (OSError, BrokenPipeError):
+        monkeypatch.setattr(sys, "stderr", _Full(kind))
+        assert run("cam", "nothing.png").code == 2
+    monkeypatch.setattr(sys, "stderr", _Full(OSError))
+    found = run("networks")
+    assert (found.code, "ResNet-18" in found.out) == (0, True)
+
+
+@each_case(
+    ("told", "kept"),
+    [("0", False), ("99999999", False), ("-5", False), ("²", False), ("x", False), ("80", True)],
+)
+def test_a_width_in_which_nothing_can_be_set_is_not_taken(told: str, kept: bool, run) -> None:
+    """At no columns nothing was printed, and at very many not for minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", told)
+        assert "No such command" in run("nothing").err
+        assert ("COLUMNS" in os.environ) == kept
