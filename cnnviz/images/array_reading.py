@@ -255,7 +255,8 @@ def _frames_of(path: Path) -> tuple[Photo, ...]:
     except OSError as error:
         raise PhotoError(path.name, f"it cannot be read ({error})", "Check the file.") from error
     return tuple(
-        new_photo(pixels, f"frame {at}", notes) for at, (pixels, notes) in enumerate(decoded)
+        new_photo(frame.pixels, f"frame {at}", frame.notes, white=frame.white)
+        for at, frame in enumerate(decoded)
     )
 
 
@@ -270,7 +271,21 @@ def _in_a_row(
         held.append(frame)
     notes = [note for frame in held for note in frame.notes]
     told = (f"{plural(len(held), 'frame')} {order}", *dict.fromkeys(notes))
+    # Of a black frame nothing tells what its white is.
+    whites = {frame.white for frame in held if frame.white and frame.pixels.any()}
+    if len(whites) > 1:
+        white = max(whites)
+        held = [_as_white(frame, white) for frame in held]
+        told = (*told, f"white is {white} in all frames with 16 bits")
     return _Found(None, tuple(held), name, told, digest)
+
+
+def _as_white(frame: Photo, white: int) -> Photo:
+    """Return a frame as bright as it is beside others in which another value is white."""
+    if frame.white is None:
+        return frame
+    pixels = (frame.pixels.astype(np.uint32) * frame.white + white // 2) // white
+    return new_photo(pixels.astype(np.uint8), frame.name, frame.notes, white=white)
 
 
 def _check_count(count: int, name: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +29,20 @@ _GREY = "grey repeated in three channels"
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 
-Decoded = tuple[NDArray[np.uint8], tuple[str, ...]]
-"""The pixels [H, W, 3], and what was done to them."""
+
+class Decoded(NamedTuple):
+    """The pixels [H, W, 3], what was done to them, and of 16 bits that are grey what became 255."""
+
+    pixels: NDArray[np.uint8]
+    notes: tuple[str, ...] = ()
+    white: int | None = None
 
 
 def decode_file(file: Any, name: str) -> Decoded:
     """Decode an opened file."""
     with _opened(file, name) as (image, heard):
-        pixels, notes = _to_rgb(image, name)
-    return pixels, (*notes, *_told(heard))
+        found = _to_rgb(image, name)
+    return found._replace(notes=(*found.notes, *_told(heard)))
 
 
 def decode_frames(file: Any, name: str, check: Callable[[int], None]) -> list[Decoded]:
@@ -115,12 +120,12 @@ def decode_image(image: Image.Image, name: str) -> Decoded:
     """Convert an image that Pillow has opened."""
     with catch_pillow_warnings() as heard:
         try:
-            pixels, notes = _to_rgb(image, name)
+            found = _to_rgb(image, name)
         except PhotoError:
             raise
         except Exception as error:  # a lazily opened file decodes here, or was closed meanwhile
             raise _damaged(name, error) from error
-    return pixels, (*notes, *_told(heard))
+    return found._replace(notes=(*found.notes, *_told(heard)))
 
 
 def decode_array(array: NDArray[Any], name: str) -> Decoded:
@@ -145,13 +150,12 @@ def decode_array(array: NDArray[Any], name: str) -> Decoded:
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise _too_large(name, f"{array.shape[0] * array.shape[1]:,} pixels")
     if deep:
-        reduced, note = _reduce(array)
-        return _repeat(reduced), (note, _GREY)
+        return _of_deep_grey(array)
     if grey:
-        return _repeat(array), (_GREY,)
+        return Decoded(_repeat(array), (_GREY,))
     if array.shape[2] == 4:
         return _flatten(Image.fromarray(np.ascontiguousarray(array)))
-    return array.copy(), ()
+    return Decoded(array.copy())
 
 
 def _shape_remedy(array: NDArray[Any]) -> str:
@@ -216,8 +220,8 @@ def _check_decodable(image: Image.Image, name: str) -> None:
 def _to_rgb(image: Image.Image, name: str) -> Decoded:
     """Decode, turn upright and convert; return the pixels and what was done to them."""
     frame = _frame_note(image)
-    pixels, notes = _upright_rgb(image, name)
-    return pixels, (*frame, *notes)
+    found = _upright_rgb(image, name)
+    return found._replace(notes=(*frame, *found.notes))
 
 
 def _upright_rgb(image: Image.Image, name: str) -> Decoded:
@@ -225,9 +229,10 @@ def _upright_rgb(image: Image.Image, name: str) -> Decoded:
     _check_decodable(image, name)
     depth = _depth_note(image)
     turned, turn_note = _upright(image)
-    pixels, colour_notes = _convert(turned, name)
-    # Deep grey has told its own depth.
-    return pixels, (*(() if _is_deep_grey(turned) else depth), *turn_note, *colour_notes)
+    found = _convert(turned, name)
+    # Deep grey tells its own depth.
+    before = turn_note if _is_deep_grey(turned) else (*depth, *turn_note)
+    return found._replace(notes=(*before, *found.notes))
 
 
 def _frame_note(image: Image.Image) -> tuple[str, ...]:
@@ -257,9 +262,7 @@ def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 def _convert(image: Image.Image, name: str) -> Decoded:
     mode = image.mode
     if _is_deep_grey(image):
-        deep = np.asarray(image.convert("I")).astype(np.uint16)
-        reduced, note = _reduce(deep)
-        return _repeat(reduced), (note, _GREY)
+        return _of_deep_grey(np.asarray(image.convert("I")).astype(np.uint16))
     if mode in ("I", "F"):
         kind = "32-bit integers" if mode == "I" else "floating-point numbers"
         raise PhotoError(
@@ -268,11 +271,11 @@ def _convert(image: Image.Image, name: str) -> Decoded:
     if mode in _ALPHA_MODES or "transparency" in image.info:
         return _flatten(image)
     if mode in ("L", "1"):
-        return _repeat(np.asarray(image.convert("L"))), (_GREY,)
+        return Decoded(_repeat(np.asarray(image.convert("L"))), (_GREY,))
     notes = () if mode in ("RGB", "P", "RGBX") else (f"{mode} converted to RGB",)
     if mode == "CMYK":
         notes = ("CMYK converted to RGB without its colour profile",)
-    return np.array(image.convert("RGB")), notes
+    return Decoded(np.array(image.convert("RGB")), notes)
 
 
 def _is_deep_grey(image: Image.Image) -> bool:
@@ -288,10 +291,10 @@ def _flatten(image: Image.Image) -> Decoded:
     white = Image.new("RGBA", layers.size, (255, 255, 255, 255))
     pixels = np.array(Image.alpha_composite(white, layers).convert("RGB"))
     notes = () if opaque else ("transparency composited on white",)
-    return pixels, (*notes, _GREY) if image.mode in ("L", "LA", "La") else notes
+    return Decoded(pixels, (*notes, _GREY) if image.mode in ("L", "LA", "La") else notes)
 
 
-def _reduce(deep: NDArray[np.uint16]) -> tuple[NDArray[np.uint8], str]:
+def _of_deep_grey(deep: NDArray[np.uint16]) -> Decoded:
     """Return 16 bits as 8, and what was done; white is where the bits that are used end.
 
     X-ray and microscopy keep 12 bits in 16, which would all be black.
@@ -301,9 +304,8 @@ def _reduce(deep: NDArray[np.uint16]) -> tuple[NDArray[np.uint8], str]:
     white = (1 << bits) - 1
     # Adding half of the divisor rounds to nearest.
     reduced = ((deep.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
-    if bits == 16:
-        return reduced, _REDUCED
-    return reduced, f"{bits}-bit values in 16 bits, as the largest is {largest}: white is {white}"
+    fewer = f"{bits}-bit values in 16 bits, as the largest is {largest}: white is {white}"
+    return Decoded(_repeat(reduced), (_REDUCED if bits == 16 else fewer, _GREY), white)
 
 
 def _repeat(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

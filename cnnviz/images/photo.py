@@ -57,6 +57,8 @@ class Photo:
         What it is labelled with, such as the name of its folder; empty where that is not known.
     path : str
         The file it was read from, as it was named; empty where there is none.
+    white : int or None
+        Of grey pixels with 16 bits the value that became 255; None for any others.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -66,6 +68,7 @@ class Photo:
     as_tensor: bool = False
     label: str = ""
     path: str = ""
+    white: int | None = None
 
     @property
     def height(self) -> int:
@@ -79,10 +82,14 @@ class Photo:
 
 
 def new_photo(
-    pixels: NDArray[np.uint8], name: str, notes: tuple[str, ...], digest: str | None = None
+    pixels: NDArray[np.uint8],
+    name: str,
+    notes: tuple[str, ...],
+    digest: str | None = None,
+    white: int | None = None,
 ) -> Photo:
     """Return a photo that owns its pixels; its digest is theirs where no file has one."""
     pixels = np.ascontiguousarray(pixels)
     pixels.setflags(write=False)
     digest = digest or hashlib.sha256(pixels.tobytes()).hexdigest()
-    return Photo(pixels, name, digest, tuple(dict.fromkeys(notes)))
+    return Photo(pixels, name, digest, tuple(dict.fromkeys(notes)), white=white)

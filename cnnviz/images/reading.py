@@ -104,24 +104,26 @@ def _from_file(source: str | os.PathLike[Any], name: str | None) -> Photo:
         with open_given(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            pixels, notes = decode_file(file, name)
+            found = decode_file(file, name)
     except OSError as error:
         raise PhotoError(
             name, f"the file cannot be read ({error.strerror or error})", "Check its permissions."
         ) from error
-    return replace(new_photo(pixels, name, notes, digest), path=writable(text))
+    return replace(_photo(found, name, digest), path=writable(text))
 
 
 def _from_bytes(data: bytes, name: str) -> Photo:
     if not data:
         raise PhotoError(name, "the file is empty", "Copy or download it again.")
-    pixels, notes = decode_file(io.BytesIO(data), name)
-    return new_photo(pixels, name, notes, hashlib.sha256(data).hexdigest())
+    return _photo(decode_file(io.BytesIO(data), name), name, hashlib.sha256(data).hexdigest())
 
 
 def _from_memory(decode: Callable[[Any, str], Decoded], source: Any, name: str) -> Photo:
-    pixels, notes = decode(source, name)
-    return new_photo(pixels, name, notes)
+    return _photo(decode(source, name), name)
+
+
+def _photo(found: Decoded, name: str, digest: str | None = None) -> Photo:
+    return new_photo(found.pixels, name, found.notes, digest, found.white)
 
 
 def check_is_there(source: str | os.PathLike[Any]) -> None:

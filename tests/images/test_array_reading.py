@@ -200,6 +200,20 @@ def test_a_frame_is_what_a_photo_of_it_is(tmp_path, frame: Image.Image) -> None:
     assert set(alone.notes) <= set(found.photos[0].notes) & set(listed.photos[0].notes)
 
 
+def test_frames_of_16_bits_have_one_white(tmp_path) -> None:
+    """Each had its own: one of 1000 was as bright as one of 4000."""
+    values = np.array([0, 1000, 4000, 200], np.uint16)
+    several = [Image.fromarray(np.full((10, 12), value)) for value in values]
+    sources = (_animation(tmp_path / "clip.tif", several), several)
+    for source in sources:
+        found = prepare(source, CLIP)
+        wanted = values / 4095
+        assert np.abs(found.tensor[0, 0, :, 0, 0].numpy() - wanted).max() < 1.01 / 255
+        assert "white is 4095 in all frames with 16 bits" in found.photos[0].notes
+    dim = prepare(several[:2], CLIP)
+    assert float(dim.tensor.max()) == pytest.approx(1000 / 1023, abs=1 / 255)
+
+
 def test_frames_are_counted_one_by_one_and_damage_is_named(tmp_path, monkeypatch) -> None:
     small, large = Image.new("RGB", (2, 2)), Image.new("RGB", (12, 10))
     path = _animation(tmp_path / "clip.tif", [small, large])
