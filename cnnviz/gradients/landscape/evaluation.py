@@ -12,6 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch.func import functional_call, vmap
 
+from cnnviz.default_device import made_as_the_caller_has_set
+from cnnviz.errors import ModelError
+from cnnviz.foreign_code import Foreign
 from cnnviz.gradients.landscape.directions import WeightDirection
 from cnnviz.gradients.landscape.objective import LossObjective
 from cnnviz.introspection.batch_statistics import batch_statistics, calibrate
@@ -106,8 +109,15 @@ class LossSurroundings:
                 # Values decide its path, or it writes to a tensor of its own: no vmap there.
                 self.at_once = 1
                 self.notes.append("The network can be evaluated at one point only at a time.")
-        found = [self._at(point) for point in points]
+        with Foreign(self._fails, besides=(MemoryError, torch.OutOfMemoryError)):
+            found = [self._at(point) for point in points]
         return _numbers(*(torch.stack(values) for values in zip(*found, strict=True)))
+
+    def _fails(self, what: str) -> ModelError:
+        return ModelError(
+            f"{self.model.name} fails on weights near its own: {what}.",
+            "The fault is in the code of the network, which ran on its own weights.",
+        )
 
     def _together(self, points: torch.Tensor) -> LandscapePoints:
         with warnings.catch_warnings():
@@ -122,7 +132,7 @@ class LossSurroundings:
 
         def run(inputs: torch.Tensor) -> Any:
             # An in-place first layer may not write to what the next point needs.
-            with RandomDraws():
+            with RandomDraws(), made_as_the_caller_has_set():
                 return functional_call(module, weights, (inputs.clone(),))
 
         if not self.calibrated:

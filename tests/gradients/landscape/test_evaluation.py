@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cnnviz.default_device import made_on_the_processor
+from cnnviz.errors import ModelError
 from cnnviz.gradients.landscape import LossSurroundings, random_direction
 from cnnviz.gradients.landscape.objective import loss_objective
 from cnnviz.introspection.hooks import preserve_state
@@ -127,6 +129,34 @@ def test_a_network_whose_values_decide_goes_point_by_point_and_says_so() -> None
         alone = around(module, at_once=1).run(POINTS, ResumeStore(None, {}), silent)
     np.testing.assert_array_equal(found.losses, alone.losses)
     assert together.notes == ["The network can be evaluated at one point only at a time."]
+
+
+class Elsewhere(nn.Module):
+    """Keeps where it makes tensors, and fails once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = network()
+        self.made: list[str] = []
+        self.error: Exception | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.made.append(torch.empty(0).device.type)
+        if self.error is not None:
+            raise self.error
+        found: torch.Tensor = self.body(x)
+        return found
+
+
+def test_the_network_runs_at_a_point_as_it_does_anywhere_else() -> None:
+    module = Elsewhere().eval()
+    surroundings = around(module, at_once=1)
+    with torch.no_grad(), torch.device("meta"), made_on_the_processor():
+        surroundings.measure(POINTS[:1])
+    assert module.made[-1] == "meta"
+    module.error = KeyError("class")
+    with pytest.raises(ModelError, match="fails on weights near its own: KeyError: 'class'"):
+        surroundings.measure(POINTS[:1])
 
 
 def test_a_run_that_was_ended_goes_on_and_gives_the_very_same(tmp_path) -> None:
