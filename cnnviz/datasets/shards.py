@@ -223,10 +223,11 @@ def _apart(paths: Sequence[Path]) -> tuple[tuple[Path, ...], int]:
     for path in paths:
         try:
             there = path.stat()
+            # Numbers of files tell hard links alone: not every file system has them.
+            linked = there.st_nlink > 1
+            found.setdefault((there.st_dev, there.st_ino) if linked else path.resolve(), path)
         except OSError:  # opening it will tell why
-            found[path] = path
-        else:
-            found.setdefault((there.st_dev, there.st_ino), path)
+            found.setdefault(path, path)
     return tuple(found.values()), len(paths) - len(found)
 
 

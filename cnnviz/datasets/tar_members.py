@@ -124,10 +124,11 @@ class TarMember(RawIOBase):
         return count
 
 
-def state_of(stream: BufferedReader) -> tuple[int, int, int]:
-    """Return the size of an open file, when it was last written to, and which file it is."""
+def state_of(stream: BufferedReader) -> tuple[int, int]:
+    """Return the size of an open file, and when it was last written to."""
+    # Not which file it is: some file systems behind a network number them anew.
     found = os.fstat(stream.fileno())
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns
 
 
 def _members(tar: tarfile.TarFile, bounded: _Headers, size: int) -> Iterator[tarfile.TarInfo]:

@@ -409,10 +409,11 @@ def test_members_of_a_sample_are_found_wherever_they_stand(what: str, tmp_path) 
 
 def test_a_tar_counts_once_whatever_it_is_called(shards, tmp_path) -> None:
     (shards / "b.tar").symlink_to(shards / "a-000.tar")
+    (shards / "c.tar").hardlink_to(shards / "a-001.tar")
     for data in (shards, f"{shards}/*.TAR"):
         found = open_dataset(data)
         assert len(found) == 4
-        assert found.notes[0] == "1 tar named a second time left out"
+        assert found.notes[0] == "2 tars named a second time left out"
 
 
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.TGZ", "a.tar.zst"])
