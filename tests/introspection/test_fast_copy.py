@@ -381,6 +381,7 @@ def test_the_network_comes_out_as_it_went_in_and_its_memory_is_shared() -> None:
     assert not any(parameter.requires_grad for parameter in copy.module.parameters())
 
 
+@pytest.mark.usefixtures("only_new_garbage")
 def test_its_memory_is_told_and_freed_with_it() -> None:
     network = trained(block()).double()
     copy, _ = made(network, images(dtype=torch.float64))

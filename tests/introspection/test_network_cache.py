@@ -306,6 +306,7 @@ def test_autocast_and_the_image_itself_are_traced_by_themselves(network: Net) ->
     assert trace(network, torch.zeros(1, *SHAPE)) is not by_shape
 
 
+@pytest.mark.usefixtures("only_new_garbage")
 def test_memory_is_released_with_the_network() -> None:
     cache: NetworkCache[Any] = NetworkCache(values=True)
     network = Net()

@@ -416,7 +416,7 @@ def test_a_module_that_was_exchanged_or_hooked_is_noticed() -> None:
     assert isinstance(fast_model(model, photos(), rows=1), FastModel)
 
 
-@pytest.mark.usefixtures("always")
+@pytest.mark.usefixtures("always", "only_new_garbage")
 def test_the_network_comes_out_as_it_went_in_and_the_copy_goes_with_it() -> None:
     module = network().train()
     before, drawn = state(module), rng()
