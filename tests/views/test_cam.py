@@ -337,11 +337,12 @@ def test_a_map_without_evidence_is_said_to_have_none() -> None:
 def test_scales_and_signs_are_written_on_the_figure() -> None:
     held = capture(lasting_network(), torch.rand(1, 3, 8, 8), target=1)
     found = cam(held, relu=False)
-    titles = [axes.get_title(loc="left") for axes in found.figure().axes]
+    panels = found.figure().axes
+    titles = [axes.get_title(loc="left") for axes in panels]
     scale = found.scale()
     text = f"{number(scale.low)} to {number(scale.high)}, a map of 4 x 4"
     assert any(text in title for title in titles)
-    (bar,) = found.figure().axes[-1].child_axes
+    (bar,) = panels[-1].child_axes
     assert bar.get_ylim() == pytest.approx((scale.low, scale.high))
     assert bar.get_ylabel().replace("\n", " ") == "evidence: weighted sum of activations"
     assert "blue is evidence against" in found.caption()

@@ -61,9 +61,8 @@ def test_dead_filters_are_named_and_flat() -> None:
     assert "Dead, with a norm near zero: 4." in found.caption()
     assert "1 dead" in repr(found)
     assert (tile_grid(found).pixels == drawing.FLAT).all(-1).sum() > 0
-    texts = [text.get_text() for text in found.figure().axes[0].texts]
-    assert "4 dead" in texts
-    norms = found.figure().axes[1]
+    tiles, norms, *_ = found.figure().axes
+    assert "4 dead" in [text.get_text() for text in tiles.texts]
     assert norms.get_xlabel().endswith("dead, below 0.001 of the median: 1, shaded")
     last = norms.patches[-1].get_extents().transformed(norms.transData.inverted())
     assert (last.x0, last.x1) == pytest.approx((len(found.norms) - 1.5, len(found.norms) - 0.5))

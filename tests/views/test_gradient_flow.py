@@ -276,14 +276,14 @@ def test_the_picture_marks_the_break_and_the_remedies() -> None:
 def test_where_nothing_arrives_the_picture_says_so() -> None:
     found = gradient_flow(dead(), images())
     assert (found.verdict.label, found.decades) == ("blocked", float("-inf"))
-    labels = found.figure().axes[0].get_legend_handles_labels()[1]
-    assert "nothing arrives" in labels
+    panel = found.figure().axes[0]
+    assert "nothing arrives" in panel.get_legend_handles_labels()[1]
     blocked = found.points[found.verdict.reference]
     assert (
         f"beside that at layer {found.points[-1]}, since nothing arrives at layer {blocked}."
         in (found.caption())
     )
-    assert found.figure().axes[0].get_ylabel().endswith(f"beside that at layer {found.points[-1]}")
+    assert panel.get_ylabel().endswith(f"beside that at layer {found.points[-1]}")
 
 
 def filled(value: float) -> nn.Module:

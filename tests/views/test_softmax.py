@@ -173,13 +173,14 @@ def test_every_image_has_a_page_and_all_stand_in_one_figure() -> None:
 
 def test_the_picture_draws_the_numbers() -> None:
     result = found(rows=ROWS[:1])
-    steps = result.figure().axes[:3]
+    panels = result.figure().axes
+    steps = panels[:3]
     drawn = (result.logits, result.exponentials, result.probabilities)
     for axes, values in zip(steps, drawn, strict=True):
         widths = [bar.get_width() for bar in axes.patches]
         np.testing.assert_allclose(widths[:3], values[0])
     assert [bar.get_width() for bar in steps[2].patches][3] == result.rest[0]
-    cells = [text.get_text() for text in result.figure().axes[4].texts]
+    cells = [text.get_text() for text in panels[4].texts]
     assert cells == [signed(value) for value in result.gradients[0].ravel()]
     whole = found(rows=ROWS[:1], k=6)
     assert whole.others == 0

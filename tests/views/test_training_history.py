@@ -254,8 +254,9 @@ def test_the_fewer_checkpoints_the_larger_the_cells_and_one_photo_has_no_empty_p
     assert _layout(longer)[1] < _layout(few)[1]
     assert _layout(few)[0] == 1 + len(few.units)
     assert many.figure().get_suptitle() == "net, 4 checkpoints, epoch 1 → epoch 10"
-    assert len(few.figure().axes) - len(training_history(model(), PHOTOS[0]).figure().axes) == 1
-    labels = few.figure().axes[0].get_legend_handles_labels()[1]
+    panels = few.figure().axes
+    assert len(panels) - len(training_history(model(), PHOTOS[0]).figure().axes) == 1
+    labels = panels[0].get_legend_handles_labels()[1]
     assert "settled: 0.9 or more" in labels
 
 

@@ -44,7 +44,8 @@ def test_a_grey_photo_has_one_channel_and_large_ones_overflow_nothing() -> None:
 
 def test_the_axis_ends_where_the_bars_do_and_reads_as_people_say_it() -> None:
     found = weight_sharing(np.zeros((375, 500, 3), np.uint8))
-    counts = found.figure().axes[-1]
+    figure = found.figure()
+    counts = figure.axes[-1]
     assert counts.get_xscale() == "log"
     low, high = counts.get_xlim()
     assert min(found.weights) / 10 < low < min(found.weights)
@@ -54,7 +55,7 @@ def test_the_axis_ends_where_the_bars_do_and_reads_as_people_say_it() -> None:
     for place, text in enumerate(counts.texts):
         assert text.get_text().startswith(f"{spelled(found.weights[place])} weights")
     assert counts.texts[0].get_text().startswith("2.25 trillion weights, 9.00 TB")
-    assert crowded(found.figure()) == ""
+    assert crowded(figure) == ""
     small = weight_sharing(np.zeros((6, 6), np.uint8), filters=1)
     assert crowded(small.figure()) == ""
 
