@@ -230,7 +230,7 @@ def _from_path(path: Path, preprocessing: ArrayPreprocessing) -> _Found:
         if len(frames) > 1:
             return _in_a_row(frames, name, given_sha256(path))
     check_is_file(path)
-    what = "a picture" if is_picture(path) else "no file of numbers"
+    what = "no file of numbers" if suffix in SIGNAL_SUFFIXES else "a picture"
     raise _wrong(name, what, preprocessing)
 
 
