@@ -29,6 +29,9 @@ def network_state(module: nn.Module) -> dict[str, object]:
         },
         "its parameters": {name: _bits(value) for name, value in parameters.items()},
         "its buffers": {name: _bits(value) for name, value in buffers.items()},
+        "the attributes of its tensors": {
+            name: sorted(vars(value)) for name, value in {**parameters, **buffers}.items()
+        },
         "the .grad of its parameters": {
             name: None if value.grad is None else _bits(value.grad)
             for name, value in parameters.items()
