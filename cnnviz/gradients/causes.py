@@ -148,7 +148,7 @@ def _of_structure(found: GradientProbe, verdict: GradientVerdict) -> Cause:
             f"Weights are on average {gain:.2f} times as large as {kind} needs for a signal to "
             "keep its size, and every layer multiplies by that.",
         )
-    if has_skips(found) and not normalised:
+    if has_skips(found) and not normalised and not shrinks:
         return Cause(
             "branches",
             "Each block adds a branch at full size to what its skip carries, and nothing "
@@ -160,7 +160,14 @@ def _of_structure(found: GradientProbe, verdict: GradientVerdict) -> Cause:
             f"{len(found.layers)} layers with normalisation and too few skips: each normalised "
             "layer makes the gradient a little larger on the way back (Yang et al. 2019).",
         )
-    return Cause(
-        "depth",
-        f"A little is lost in each of {len(found.layers)} layers, and no skip goes around them.",
-    )
+    return Cause("depth", _of_depth(found, verdict))
+
+
+def _of_depth(found: GradientProbe, verdict: GradientVerdict) -> str:
+    """Say whether the gradient changes at one place or along the way, and in which direction."""
+    shrinks = verdict.decades < 0.0
+    if verdict.sudden:
+        return f"One step makes the gradient {'smaller' if shrinks else 'larger'}, not the depth."
+    around = "" if has_skips(found) else ", and no skip goes around them"
+    change = "lost" if shrinks else "added"
+    return f"A little is {change} in each of {len(found.layers)} layers{around}."

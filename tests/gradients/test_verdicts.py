@@ -265,6 +265,21 @@ def test_causes_and_remedies(name: str) -> None:
     assert ("clipping" in {one.key for one in tried}) == (verdict.side == "exploding")
 
 
+def test_the_cause_changes_the_gradient_as_the_verdict_says() -> None:
+    chain, _ = read("mlp-4")[1:]
+    skips, _ = read("resnet-8:none")[1:]
+    for found, decades, sudden, told in (
+        (chain, -1.5, False, "A little is lost in each of 4 layers, and no skip goes around them."),
+        (chain, 1.5, False, "A little is added in each of 4 layers, and no skip goes around them."),
+        (chain, -1.5, True, "One step makes the gradient smaller, not the depth."),
+        (chain, 1.5, True, "One step makes the gradient larger, not the depth."),
+        (skips, -1.5, False, f"A little is lost in each of {len(skips.layers)} layers."),
+        (skips, 1.5, False, "Each block adds a branch"),
+    ):
+        verdict = replace(judge(found), label="watch", decades=decades, sudden=sudden, findings=())
+        assert explain(found, verdict).sentence.startswith(told)
+
+
 class _Called(nn.Module):
     """Activations called as functions have no name; all that the second layer gives is below 0."""
 
