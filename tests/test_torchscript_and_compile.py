@@ -94,6 +94,7 @@ def test_a_compiled_network_runs_as_it_was_written(form: str) -> None:
             found, attribute(tiny_network(), IMAGE, method, steps=3).maps[0]
         )
     held = capture(network, IMAGE)
+    assert list(held.activations) == list(capture(tiny_network(), IMAGE).activations)
     plain = capture(tiny_network(), IMAGE)
     for one, other in zip(held.gradients.values(), plain.gradients.values(), strict=True):
         assert torch.equal(one, other)

@@ -15,9 +15,9 @@ _INNER = ("model", "net", "network", "backbone", "module", "encoder")
 def unwrap(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     """Return the network inside a wrapper of training, and notes that say so.
 
-    Taken off are DataParallel, DistributedDataParallel, averaged weights (``AveragedModel``), and a
-    module without a forward of its own around one network, such as a LightningModule that only
-    trains. Anything else comes back as it is.
+    Taken off are DataParallel, DistributedDataParallel, averaged weights (``AveragedModel``), what
+    ``torch.compile`` returns, and a module without a forward of its own around one network, such as
+    a LightningModule that only trains. Anything else comes back as it is.
 
     Raises
     ------
@@ -38,9 +38,12 @@ def _inside(module: nn.Module) -> nn.Module | None:
     if isinstance(module, (*_PARALLEL, _averaged())):
         inner = module.module
         return inner if isinstance(inner, nn.Module) else None
+    children = dict(module.named_children())
+    if "_orig_mod" in children:  # Told by its name: an import of the compiler takes long.
+        return children["_orig_mod"]
     if _has_forward(module):
         return None
-    parts = {name: child for name, child in module.named_children() if name in _INNER}
+    parts = {name: child for name, child in children.items() if name in _INNER}
     return next(iter(parts.values())) if len(parts) == 1 else None
 
 
