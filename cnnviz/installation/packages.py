@@ -71,7 +71,7 @@ def _python() -> Finding:
 
 def _cnnviz() -> Iterator[Finding]:
     """Tell which cnnviz runs, and where another one, or none, is found from this folder."""
-    here = Path(__file__).resolve().parents[1]
+    here = Path(__file__).parents[1].resolve()
     yield Finding(PACKAGES, "cnnviz", "ok", f"{_version('cnnviz') or 'not installed'}, {here}")
     home = _editable()
     if home is not None and home != here.parent:
@@ -101,7 +101,9 @@ def _from_here() -> str:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
-    return str(Path(done.stdout.strip()).resolve()) if done.stdout.strip() else ""
+    file = Path(done.stdout.strip())
+    # Where it lies: in an environment of links, files lead elsewhere.
+    return str(file.parent.resolve() / file.name) if file.name else ""
 
 
 def _editable() -> Path | None:

@@ -165,6 +165,21 @@ def test_another_cnnviz_in_the_current_folder_is_broken(
     assert str(tmp_path / "cnnviz" / "__init__.py") in told.found
 
 
+def test_cnnviz_that_was_installed_as_links_is_the_one_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "site" / "cnnviz" / "installation" / "packages.py"
+    file.parent.mkdir(parents=True)
+    for made, stored in ((file, "1f"), (file.parents[1] / "__init__.py", "2e")):
+        (tmp_path / stored).touch()
+        made.symlink_to(tmp_path / stored)
+    monkeypatch.setattr("cnnviz.installation.packages.__file__", str(file))
+    said = SimpleNamespace(stdout=f"{file.parents[1] / '__init__.py'}\n")
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: said)
+    subjects = [each.subject for each in package_findings(facts_with())]
+    assert "cnnviz, in this folder" not in subjects
+
+
 def test_devices_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cnnviz.installation.devices.shutil.which", lambda name: f"/bin/{name}")
     found = list(device_findings({**TORCH, "threads": 4096}))
