@@ -8,7 +8,7 @@ the graph that existed when a layer returned, whatever is written into its outpu
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -20,7 +20,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.gradients import measures
 from cnnviz.gradients.activation_calls import ActivationCall, ActivationStatistics, read_activation
-from cnnviz.gradients.graph import Node
+from cnnviz.gradients.graph import Node, of_parameters_alone
 from cnnviz.gradients.origins import (
     CustomFunctions,
     Cut,
@@ -148,6 +148,8 @@ class ForwardRecorder(FunctionMode):
             if what in LAYERS:
                 self.last_input = args[0] if args else named.get("input")
                 if met is not None:
+                    used = args[1] if len(args) > 1 else named.get("weight")
+                    met.weights = _weights_among([used]) or met.weights
                     bias = args[2] if len(args) > 2 else named.get("bias")
                     met.bias = bias if isinstance(bias, torch.Tensor) else None
             elif met is not None:
@@ -159,7 +161,7 @@ class ForwardRecorder(FunctionMode):
             self.normalisations += 1
             self._normalise(func, args, named, output)
         elif what == operations.PRODUCT and len(terms) + len(leaves) > 1:
-            self._meet(operations.PRODUCT, output, terms, leaves, origins)
+            self._multiply(self._meet(operations.PRODUCT, output, terms, leaves, origins), given)
         elif len(terms) > 1:
             self._meet(_called(func, what), output, terms, leaves, origins)
 
@@ -211,6 +213,14 @@ class ForwardRecorder(FunctionMode):
         self._alike.setdefault((name, kind), []).append(met)
         self._held[output] = met
         return met
+
+    def _multiply(self, met: RecordedLayer | None, given: list[torch.Tensor]) -> None:
+        """Note of a product that it is a layer, where it is one with weights."""
+        weights = () if met is None else _weights_among(given)
+        if met is not None and weights:
+            met.weights, met.weighted = weights, True
+            others = (one for one in given if all(one is not held for held in weights))
+            self.last_input = next(others, self.last_input)
 
     def _inside(self) -> tuple[type[torch.autograd.Function], int] | None:
         """Return the custom function that is running; note which call of it this is."""
@@ -304,6 +314,15 @@ def _deviation(values: torch.Tensor) -> torch.Tensor:
 def as_real(values: torch.Tensor) -> torch.Tensor:
     """Return the values with the parts of complex ones along a last axis of their own."""
     return torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
+
+
+def _weights_among(given: Iterable[Any]) -> tuple[torch.Tensor, ...]:
+    """Return what a layer multiplies by as it is then: also where it was computed of parameters.
+
+    Weight norm, pruning, adapters and the like keep other parameters than these.
+    """
+    held = (one for one in given if isinstance(one, torch.Tensor) and one.requires_grad)
+    return tuple(one for one in held if one.ndim >= 2 and of_parameters_alone(one))
 
 
 def _terms(given: list[torch.Tensor]) -> tuple[Node, ...]:

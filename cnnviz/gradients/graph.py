@@ -53,6 +53,17 @@ def feeding(node: Node, bridges: Bridges | None = None) -> list[Node]:
     return [*below, *bridges.get(node, ())] if bridges else below
 
 
+def of_parameters_alone(tensor: torch.Tensor) -> bool:
+    """Whether all that a tensor gives a gradient back to is parameters, as of weights computed.
+
+    Those of an image, as dynamic filters are, also lead back to it.
+    """
+    if tensor.grad_fn is None:
+        return isinstance(tensor, torch.nn.Parameter)
+    ends = [one for one in reachable(tensor.grad_fn) if not one.next_functions]
+    return all(isinstance(getattr(one, "variable", None), torch.nn.Parameter) for one in ends)
+
+
 def between(end: Node, sources: Collection[Node], bridges: Bridges | None = None) -> list[Node]:
     """Return the nodes on paths from any of `sources` to `end`, those nearer to them first."""
     reaches: dict[Node, bool] = {}

@@ -194,7 +194,7 @@ def _classified(one: RecordedLayer, reaching: set[Node]) -> RecordedLayer:
     if one.kind != operations.PRODUCT:
         return one
     of_image = [term in reaching for term in one.terms]
-    if any(of_image) and (one.weighted or not all(of_image)):
+    if any(of_image) and (one.multiplies or not all(of_image)):
         return replace(one, kind="linear")
     return replace(one, weights=())
 

@@ -78,7 +78,7 @@ def probe(
             # An in-place first layer may not write to a leaf.
             output = under_change(source.clone())
         watch.finish()
-        layers = [met for met in watch.met if met.is_layer]
+        layers = [met for met in watch.met if met.is_layer or met.multiplies]
         if not layers:
             # Under no_grad none is seen.
             check_differentiable(scores_of(model, output), model.name)

@@ -44,7 +44,8 @@ class RecordedLayer:
     norm, deviation, nonfinite : torch.Tensor
         Scalars: RMS over the batch of the L2 norm, standard deviation, count of NaN and infinite.
     weights : tuple of torch.Tensor
-        Parameters with two or more dimensions that the layer owns.
+        What the layer multiplies by, parameters or computed of them; or else the parameters with
+        two or more dimensions that it owns.
     scale : torch.Tensor or None
         What the normalisation that follows divides each channel (or all) by; None without one.
     node : Node
@@ -52,7 +53,7 @@ class RecordedLayer:
     terms : tuple of Node
         What its arguments were computed from, parameters left out.
     weighted : bool
-        Whether a parameter is among its arguments.
+        Whether a parameter, or what was computed of some, is among its arguments.
     inside : tuple of type and int, or None
         The custom autograd function that it was called in, which has a gradient of its own, and
         which call of that.
@@ -86,6 +87,11 @@ class RecordedLayer:
     def is_layer(self) -> bool:
         """Whether it has weights of its own: a convolution, a linear or recurrent layer."""
         return self.kind in LAYER_KINDS
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it is a product with weights, which is a layer where the image is in it."""
+        return self.kind == operations.PRODUCT and self.weighted
 
 
 def label_of(met: RecordedLayer) -> str:
