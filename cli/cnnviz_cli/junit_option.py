@@ -12,21 +12,19 @@ from cnnviz_cli import output_options
 from cnnviz_cli.lazy import shared
 
 if TYPE_CHECKING:
+    from cnnviz.gradients.monitor.run_checks import RunChecks
     from cnnviz.results.result import Result
 
-JUNIT = shared(
-    "junit",
-    Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Also write what --fail-on names as test cases, in JUnit's XML, for the pages of "
-            "GitLab, Jenkins and others.",
-            rich_help_panel=output_options.OUTPUT,
-        ),
-    ],
-    None,
-)
+Junit = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Also write what --fail-on names as test cases, in JUnit's XML, for the pages of "
+        "GitLab, Jenkins and others.",
+        rich_help_panel=output_options.OUTPUT,
+    ),
+]
+JUNIT = shared("junit", Junit, None)
 
 
 def checked_place(given: Path | None, out: Path | None, *, asked: bool) -> Path | None:
@@ -60,7 +58,7 @@ def checked_place(given: Path | None, out: Path | None, *, asked: bool) -> Path 
     return place
 
 
-def write(place: Path, command: str, result: Result) -> None:
+def write(place: Path, command: str, result: Result | RunChecks) -> None:
     """Write the checks of a result as test cases of a command, and what is noted of it."""
     from cnnviz.results.checks import junit
     from cnnviz.results.files import write_atomically

@@ -19,6 +19,7 @@ from cnnviz.errors import without_long_words
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
+    from cnnviz.results.checks import Checked
     from cnnviz.results.progress import Progress
     from cnnviz.results.result import Result
 
@@ -107,7 +108,7 @@ def print_result(result: Result, written: Path | None) -> None:
         )
 
 
-def end_on_failure(result: Result) -> None:
+def end_on_failure(result: Result | Checked) -> None:
     """End with the exit code of a result that was asked to fail on what it found, where it does."""
     if getattr(result, "unanswered", False):
         unknown = [one for one in getattr(result, "checks", ()) if one.state == "not measured"]

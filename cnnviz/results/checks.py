@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree as ET
 
+from cnnviz.errors import UsageError, did_you_mean
+
 State = Literal["passed", "failed", "not measured"]
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
@@ -49,6 +51,27 @@ class Checked:
     def unanswered(self) -> bool:
         """Whether one of them could not be measured, so that there is no saying."""
         return any(one.state == "not measured" for one in self.checks)
+
+
+def named_faults(fail_on: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    """Return the faults that `fail_on` names, with commas between them or one by one.
+
+    Raises
+    ------
+    UsageError
+        If one is not known, or a text names none: a check of nothing would pass.
+    """
+    texts = fail_on.split(",") if isinstance(fail_on, str) else fail_on or ()
+    given = [text.strip() for text in texts if text.strip()]
+    if isinstance(fail_on, str) and not given:
+        raise UsageError("No fault to fail on is named.", f"Choose among {', '.join(known)}.")
+    for fault in given:
+        if fault not in known:
+            raise UsageError(
+                f"There is no fault {fault!r} to fail on.",
+                did_you_mean(fault, known, f"Choose among {', '.join(known)}."),
+            )
+    return given
 
 
 def junit(command: str, checks: Sequence[Check], notes: Sequence[str] = ()) -> bytes:

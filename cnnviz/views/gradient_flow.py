@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.bounds import bounded
-from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.gradients import objectives
 from cnnviz.gradients.causes import Cause
 from cnnviz.gradients.noise import NOISE_SEED, noise
@@ -25,7 +24,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.models.compared import Compared, compared_models, told_apart
 from cnnviz.results import drawing
-from cnnviz.results.checks import Check, Checked, State
+from cnnviz.results.checks import Check, Checked, State, named_faults
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import minus
@@ -286,7 +285,7 @@ def gradient_flow(
     >>> cnnviz.gradient_flow(network, remedies=False).summary().split(".")[0]
     'mlp-10:sigmoid: vanished'
     """
-    wanted = _faults(fail_on)
+    wanted = named_faults(fail_on, FAULTS)
     objectives.check(objective, labels)
     wrapped = as_model(model)
     # A surrounding inference_mode would make copies of the network that nothing differentiates.
@@ -319,18 +318,6 @@ def _check(flow: GradientFlow, fault: str) -> Check:
 
 def _called(found: GradientFlow, name: str) -> GradientFlow:
     return replace(found, provenance=replace(found.provenance, model=name))
-
-
-def _faults(fail_on: str | Sequence[str] | None) -> list[str]:
-    texts = fail_on.split(",") if isinstance(fail_on, str) else fail_on or ()
-    given = [text.strip() for text in texts if text.strip()]
-    for fault in given:
-        if fault not in FAULTS:
-            raise UsageError(
-                f"There is no fault {fault!r} to fail on.",
-                did_you_mean(fault, FAULTS, f"Choose among {', '.join(FAULTS)}."),
-            )
-    return given
 
 
 def _result(model: Model, batch: Batch | None, measured: Measured) -> GradientFlow:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from cnnviz import GradientMonitor
+from cnnviz.gradients.monitor.records import Event
+from cnnviz.gradients.monitor.run import read_run
+from cnnviz.gradients.monitor.run_checks import check_run
+from tests.helpers.each_case import each_case
 
 pytestmark = pytest.mark.usefixtures("not_drawn")
 
@@ -56,3 +62,47 @@ def test_what_is_no_run_is_one_line_and_leaves_nothing(run, tmp_path: Path, name
     assert done.code == 2
     assert "is no training run" in done.err or "cannot be read" in done.err
     assert not (tmp_path / "page").exists()
+
+
+@each_case(
+    ("faults", "code", "said"),
+    [
+        ("dying", 1, "Failed on: dying."),
+        ("unfinished, not-finite", 1, "Failed on: unfinished."),
+        ("not-finite,diverging", 0, ""),
+        ("", 2, "No fault to fail on is named"),
+        ("diyng", 2, "Did you mean 'dying'"),
+    ],
+)
+def test_a_run_is_checked(run, recorded: Path, tmp_path: Path, faults, code, said) -> None:
+    where = ("--out", tmp_path / "page", "--junit", tmp_path / "run.xml", "--force")
+    done = run("training-report", recorded, *where, "--fail-on", faults)
+    assert done.code == code
+    assert said in done.err
+    if code < 2:
+        assert f'failures="{code}"' in (tmp_path / "run.xml").read_text("utf-8")
+        assert done.last_line.endswith("report.html")
+
+
+@each_case(
+    ("change", "fault", "state"),
+    [
+        ({}, "still", "passed"),
+        ({"steps": np.arange(2)}, "still", "not measured"),
+        ({"steps": np.arange(2)}, "jump", "passed"),
+        ({"steps": np.arange(0)}, "jump", "not measured"),
+        ({"losses": np.zeros(0)}, "jump", "not measured"),
+        ({"losses": np.zeros(0)}, "still", "passed"),
+        ({"unmeasured": {"0": "it is compiled"}}, "still", "not measured"),
+        ({"events": (Event(1, "not-finite", "0", "NaN"),)}, "still", "not measured"),
+        ({"events": (Event(1, "not-finite", "0", "NaN"),)}, "bad-input", "passed"),
+        ({"events": (Event(1, "bad-input", "0", "NaN"),)}, "not-finite", "not measured"),
+        ({"finished": True}, "unfinished", "passed"),
+        ({"finished": True, "error": "ValueError"}, "unfinished", "failed"),
+    ],
+)
+def test_what_was_not_measured_is_no_pass(recorded: Path, change, fault: str, state: str) -> None:
+    found = replace(read_run(recorded), **change)
+    checked = check_run(found, [fault])
+    assert [one.state for one in checked.checks] == [state]
+    assert checked.unanswered == (state == "not measured")
