@@ -13,7 +13,9 @@ from cnnviz.results.drawing import LUMA
 from cnnviz.results.text import shortened
 
 _SLACK = 0.02
-"""Inches by which the box of a line may reach over another or the edge: letters do not fill it."""
+"""Inches by which the box of a line may reach over another: letters do not fill it."""
+_BEYOND = 0.005
+"""Inches by which it may reach over the edge, where anything of its last letter would be lost."""
 _SPACE = 0.03
 """Inches between two lines side by side at least: less reads as one."""
 _UNEVEN = 0.45
@@ -83,7 +85,7 @@ class Line:
 
 def faults(lines: list[Line], ground: NDArray[np.uint8], dots: float) -> Iterator[str]:
     """Say of one line after the other why it cannot be read."""
-    slack = _SLACK * dots
+    slack = _BEYOND * dots
     edge = np.array(ground.shape[1::-1]) + slack
     for line in lines:
         if (line.ends[0] < -slack).any() or (line.ends[1] > edge).any():

@@ -32,6 +32,14 @@ def test_a_text_beyond_the_edge_is_cut_off(across: float, down: float, turn: flo
     assert crowded(figure) == "'something long' would be cut off"
 
 
+def test_the_last_letter_of_a_text_is_not_lost_beyond_the_edge() -> None:
+    figure = page()
+    text = figure.text(1.0, 0.5, "some named)", ha="right")
+    assert crowded(figure) == ""
+    text.set_x(1.0 + 0.015 / 4.0)
+    assert crowded(figure) == "'some named)' would be cut off"
+
+
 def test_lines_over_one_another_or_without_a_space_are_told() -> None:
     figure = page()
     figure.text(0.1, 0.5, "first\nsecond")

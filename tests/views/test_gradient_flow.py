@@ -267,8 +267,12 @@ def test_the_axis_names_the_point_that_is_its_zero_and_the_bands_what_lies_in_th
 def test_the_picture_marks_the_break_and_the_remedies() -> None:
     found = gradient_flow(depth_network("mlp-10:sigmoid", **SMALL), images())
     figure = found.figure()
-    marked = [text.get_text() for text in figure.axes[0].texts]
-    assert f"leaves the healthy band before layer {found.points[found.verdict.breaks_at]}" in marked
+    at = found.points[found.verdict.breaks_at]
+    marked = {text.get_text(): text for text in figure.axes[0].texts}
+    # The line falls towards the foot of the panel on this side of the break.
+    words = marked[f"leaves the healthy band before layer {at}"]
+    assert words.xy[1] == figure.axes[0].get_ylim()[1]
+    assert words.get_horizontalalignment() == "right"
     said = " ".join(text.get_text() for text in figure.axes[2].texts)
     assert all(remedy.name in said for remedy in found.remedies)
 

@@ -102,7 +102,7 @@ def _gradients(axes: Axes, flows: tuple[GradientFlow, ...], across: float, *, na
         if flow in others:
             draw_other_band(axes, flow, colour, (low, high))
     if alone:
-        _mark_break(axes, flows[0], low)
+        _mark_break(axes, flows[0], low, high)
     elif any((~flow.on_trunk).any() for flow in flows):
         axes.scatter([], [], s=9, facecolors="none", edgecolors=drawing.QUIET, label=_BRANCH)
     # A healthy gradient may be large right before the logits: the verdict is on one point alone.
@@ -195,21 +195,24 @@ def _line(
         )
 
 
-def _mark_break(axes: Axes, flow: GradientFlow, low: float) -> None:
+def _mark_break(axes: Axes, flow: GradientFlow, low: float, high: float) -> None:
     place = flow.verdict.breaks_at
     if place is None or flow.verdict.label == "healthy":
         return
     axes.axvline(place - 0.5, color=drawing.WARM, lw=1.0, ls=(0, (4, 3)), zorder=1)
     what = "breaks" if flow.verdict.sudden else "leaves the healthy band"
     right = place < 0.6 * len(flow.points)
+    # Towards the first layer a gradient that vanishes is where words at the foot would be.
+    above = not right and flow.verdict.decades < 0.0
     axes.annotate(
         f"{what} before {in_words(flow.points[place])}",
-        (place - 0.5, low),
-        xytext=(4 if right else -4, 4),
+        (place - 0.5, high if above else low),
+        xytext=(4 if right else -4, -4 if above else 4),
         textcoords="offset points",
         fontsize=drawing.SMALL_SIZE,
         color=drawing.WARM,
         ha="left" if right else "right",
+        va="top" if above else "baseline",
     )
 
 
@@ -312,10 +315,10 @@ def _name_points(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
     else:
         steps = np.unique(np.linspace(0, len(flow.points) - 1, 8).round().astype(int))
         axes.set_xticks(steps, [flow.points[step] for step in steps], rotation=25, ha="right")
-        axes.set_xlabel(
-            f"layers and merges in the order of calls ({len(flow.points)}, some named)",
-            fontsize=drawing.SMALL_SIZE,
-        )
+        told = f"layers and merges in the order of calls ({len(flow.points)}, some named)"
+        # It stands below the panel, which leaves room beside it for the names of bands.
+        across = drawing.width_of(axes.figure) - _BESIDE
+        axes.set_xlabel(drawing.wrapped(told, across), fontsize=drawing.SMALL_SIZE)
     axes.xaxis.label.set_color(drawing.QUIET)
 
 
