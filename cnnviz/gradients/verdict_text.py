@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cnnviz.gradients.paths import NAMED
 from cnnviz.gradients.verdicts import EDGES, GradientVerdict
-from cnnviz.results.text import joined, layer_said, listed, minus
+from cnnviz.results.text import joined, layer_said, listed, minus, power_of_ten
 
 _LEARNED = {
     "blocked": ("0 of 6", "0 of 6"),
@@ -82,9 +82,7 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
     factor = 10.0 ** abs(verdict.decades)
     if factor < 1.05:
         return f"{name}: {verdict.label}. The gradient at {first} is as large as at {last} {told}"
-    size = (
-        f"{factor:.1f}" if factor < 100.0 else f"{factor:,.0f}" if factor < 1e6 else f"{factor:.0e}"
-    )
+    size = f"{factor:,.{1 if factor < 100.0 else 0}f}" if factor < 1e6 else power_of_ten(factor)
     way = "larger" if verdict.decades > 0 else "smaller"
     return (
         f"{name}: {verdict.label}. The gradient at {first} is {size} times {way} than at {last} "

@@ -187,9 +187,9 @@ class GradientFlow(Checked, TableResult):
         return (
             f"What arrives when {self.objective} is sent back: at each layer the gradient at its "
             "output, per image the L2 norm, over the batch the root mean square, in decades "
-            f"beside that at {in_words(self.points[self.zero])}{zero}. D is its value at the first "
-            "layer, and the bands are for D alone: points after that one, and inside branches, may "
-            "lie in any. "
+            f"(powers of ten) beside that at {in_words(self.points[self.zero])}{zero}. D is its "
+            "value at the first layer, and the bands are for D alone: points after that one, and "
+            "inside branches, may lie in any. "
             "Layers that a normalisation follows count in units of what it divides by, so that "
             "the scale of their weights, which means nothing, is left out. The line is the trunk, "
             "which every path from the first layer goes through; single marks are branches and "

@@ -104,10 +104,9 @@ class Normalization(Result):
         """Say how far channels differ before and after."""
         low, high = float(self.deviations[0].min()), float(self.deviations[0].max())
         return (
-            f"{layer_said(self.layer)}: the deviations of {plural(self.channels, 'channel')} go "
-            "from "
-            f"{number(low)} to {number(high)} before"
-            + (f"; its own layer is {self.own_layer}" if self.own else "")
+            f"{layer_said(self.layer)}: before normalisation the standard deviations of "
+            f"{plural(self.channels, 'channel')} go from {number(low)} to {number(high)}"
+            + (f"; the network's own layer is {self.own_layer}" if self.own else "")
         )
 
     def caption(self) -> str:
@@ -140,7 +139,8 @@ class Normalization(Result):
             "largest, the middle and the smallest deviation before; each column has one scale, "
             "white at zero, whose ends are below it."
             f"{own} The dots are the mean and the standard deviation of every channel of that "
-            "image: instance normalisation makes all of them 0 and 1, the others only together."
+            "image: instance normalisation makes all of them 0 and 1; batch, layer and group do "
+            "that only for what they take together, and local response does not at all."
         )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:

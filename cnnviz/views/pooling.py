@@ -63,7 +63,7 @@ class Pooling(Result):
     similarity : ndarray of float64
         [6, S]: the correlation of each operation's result with that of the map as it is, over all
         channels, each about its own mean: 1 where nothing changed, 0 where the two have nothing in
-        common; NaN where one is constant.
+        common; the mean of a shift to the left and of one upwards; NaN where one is constant.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("repeated", "rectified")
@@ -140,10 +140,11 @@ class Pooling(Result):
             f"columns from {column}) and what each method makes of them, rounded only when "
             "written, so that what is computed from the written ones may miss by one in the last "
             "digit; the largest of each window is in bold frames. The curves are measured on all "
-            f"{self.channels} channels: they are shifted by whole values to the left and upwards, "
-            "and what comes out is correlated with what came out before, each channel about its "
-            "own mean: 1 is the same, 0 has nothing in common with it. A sum correlates as its "
-            "average does. Stride alone keeps every value at that step and sees nothing "
+            f"{self.channels} channels: they are shifted by whole values, and what comes out is "
+            "correlated with what came out before, each channel about its own mean; the mean of a "
+            "shift to the left and one upwards. 1 is the same, 0 has nothing in common with it. A "
+            "sum correlates as its average does. Stride alone keeps every value at that step and "
+            "sees nothing "
             "between; the dilated convolution (a Gaussian of 3 x 3, spread by the window's size; "
             "Yu and Koltun 2016) sees farther and keeps all places. What shifts by a whole "
             "multiple of the stride moves on as it is; between, values come out otherwise (Zhang "

@@ -94,7 +94,7 @@ def test_a_layer_with_its_activation_in_one_is_told(images: torch.Tensor) -> Non
     assert (found.layer, found.own, found.own_activation) == ("1", "NormAct", "ReLU")
     assert found.maps[-1].min() == 0.0
     assert found.maps[0].min() < 0.0
-    assert "its own layer is NormAct with ReLU" in found.summary()
+    assert "the network's own layer is NormAct with ReLU" in found.summary()
     assert "the network's own NormAct with ReLU makes of them" in found.caption()
     assert normalization(small_network(), images).own_activation == ""
 

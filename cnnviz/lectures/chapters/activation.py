@@ -23,8 +23,9 @@ def _after(found: ActivationFunctions) -> Sequence[str]:
         f"et al. 2015) keeps {number(float(relu))}: where it is on, its derivative is one, which "
         "is one of the things that made deep networks trainable (Glorot, Bordes and Bengio 2011).",
         "The price stands above: where its input is negative, nothing comes back at all, and a "
-        "unit whose input is negative for every image never learns again. Most of the functions "
-        "that came later leak a little there.",
+        "unit whose input is negative for every image is dead: its own weights learn nothing, and "
+        "it comes back only if the layers before it change what they hand it. Most of the "
+        "functions that came later leak a little there.",
     )
 
 

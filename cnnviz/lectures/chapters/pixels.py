@@ -43,7 +43,7 @@ CHAPTER = Chapter(
         "What it is given are not the pixels of the file. The photo is resized and cropped to the "
         "size that the network was trained with, and each channel has a mean subtracted and is "
         "divided by a standard deviation, so that its values lie around zero. A network that is "
-        "given pixels in another way than in training answers worse, and says so nowhere.",
+        "given pixels in another way than in training mostly answers worse, and does not say so.",
     ),
     steps=(
         Step(

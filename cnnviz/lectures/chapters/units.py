@@ -50,8 +50,8 @@ CHAPTER = Chapter(
             before=(
                 "Begin with noise, and change every pixel a little in the direction that raises "
                 "the channel's activation, many times over (Erhan et al. 2009; Olah, Mordvintsev "
-                "and Schubert 2017). What comes out excites the channel more than any photo, and "
-                "need not look like one: it depends on what one does to keep it smooth.",
+                "and Schubert 2017). What comes out mostly excites the channel more than photos "
+                "do, and need not look like one: it depends on what one does to keep it smooth.",
             ),
         ),
     ),
