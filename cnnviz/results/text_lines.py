@@ -13,9 +13,10 @@ from cnnviz.results.drawing import LUMA
 from cnnviz.results.text import shortened
 
 _SLACK = 0.02
-"""Inches by which the box of a line may reach over another: letters do not fill it."""
+"""Inches by which the box of a line may reach over another, or above and below over the edge:
+letters do not fill it."""
 _BEYOND = 0.005
-"""Inches by which it may reach over the edge, where anything of its last letter would be lost."""
+"""Inches by which its ends may reach over the edge, where its first or last letter is."""
 _SPACE = 0.03
 """Inches between two lines side by side at least: less reads as one."""
 _UNEVEN = 0.45
@@ -75,6 +76,22 @@ class Line:
                     return False
         return True
 
+    def is_cut(self, size: NDArray[np.float64], dots: float) -> bool:
+        """Return whether a part of it would be lost at the edge of a picture.
+
+        Parameters
+        ----------
+        size : ndarray of float
+            Width and height of the picture in pixels.
+        dots : float
+            Pixels of an inch.
+        """
+        down = self.corners[3] - self.corners[0]
+        unfilled = (_SLACK - _BEYOND) * dots * down / max(float(np.hypot(*down)), 1e-9)
+        filled = self.corners + np.array([1.0, 1.0, -1.0, -1.0])[:, None] * unfilled
+        edge = _BEYOND * dots
+        return bool((filled < -edge).any() or (filled > size + edge).any())
+
     def points_under(self) -> NDArray[np.float64]:
         """Return points under the line, [256, 2], without a tenth at each end."""
         across, down = (np.linspace(0.1, 0.9, count) for count in (32, 8))
@@ -85,10 +102,9 @@ class Line:
 
 def faults(lines: list[Line], ground: NDArray[np.uint8], dots: float) -> Iterator[str]:
     """Say of one line after the other why it cannot be read."""
-    slack = _BEYOND * dots
-    edge = np.array(ground.shape[1::-1]) + slack
+    size = np.array(ground.shape[1::-1], np.float64)
     for line in lines:
-        if (line.ends[0] < -slack).any() or (line.ends[1] > edge).any():
+        if line.is_cut(size, dots):
             yield f"{_quoted(line)} would be cut off"
     for line in lines:
         if line.points < _SMALLEST:
