@@ -53,7 +53,7 @@ def _panel(axes: Axes, found: FeatureVisualization, grid: mosaics.Mosaic) -> Non
     axes.set_anchor("NW")
     mosaics.label_tiles(axes, grid, labels_of(found), 6.5)
     key = f"below each: the unit, and its score before → after at most {found.most_steps} steps"
-    axes.set_xlabel(key, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+    drawing.say_below(axes, key)
 
 
 def pixels(picture: NDArray[np.float32]) -> drawing.Pixels:
