@@ -64,7 +64,7 @@ def function_not_layer(module: nn.Module, text: str) -> LayerError | None:
     behind = list(dict.fromkeys(name for one in meant for name in one.behind))
     what = f"{text!r} is a function that forward calls, and only layers can be named."
     if not behind:
-        return LayerError(what, "It reads the image: name a layer behind it.")
+        return LayerError(what, "It reads the image: name a layer behind it, or make it a module.")
     names = listed([repr(name) for name in behind], _MOST)
     which = "layer" if len(behind) == 1 else "layers"
     return LayerError(

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from cnnviz.bounds import Index, Length, bounded
 from cnnviz.course.pooling import METHODS, operations, pool, similarity_by_shift, switches
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.introspection.layers import named_layers
 from cnnviz.introspection.unit_names import check_channels
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captured import Capture, check_capture
+from cnnviz.passes.no_map import no_map
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
 from cnnviz.results.text import dimensions, layer_said, three_digits
@@ -272,7 +274,13 @@ def _first(capture: Capture, image: int) -> str:
     """Return the first layer whose maps are as after a ReLU, or else the first with maps."""
     mapped = capture.mapped()
     if not mapped:
-        raise LayerError("None of the captured layers holds a map.", "Capture convolutions.")
+        if not named_layers(capture.model.module):
+            raise no_map(capture.model)
+        raise LayerError(
+            "None of the captured layers holds a map.",
+            "Capture convolutions.",
+            option="Name a layer with --layer to be told why it holds no map.",
+        )
     for name in mapped:
         maps = capture.activation_maps(name)[image]
         # What is zero everywhere shows nothing of an image.

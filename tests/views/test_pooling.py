@@ -104,3 +104,16 @@ def test_what_cannot_be_pooled_is_a_sentence(held: Capture) -> None:
     for given in ({"size": 0}, {"stride": 0}, {"image": 1}):
         with pytest.raises(UsageError, match=r"(size|stride) cannot be 0|no image 1"):
             pooling(held, **given)
+
+
+class _Functions(torch.nn.Module):
+    """A network without layers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.conv2d(x, torch.ones(2, 3, 3, 3)).mean((2, 3))
+
+
+def test_a_network_of_functions_alone_is_told_so() -> None:
+    seen = capture(_Functions(), images(), layers="stages", gradients=False)
+    with pytest.raises(LayerError, match="has no layers: its forward calls functions alone"):
+        pooling(seen)
