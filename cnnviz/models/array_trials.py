@@ -14,8 +14,8 @@ from torch.nn.modules.conv import _ConvNd
 from cnnviz.foreign_code import RAISED
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
-from cnnviz.models.input_trials import copy_modules, quietly
 from cnnviz.models.size_limit import SizeLimit
+from cnnviz.models.trial_copies import copy_modules, quietly
 from cnnviz.results.space import IMAGE, SIGNAL, SPACES, VOLUME, Space, space_of
 
 USUAL: dict[Space, tuple[tuple[int, ...], ...]] = {

@@ -75,8 +75,7 @@ class Model:
         For a detector whose output is not yet boxes, such as a grid: ``decode(output)`` returns for
         each image a dict with ``boxes`` [D, 4] in pixels of the network's input (left, top, right,
         bottom), ``scores`` [D] or [D, classes], and ``labels`` [D] unless the scores are of every
-        class. It must be differentiable where gradients are asked for. The output is then
-        "boxes".
+        class. Gradients need it to be differentiable. The output is then "boxes".
     exact : bool
         Whether all passes run on the network itself, also where many images would run on a copy
         that computes the same faster, to within rounding (`cnnviz.passes.fast_model`).
@@ -310,9 +309,8 @@ class Model:
         """Go through shapes of one image on which the network is likely to run."""
         yield self.input_shape
         # A guess is what this search has found already, if it has found any.
-        searched = self.space != IMAGE or self.preprocessing.is_guess
-        found = None if searched else find_input(self.module)
-        if found is not None:
+        known = self.space == IMAGE and not self.preprocessing.is_guess
+        if known and (found := find_input(self.module)) is not None:
             yield (found.channels, found.side, found.side)
 
     def remark(self, subject: str, sentence: str) -> None:

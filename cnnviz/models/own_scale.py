@@ -17,7 +17,8 @@ from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import StopForward, isolated
 from cnnviz.introspection.memory_order import memory_of
 from cnnviz.introspection.network_cache import NetworkCache
-from cnnviz.models.input_trials import NOMINAL_SIDE, copy_modules, quietly
+from cnnviz.models.input_trials import NOMINAL_SIDE
+from cnnviz.models.trial_copies import copy_modules, quietly
 from cnnviz.results.text import number
 
 _AFFINE = frozenset(
