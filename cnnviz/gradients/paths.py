@@ -85,7 +85,7 @@ def paths(watch: ForwardRecorder, end: torch.Tensor, source: torch.Tensor) -> Pa
     met, unfollowed = _opened(watch, back)
     met = _read(met, end, back)
     order = between(Cut([end.grad_fn, *(one.node for one in met if one)]), image, bridges)[:-1]
-    known = [one and _classified(one, set(order)) for one in met]
+    known = _counted([one and _classified(one, set(order)) for one in met])
     counting = _joining(known, order, image)
     kept, places = [], []
     for one in known:
@@ -197,6 +197,26 @@ def _classified(one: RecordedLayer, reaching: set[Node]) -> RecordedLayer:
     if any(of_image) and (one.multiplies or not all(of_image)):
         return replace(one, kind="linear")
     return replace(one, weights=())
+
+
+def _counted(met: list[RecordedLayer | None]) -> list[RecordedLayer | None]:
+    """Count the layers of a module together where several kinds of them have the same name.
+
+    A convolution and a linear layer that one module calls as functions are the first of their kind.
+    """
+    of_module: dict[str, list[int]] = defaultdict(list)
+    for place, one in enumerate(met):
+        if one is not None and one.is_layer:
+            of_module[one.name].append(place)
+    found = list(met)
+    for places in of_module.values():
+        layers = [one for place in places if (one := met[place]) is not None]
+        clear = len({label_of(one) for one in layers}) == len(layers)
+        if clear and len({one.times for one in layers}) == 1:
+            continue
+        for index, (place, one) in enumerate(zip(places, layers, strict=True)):
+            found[place] = replace(one, index=index, times=len(layers))
+    return found
 
 
 def _joining(

@@ -68,12 +68,12 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
         return f"{name}: not measured. The gradient could not be followed through {seen}."
     if verdict.cut and verdict.label == "blocked":
         return f"{name}: blocked. {without_gradient(verdict, points)}"
-    if first == last and not (math.isinf(verdict.decades) and verdict.hidden):
+    if verdict.first == verdict.reference and not (math.isinf(verdict.decades) and verdict.hidden):
         hidden = "one hidden layer" if verdict.hidden else "no hidden layer"
         return f"{name}: {verdict.label}. It has {hidden}, so no depth to lose it in."
     if math.isinf(verdict.decades):
         what = "No gradient arrives"
-        if "zero-gradient" in verdict.findings and first != last:
+        if "zero-gradient" in verdict.findings and verdict.first != verdict.reference:
             return f"{name}: {verdict.label}. {what} at any layer before {last}."
         return f"{name}: {verdict.label}. {what} at {first}{_break(verdict, points)}."
     step = "" if math.isnan(verdict.per_layer) else _unsigned_zero(verdict.per_layer, 2)

@@ -75,3 +75,27 @@ def test_weights_are_those_that_the_layer_multiplies_by(name: str) -> None:
     assert point.weight_norm == pytest.approx(used.detach().norm().item(), rel=1e-5)
     assert point.weight_gradient_norm == pytest.approx(slopes.norm().item(), rel=1e-5)
     assert 0.0 < point.gain < math.inf
+
+
+class _Functions(nn.Module):
+    """Calls layers of several kinds as functions of one module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels, self.middle = nn.Parameter(torch.ones(4, 3, 1, 1)), nn.Linear(4, 4)
+        self.hidden, self.last = nn.Parameter(torch.ones(4, 4)), nn.Parameter(torch.ones(2, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.middle(F.conv2d(x, self.kernels).mean((2, 3)))
+        return F.linear(y, self.hidden) @ self.last.T
+
+
+def test_layers_of_several_kinds_in_one_module_have_names_of_their_own() -> None:
+    found = probe(as_model(_Functions()), torch.randn(2, 3, 2, 2))
+    named = [(point.label, point.kind) for point in found.layers]
+    assert named == [
+        ("(network)#0", "conv"),
+        ("middle", "linear"),
+        ("(network)#1", "linear"),
+        ("(network)#2", "linear"),
+    ]
