@@ -40,7 +40,6 @@ ELSEWHERE = {
     "cnnviz/datasets/files.py": CHECKED,
     "cnnviz/datasets/mask_files.py": CHECKED,
     "cnnviz/datasets/tar_members.py": CHECKED,
-    "cnnviz/images/array_reading.py": CHECKED,
     "cnnviz/images/decoding.py": CHECKED,
     "cnnviz/images/number_files.py": CHECKED,
     "cnnviz/installation/devices.py": "files of the system, such as /proc",
