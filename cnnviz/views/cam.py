@@ -199,8 +199,11 @@ def _undone(
         return []
     said = []
     for key, found in zip(keys, maps, strict=True):
-        slopes = capture.gradient_maps(key).flatten(1).any(1)
-        blank = (slopes & ~found.flatten(1).any(1)).nonzero()[:, 0].tolist()
+        values = capture.activation_maps(key)
+        terms = method.weighing.terms(values, capture.gradient_maps(key))
+        # Without a value and a gradient in one channel the map is zero for another reason.
+        weighed = (terms.flatten(2).any(2) & values.flatten(2).any(2)).any(1)
+        blank = (weighed & ~found.flatten(1).any(1)).nonzero()[:, 0].tolist()
         names = [capture.batch.photos[image].name for image in blank]
         if names:
             said.append(

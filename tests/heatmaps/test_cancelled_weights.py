@@ -98,3 +98,15 @@ def test_guided_gradcam_and_the_explorer_hold_to_it() -> None:
     assert not attribute(built, IMAGES, "guided_gradcam").maps[0].any()
     seen = capture(built, IMAGES[:1], layers=["0"])
     assert not explored_layers(seen, IMAGES[:1], ["0"], [1, 2], silent)[0].weights.any()
+
+
+def test_a_layer_that_gives_zero_is_not_said_to_be_undone() -> None:
+    torch.manual_seed(0)
+    dead = nn.Conv2d(3, 8, 3)
+    nn.init.constant_(dead.bias, -100.0)
+    head = (nn.Conv2d(8, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    held = capture(nn.Sequential(dead, nn.ReLU(), *head).eval(), IMAGES, layers=["1"])
+    assert held.gradients["1"].any()
+    found = cam(held)
+    assert not found.maps[0].any()
+    assert not any("takes that out" in note for note in found.notes)
