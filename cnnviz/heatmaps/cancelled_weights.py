@@ -15,6 +15,7 @@ import torch
 
 from cnnviz.errors import CnnvizError
 from cnnviz.introspection.layer_tensors import Key
+from cnnviz.passes.batch_size import rows_in_cache
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 from cnnviz.passes.targets import ResolvedTarget
@@ -101,12 +102,16 @@ def _makes_no_difference(
     for shape in ((len(own), *[1] * (own.ndim - 1)), own.shape):
         signs = torch.randint(0, 2, shape, generator=draws).to(own) * 2 - 1
         tried.append(weighing.changed(own, signs))
-    one = capture.batch.tensor[image : image + 1]
+    one, images = capture.batch.tensor[image : image + 1], len(capture.batch.tensor)
+    at_once, scores = rows_in_cache(capture.model, capture.batch.tensor), list[float]()
     try:
         run = ForwardFromLayer(capture.model, one, layer)
-        repeated = layout.repeated(given, image, len(capture.batch.tensor), len(tried))
-        output = run(layout.put(repeated, torch.stack(tried)), len(tried))
-        before, whole, places = target.score(output).double().tolist()
+        # Where images of a batch change each other's answers, one after the other.
+        for part in torch.split(torch.stack(tried), at_once):
+            repeated = layout.repeated(given, image, images, len(part))
+            output = run(layout.put(repeated, part), len(part))
+            scores += target.score(output).double().tolist()
     except CnnvizError:  # A target that is for all images together, say: nothing is known.
         return False
+    before, whole, places = scores
     return bool(abs(whole - before) < _NOTHING * abs(places - before))
