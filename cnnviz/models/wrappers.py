@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
@@ -38,13 +40,18 @@ def _inside(module: nn.Module) -> nn.Module | None:
     if isinstance(module, (*_PARALLEL, _averaged())):
         inner = module.module
         return inner if isinstance(inner, nn.Module) else None
-    children = dict(module.named_children())
-    if "_orig_mod" in children:  # Told by its name: an import of the compiler takes long.
-        return children["_orig_mod"]
+    if _is_compiled(module):
+        return module.get_submodule("_orig_mod")
     if _has_forward(module):
         return None
-    parts = {name: child for name, child in children.items() if name in _INNER}
+    parts = {name: child for name, child in module.named_children() if name in _INNER}
     return next(iter(parts.values())) if len(parts) == 1 else None
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    # Only what has compiled something has imported this, and it takes seconds to import.
+    compiler = sys.modules.get("torch._dynamo.eval_frame")
+    return compiler is not None and isinstance(module, compiler.OptimizedModule)
 
 
 def _averaged() -> type[nn.Module]:
