@@ -282,7 +282,7 @@ def _entries(place: int, group: _Sample) -> list[_Entry]:
 def _label_of(suffix: str, kept: Mapping[str, Span]) -> tuple[str, Span] | None:
     """Return the label's file of an image: the one that shares most of its name."""
     own = suffix.rpartition(".")[0]
-    kinds = ((f"{own}.{kind}" if own else kind, kind) for own in (own, "") for kind in _KINDS)
+    kinds = ((f"{one}.{kind}" if one else kind, kind) for one in (own, "") for kind in _KINDS)
     return next(((kind, kept[name]) for name, kind in kinds if name in kept), None)
 
 

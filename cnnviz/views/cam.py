@@ -123,8 +123,6 @@ def cam(
         *_undone(capture, chosen, keys, maps),
     ]
     maps = _on_image(maps, extents, fuse=fuse, by_sum=by_sum, relu=relu)
-    if fuse:
-        names = [f"pyramid of {len(names)} levels" if by_sum else " | ".join(names)]
     asks = chosen.explains_class
     if asks:
         notes += _of_targets(capture)
@@ -136,7 +134,7 @@ def cam(
         provenance=provenance,
         method=method,
         title=f"Fused {chosen.title}" if fuse else chosen.title,
-        layers=tuple(names),
+        layers=_shown_layers(names, fuse=fuse, by_sum=by_sum),
         maps=tuple(each.cpu().numpy() for each in maps),
         **photo_fields(capture),
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
@@ -189,6 +187,12 @@ def _chosen_layers(
     if levels:
         return levels, fuse or len(levels) > 1, False
     return _spatial(capture, method, every=fuse), fuse, False
+
+
+def _shown_layers(names: Sequence[str], *, fuse: bool, by_sum: bool) -> tuple[str, ...]:
+    if not fuse:
+        return tuple(names)
+    return (f"pyramid of {len(names)} levels" if by_sum else " | ".join(names),)
 
 
 def _undone(
