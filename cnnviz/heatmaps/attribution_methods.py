@@ -1,4 +1,4 @@
-"""How a score is attributed to pixels: captum's methods, and the gradient by any backward rule.
+"""How a score is attributed to pixels: captum's methods, and gradients by any backward rule.
 
 A new method is its function and one line of `ATTRIBUTION_METHODS`, at the end; for type checkers
 its name joins `AttributionName`. The view, the command line, the trust checks and the evaluation

@@ -20,6 +20,7 @@ from cnnviz.passes.targets import Contrast
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 METHODS = (
@@ -67,6 +68,22 @@ class OwnDerivative(Functional):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return _Rectify.apply(self.conv(x)).mean((2, 3))
+
+
+class Branching(Functional):
+    """A network that rectifies twice where an image has contrast."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        twice = x.std() > 0.5
+        x = self.conv(x).relu()
+        return (F.relu(x - 0.1) if twice else x).mean((2, 3))
+
+
+class Pooled(Functional):
+    """A network with an activation that captum does not know, and windows that overlap."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.max_pool2d(F.gelu(self.conv(x)), 3, 2).relu().mean((2, 3))
 
 
 class Reused(Functional):
@@ -234,25 +251,22 @@ def test_a_function_with_its_own_derivative_is_not_said_to_follow_the_rule(
     assert "derivative of their own (1 _Rectify), so that it changed nothing" in found.caption()
 
 
-@pytest.mark.parametrize(
-    ("network", "message"),
-    [
-        (Functional, "1 of its activations are functions"),
-        (OwnDerivative, "1 of its activations are functions"),
-        (Reused, "'relu' is called more than"),
-        (AmongOthers, "has to run each image alone"),
-        (Drawing, "has to run each image alone"),
-        (OneByOne, "has to run each image alone"),
-        (SomeRows, "captum fails on it with ValueError"),
-    ],
-)
-def test_deeplift_says_which_networks_it_cannot_explain(
-    network: type[nn.Module], message: str, images: torch.Tensor
-) -> None:
+def test_deeplift_says_which_networks_it_cannot_explain(images: torch.Tensor) -> None:
+    module, branching = OwnDerivative(), Branching()
+    before = state(module)
+    with pytest.raises(ModelError, match=r"no rule for some of its activations \(1 _Rectify\)"):
+        attribute(module, images, "deeplift")
+    with pytest.raises(ModelError, match="in other steps than the image"):
+        attribute(branching, images, "deeplift")
+    assert state(module) == before
+
+
+@each_case("network", [Functional, Pooled, Reused, AmongOthers, Drawing, OneByOne, SomeRows])
+def test_deeplift_is_complete(network: type[nn.Module], images: torch.Tensor) -> None:
     module = network()
     before = state(module)
-    with pytest.raises(ModelError, match=message):
-        attribute(module, images, "deeplift")
+    found = attribute(module, images, "deeplift", baseline="noise")
+    assert re.search(r"completeness error of (0\.0|< 0\.1)%", found.caption())
     assert state(module) == before
 
 
