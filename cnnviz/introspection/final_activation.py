@@ -17,7 +17,8 @@ import torch
 from torch.nn import functional as F
 
 from cnnviz.introspection import operations
-from cnnviz.introspection.function_calls import FunctionMode
+from cnnviz.introspection.function_calls import FunctionMode, unwatched
+from cnnviz.introspection.tolerance import COARSE
 
 Softening = Literal["softmax", "log_softmax", "sigmoid", "normalisation"]
 
@@ -128,7 +129,17 @@ def mapped_softened(
 
 
 class FinalActivation(FunctionMode):
-    """A context in which what ends a network notes on its results what went in."""
+    """A context in which what ends a network notes on its results what went in.
+
+    Attributes
+    ----------
+    coarse : torch.dtype or None
+        What layers returned that is coarser than single precision, as they do under autocast.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coarse: torch.dtype | None = None
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Pass every call on, and note those that soften or only change the layout."""
@@ -136,8 +147,11 @@ class FinalActivation(FunctionMode):
         if known in _SOFTENINGS:
             return self._soften(func, known, args, named)
         result = func(*args, **named)
-        if isinstance(result, torch.Tensor) and _passes_features(func, args):
-            setattr(result, _FEATURES, True)
+        what = operations.operation(func)
+        if isinstance(result, torch.Tensor):
+            self._note(what, result)
+            if _passes_features(what, func, args):
+                setattr(result, _FEATURES, True)
         if (before := _normalised(known, args, given)) is not None:
             earlier = softened(before)
             if earlier is not None and earlier.kind == "normalisation":
@@ -156,6 +170,11 @@ class FinalActivation(FunctionMode):
             mapped_softened(lambda before: func(before, *args[1:], **named), args[0], result)
         return result
 
+    def _note(self, what: str | None, result: torch.Tensor) -> None:
+        if self.coarse is None and what in _COMPUTING:
+            with unwatched():
+                self.coarse = result.dtype if result.dtype in COARSE else None
+
     def _soften(self, func: Any, known: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         kind = _SOFTENINGS[known]
         before = args[0] if args else named.get("input", named.get("self"))
@@ -167,8 +186,7 @@ class FinalActivation(FunctionMode):
         return result
 
 
-def _passes_features(func: Any, args: Sequence[Any]) -> bool:
-    what = operations.operation(func)
+def _passes_features(what: str | None, func: Any, args: Sequence[Any]) -> bool:
     if what == operations.NORMALISATION:
         return True
     if what in _COMPUTING or func in _DISTANCES:

@@ -59,6 +59,7 @@ def forward(
     inputs: torch.Tensor,
     name: str = "",
     expected: Callable[[], Iterable[tuple[int, ...]]] = tuple,
+    computed: Callable[[torch.dtype | None], object] = bool,
 ) -> Any:
     """Return what the network returns, with a note of what went into a softmax or sigmoid in it.
 
@@ -73,6 +74,9 @@ def forward(
     expected : callable
         Returns shapes of one image that the network may run on, the likeliest first; asked only
         where the pass fails, since finding them may take passes of its own.
+    computed : callable
+        Told at the end of the pass what layers returned, where that is coarser than single
+        precision, and None otherwise.
 
     Raises
     ------
@@ -82,10 +86,10 @@ def forward(
     check_takes_image(module, name)
     Interrupts.deliver()
     name = name or type(module).__name__
-    given = list(inputs.shape)
+    given, noting = list(inputs.shape), FinalActivation()
     try:
         with (
-            FinalActivation(),
+            noting,
             Foreign(partial(_fails, name, given), besides=_MISFITS),
             made_as_the_caller_has_set(),
         ):
@@ -100,6 +104,8 @@ def forward(
             f"{name} cannot run on an input {given}: {first_line(error)}.",
             _what_to_do(module, inputs, expected),
         ) from error
+    finally:
+        computed(noting.coarse)
 
 
 def check_plain(output: torch.Tensor, name: str) -> None:

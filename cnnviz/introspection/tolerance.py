@@ -23,10 +23,8 @@ _TOLD = {
         'allow; torch.set_float32_matmul_precision("highest") forbids it.'
     ),
 }
-_TOLD_TYPE = {
-    torch.bfloat16: "The network is in bfloat16, so its numbers are right to two digits.",
-    torch.float16: "The network is in float16, so its numbers are right to three digits.",
-}
+COARSE = {torch.bfloat16: "two", torch.float16: "three"}
+"""Types of less than single precision, and how many digits they hold."""
 MOST_ROUNDING, COARSE_SHARE = 1.0 / 16.0, 1e-3
 """What a photo changes of a score has to be sixteen times the rounding of the score to be followed;
 a larger share of rounding than the second is seen in the numbers of tables."""
@@ -68,13 +66,30 @@ def tolerance(values: torch.Tensor) -> float:
     return max(_SHARE, _ROUNDINGS * step)
 
 
-def told_rounding(device: torch.device, dtype: torch.dtype) -> str:
+def told_rounding(
+    device: torch.device, dtype: torch.dtype, computed: torch.dtype | None = None
+) -> str:
     """Say where numbers are coarser than those of single precision; empty where they are not.
 
-    Those of a network in half precision are, and those of a device that rounds on the way.
+    Those of a network in half precision are, and of one that computes in it under autocast, and
+    those of a device that rounds on the way.
+
+    Parameters
+    ----------
+    device, dtype : torch.device, torch.dtype
+        Where the network is, and what its weights are.
+    computed : torch.dtype, optional
+        What its layers returned, where that was coarser than single precision.
     """
-    if dtype in _TOLD_TYPE:
-        return _TOLD_TYPE[dtype]
+    coarse_type = dtype if dtype in COARSE else computed
+    if coarse_type in COARSE:
+        name = str(coarse_type).removeprefix("torch.")
+        what = "The network is in" if dtype in COARSE else "Under autocast layers compute in"
+        return (
+            f"{what} {name}, which rounds each value to {COARSE[coarse_type]} digits: what many of "
+            "them make can be further off, and a gradient at single places by much, where a "
+            "rounded value lies on the other side of a ReLU or a maximum."
+        )
     coarse = max(_arithmetic(device.type), key=lambda name: _STEPS.get(name, 0.0))
     if dtype is not torch.float32 or coarse not in _STEPS:
         return ""

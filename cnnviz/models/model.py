@@ -297,7 +297,9 @@ class Model:
         draws = RandomDraws()
         try:
             with draws:
-                output = forward(self.module, inputs, self.name, self._usual_shapes)
+                output = forward(
+                    self.module, inputs, self.name, self._usual_shapes, self._found.note_type
+                )
         finally:
             if draws.any:
                 self._found.note_draws(inputs)
@@ -329,7 +331,7 @@ class Model:
     def findings(self) -> tuple[str, ...]:
         """What was found out about the network while it ran, in sentences."""
         taken = "" if self.reading is None else self.reading.taken
-        rounded = told_rounding(self.device, self.dtype)
+        rounded = told_rounding(self.device, self.dtype, self._found.computed)
         return self._found.sentences(self.module, (taken, self.explained_input, rounded))
 
     def provenance(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -16,6 +17,8 @@ class RunFindings:
     def __init__(self) -> None:
         self._remarks: dict[str, str] = {}
         self._sample: torch.Tensor | None = None
+        self._computed: torch.dtype | None = None
+        self._typed = True
 
     def remark(self, subject: str, sentence: str) -> None:
         """Keep a sentence in place of an earlier one on this subject; an empty one removes it."""
@@ -25,6 +28,25 @@ class RunFindings:
         """Keep that a pass drew random numbers, and the first image of its batch, [1, C, H, W]."""
         if self._sample is None:
             self._sample = inputs[:1].detach().clone()
+
+    def note_type(self, computed: torch.dtype | None) -> None:
+        """Keep what layers returned in the last pass, where it is coarser than single precision."""
+        if self._typed:
+            self._computed = computed
+
+    @contextmanager
+    def type_chosen(self) -> Iterator[None]:
+        """Keep nothing of what layers return in the context: it was asked for, and is told."""
+        typed, self._typed = self._typed, False
+        try:
+            yield
+        finally:
+            self._typed = typed
+
+    @property
+    def computed(self) -> torch.dtype | None:
+        """What layers returned in the last pass, where it is coarser than single precision."""
+        return self._computed
 
     @property
     def draws(self) -> bool:

@@ -79,6 +79,7 @@ def _check_whole(module: nn.Module) -> None:
         if sharded:
             raise ModelError(
                 f"The weights of {type(module).__name__} are in shards over several processes.",
-                "Gather them into a plain network first: load the full state_dict "
-                "(torch.distributed.checkpoint.state_dict.get_model_state_dict).",
+                "Load the whole state_dict into a plain network: in every process, "
+                "torch.distributed.checkpoint.state_dict.get_model_state_dict with "
+                "StateDictOptions(full_state_dict=True) returns it.",
             )

@@ -48,7 +48,8 @@ class Bf16Model(Model):
         """Return what the network returns for preprocessed images, to within three digits or so."""
         if self._channels_last and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(inputs.device.type, dtype=torch.bfloat16):
+        chosen = self._found.type_chosen()
+        with chosen, torch.autocast(inputs.device.type, dtype=torch.bfloat16):
             output = self._inner.forward(inputs)
         return tree_map(_single, output)
 

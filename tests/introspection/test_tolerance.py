@@ -91,13 +91,43 @@ def test_tf32_is_told_of_the_gpus_that_have_it(
 
 
 def test_the_precision_of_a_network_in_half_is_told() -> None:
-    """It stood nowhere that numbers are right to two digits."""
+    """It stood nowhere that values are rounded to two digits."""
     network, photos = small_network(), images()
-    for dtype, told in ((torch.bfloat16, "right to two"), (torch.half, "right to three")):
+    for dtype, told in ((torch.bfloat16, "to two digits"), (torch.half, "to three digits")):
         model = cnnviz.load(network.to(dtype))
         assert told in " ".join(cnnviz.capture(model, photos.to(dtype)).provenance.notes)
         found = scan(model, open_dataset(photos.to(dtype)), workers=1)
         assert told in " ".join(found.notes)
+
+
+def test_autocast_is_told_where_it_was_on() -> None:
+    """Around a call or inside of a network, nothing said that numbers were rounded."""
+    network, photos = small_network(), images()
+    model = cnnviz.load(network)
+
+    def told() -> str:
+        found = cnnviz.capture(model, photos, layers="conv")
+        assert cnnviz.cam(found).provenance.notes == found.provenance.notes
+        return " ".join(found.provenance.notes)
+
+    assert "autocast" not in told()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert "Under autocast layers compute in bfloat16, which rounds" in told()
+        flow = cnnviz.gradient_flow(model, photos, remedies=False)
+        assert "Under autocast" in " ".join(flow.provenance.notes)
+    assert "autocast" not in told()
+    inside = cnnviz.capture(_Inside(network), photos, layers=())
+    assert "Under autocast" in " ".join(inside.provenance.notes)
+
+
+class _Inside(torch.nn.Module):
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.network(x).float()
 
 
 def test_coarse_types_and_whole_numbers() -> None:
