@@ -1,4 +1,8 @@
-"""The weights of a convolution, laid out once for all the patches that it is applied to."""
+"""The weights of a convolution, laid out once for all the patches that it is applied to.
+
+Patches of other sizes may need others, which oneDNN then lays out in the call: 2% of the time for
+ResNet-50. To pack them for each of the hundred sizes of a run would take more.
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cnnviz.introspection.fast_copy.packed_weights import PackedWeights
+
 _FEW = 4
 """Channels of an input up to which phases pay."""
 _TOLERANCE = 1e-5
@@ -50,7 +52,7 @@ class InputGradient:
             return self._check(gradient, shape, layer())
         if self._fast is None or not self._fast.takes(gradient, shape):
             return _by_torch(gradient, shape, layer())
-        return self._fast(gradient, shape)
+        return self._fast(gradient, shape, layer)
 
     @property
     def bytes(self) -> int:
@@ -68,7 +70,7 @@ class InputGradient:
             if made is None or not made.takes(gradient, shape):
                 continue
             try:
-                found = made(gradient, shape)
+                found = made(gradient, shape, lambda: layer)
             except RuntimeError:  # oneDNN has no such convolution.
                 continue
             if float((found - expected).abs().max()) <= _TOLERANCE * largest:
@@ -91,12 +93,10 @@ class _Transposed:
     """A transposed convolution on packed weights."""
 
     def __init__(self, layer: nn.Conv2d) -> None:
-        # Until they are packed; what was made for this is let go of then.
-        self._weight: torch.Tensor | None = layer.weight.detach()
         self._size = layer.weight.numel() * layer.weight.element_size()
         self._sides, self._padding, self._stride = layer.kernel_size, layer.padding, layer.stride
         self._dilation, self._groups = layer.dilation, layer.groups
-        self._packed: Any = None
+        self._packed = PackedWeights()
 
     @staticmethod
     def fits(layer: nn.Conv2d) -> bool:
@@ -107,23 +107,29 @@ class _Transposed:
         """Whether it can be done for a gradient of an input of a shape."""
         return type(gradient) is torch.Tensor and gradient.numel() > 0
 
-    def __call__(self, gradient: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    def __call__(
+        self, gradient: torch.Tensor, shape: torch.Size, layer: Callable[[], nn.Conv2d]
+    ) -> torch.Tensor:
         beyond = self._beyond(gradient, shape)
         place = (self._padding, beyond, self._stride, self._dilation, self._groups)
-        if self._weight is not None:
+
+        def pack() -> Any:
             with torch.inference_mode(False), torch.no_grad():
                 reorder: Any = torch.ops.mkldnn._reorder_convolution_transpose_weight
-                self._packed = reorder(self._weight.contiguous(), *place, list(gradient.shape))
-            self._weight = None
+                weight = layer().weight.detach().contiguous()
+                return reorder(weight, *place, list(gradient.shape))
+
+        # Where an input ends beyond its last window is part of what is computed.
+        packed = self._packed((*gradient.shape, *beyond), pack)
         found: torch.Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(
-            gradient, self._packed, None, *place, "none", [], ""
+            gradient, packed, None, *place, "none", [], ""
         )
         return found
 
     @property
     def bytes(self) -> int:
         """Memory of the packed weights."""
-        return 0 if self._packed is None else self._size
+        return len(self._packed) * self._size
 
     def _beyond(self, gradient: torch.Tensor, shape: torch.Size) -> list[int]:
         """Return how many rows and columns at the end of the input no window began at."""
@@ -147,29 +153,24 @@ class _Phases:
     """
 
     def __init__(self, layer: nn.Conv2d) -> None:
-        weight = layer.weight.detach()
-        stride, margin, side = int(layer.stride[0]), int(layer.padding[0]), weight.shape[2]
-        channels = weight.shape[1]
+        stride, margin, side = int(layer.stride[0]), int(layer.padding[0]), layer.kernel_size[0]
         # With as many rows before the first shift as after the last, or the fewest missing.
         spans = {skip: _shifts(stride, margin, side, skip) for skip in range(stride)}
         skip = max(spans, key=lambda each: stride * (spans[each][0] + spans[each][-1]) - each)
         shifts = spans[skip]
         self._stride, self._skip, self._margin = stride, skip, shifts[-1]
         self._gain = shifts[0] + shifts[-1]
-        found = weight.new_zeros(
-            (channels, stride, stride, weight.shape[0], len(shifts), len(shifts))
-        )
-        places = [
-            (phase, self._margin - shift, phase - skip + margin + stride * shift)
+        # Which phase and tap has which row, or column, of the weights.
+        self._places = [
+            (phase, self._margin - shift, own)
             for phase in range(stride)
             for shift in shifts
+            if 0 <= (own := phase - skip + margin + stride * shift) < side
         ]
-        for row, y, own_y in places:
-            for column, x, own_x in places:
-                if 0 <= own_y < side and 0 <= own_x < side:
-                    found[:, row, column, :, y, x] = weight[:, :, own_y, own_x].t()
-        self._weight = found.flatten(0, 2)
-        self._packed: Any = None
+        self._taps = len(shifts)
+        count = layer.in_channels * layer.out_channels * (stride * self._taps) ** 2
+        self._size = count * layer.weight.element_size()
+        self._packed = PackedWeights()
 
     @staticmethod
     def fits(layer: nn.Conv2d) -> bool:
@@ -188,23 +189,39 @@ class _Phases:
         sizes = zip(gradient.shape[2:], shape[2:], strict=True)
         return all(self._stride * (own + self._gain) - self._skip >= size for own, size in sizes)
 
-    def __call__(self, gradient: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    def __call__(
+        self, gradient: torch.Tensor, shape: torch.Size, layer: Callable[[], nn.Conv2d]
+    ) -> torch.Tensor:
         margin = [self._margin] * 2
-        if self._packed is None:
+
+        def pack() -> Any:
             with torch.inference_mode(False), torch.no_grad():
                 reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
-                place = (margin, [1, 1], [1, 1], 1)
-                self._packed = reorder(self._weight.to_mkldnn(), *place, list(gradient.shape))
+                weight = self._of_phases(layer().weight.detach()).to_mkldnn()
+                return reorder(weight, margin, [1, 1], [1, 1], 1, list(gradient.shape))
+
+        packed = self._packed(gradient.shape, pack)
         phases = torch.ops.mkldnn._convolution_pointwise(
-            gradient, self._packed, None, margin, [1, 1], [1, 1], 1, "none", [], ""
+            gradient, packed, None, margin, [1, 1], [1, 1], 1, "none", [], ""
         )
         begin, (height, width) = self._skip, shape[2:]
         whole = F.pixel_shuffle(phases, self._stride)
         return whole[:, :, begin : begin + height, begin : begin + width]
 
+    def _of_phases(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the weights of the convolution that gives every phase as a channel."""
+        outputs, channels = weight.shape[:2]
+        sides = (self._stride, self._stride, outputs, self._taps, self._taps)
+        found = weight.new_zeros((channels, *sides))
+        for row, y, own_y in self._places:
+            for column, x, own_x in self._places:
+                found[:, row, column, :, y, x] = weight[:, :, own_y, own_x].t()
+        return found.flatten(0, 2)
+
     @property
     def bytes(self) -> int:
-        return 2 * self._weight.numel() * self._weight.element_size()
+        """Memory of the packed weights."""
+        return len(self._packed) * self._size
 
 
 def _shifts(stride: int, margin: int, side: int, skip: int) -> range:

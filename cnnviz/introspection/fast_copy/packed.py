@@ -1,7 +1,8 @@
 """Convolutions on weights that were packed once, rather than in every call.
 
 Each time that torch computes a convolution on the CPU, oneDNN lays the weights out anew in the
-order in which it reads them. `torch.compile` does that once, with the operators used here.
+order in which it reads them. `torch.compile` does that once, with the operators used here; that one
+order does not serve all batches is in `packed_weights`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from cnnviz.introspection.activation_nodes import set_aside
 from cnnviz.introspection.fast_copy.input_gradient import InputGradient
+from cnnviz.introspection.fast_copy.packed_weights import PackedWeights
 from cnnviz.introspection.function_calls import unwatched
 
 Place = tuple[Any, ...]
@@ -46,7 +48,7 @@ def can_pack(layer: nn.Module) -> bool:
 
 
 class PackedConvolution:
-    """What a convolution computes, with its weights packed when it is first called.
+    """What a convolution computes, with its weights packed when they are first needed.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ class PackedConvolution:
         self._bias = layer.bias
         self._place = (layer.stride, layer.padding, layer.dilation, layer.groups)
         self._size = layer.weight.numel() * layer.weight.element_size()
-        self._packed: Any = None
+        self._packed = PackedWeights()
         self._gradient = InputGradient()
 
     @property
@@ -81,14 +83,18 @@ class PackedConvolution:
         if not takes(inputs):
             layer = self.layer
             return type(layer).forward(layer, inputs)
-        if self._packed is None:
-            self._packed = pack(self.layer.weight, self._place, inputs.shape)
-            self._layer = None if self._again is not None else self._layer
+        packed = self._packed(inputs.shape, lambda: self._pack(inputs.shape))
         if torch.is_grad_enabled() and inputs.requires_grad:
             return self.with_gradient(
-                inputs, lambda given: convolve_packed(given, self._packed, self._bias, self._place)
+                inputs, lambda given: convolve_packed(given, packed, self._bias, self._place)
             )
-        found: torch.Tensor = convolve_packed(inputs, self._packed, self._bias, self._place)
+        found: torch.Tensor = convolve_packed(inputs, packed, self._bias, self._place)
+        return found
+
+    def _pack(self, shape: Sequence[int]) -> Any:
+        found = pack(self.layer.weight, self._place, shape)
+        if self._again is not None:
+            self._layer = None
         return found
 
     def with_gradient(
@@ -101,7 +107,7 @@ class PackedConvolution:
 
     def _send_back(self, gradient: torch.Tensor, shape: torch.Size) -> torch.Tensor:
         found = self._gradient(gradient, shape, lambda: self.layer)
-        if self._packed is not None and self._again is not None:
+        if self._packed and self._again is not None:
             self._layer = None
         return found
 
@@ -109,11 +115,11 @@ class PackedConvolution:
     def bytes(self) -> int:
         """Memory of the weights: made and packed, as far as they were needed yet."""
         made = self._again is not None and self._layer is not None
-        return (int(self._packed is not None) + int(made)) * self._size + self._gradient.bytes
+        return (len(self._packed) + int(made)) * self._size + self._gradient.bytes
 
 
 def pack(weight: torch.Tensor, place: Place, shape: Sequence[int]) -> Any:
-    """Return weights as oneDNN reads them for inputs of a shape; others it takes as well."""
+    """Return weights as oneDNN reads them for inputs of a shape."""
     stride, padding, dilation, groups = place
     with torch.inference_mode(False), torch.no_grad():
         reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
