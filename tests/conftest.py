@@ -62,14 +62,16 @@ def pytest_collection_finish() -> None:
 def text_layouts() -> Iterator[None]:
     """Lay the same text out once, and not anew in each figure, and draw and cut its letters once.
 
-    What a test draws without rendering it measures its axes once, as all that is saved does.
+    What a test draws without rendering it measures its axes once, as all that is saved does; ticks
+    are made when they are drawn.
     """
     # Not above: NumPy, too, reads when it is imported how many threads it may use.
     from tests.helpers.font_subsets import cut_once
     from tests.helpers.kept_letters import kept_letters
+    from tests.helpers.late_ticks import late_ticks
     from tests.helpers.text_layouts import measured, remembered
 
-    with remembered(), measured(), cut_once(), kept_letters():
+    with remembered(), measured(), cut_once(), kept_letters(), late_ticks():
         yield
 
 

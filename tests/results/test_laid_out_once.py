@@ -15,6 +15,7 @@ from cnnviz.results.laid_out_once import laid_out_once
 from cnnviz.results.measured_once import measured_once
 from cnnviz.results.picture_style import PictureStyle
 from tests.helpers.font_subsets import cut_anew
+from tests.helpers.late_ticks import early_ticks
 
 STAMPS = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
@@ -111,7 +112,8 @@ def test_the_further_ticks_of_an_axis_are_copies_of_its_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     figure = Figure()
-    axis = figure.subplots().xaxis
+    with early_ticks():
+        axis = figure.subplots().xaxis
     axis.set_tick_params(labelsize=7, color="red", pad=9)
     built, build = [], Tick.__init__
 
