@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -133,7 +133,11 @@ class Trial:
             return function(**given)
         if view.needs == "photo":
             return function(_pixels(shown[0]), **given)
-        model = Model(module.to(self.device), preprocessing=_as_shown(shown))
+        taken = _as_shown(shown)
+        if isinstance(module, Interrupted):
+            # Where the size is a guess, no other is looked for on which the network may run.
+            taken = replace(taken, is_guess=True)
+        model = Model(module.to(self.device), preprocessing=taken)
         if view.needs == "capture":
             held = capture(model, shown, layers=view.layers, gradients=view.gradients)
             return function(held, **given)
