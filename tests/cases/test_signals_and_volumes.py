@@ -22,6 +22,7 @@ from cnnviz.results.result import Result
 from cnnviz.results.space import space_of
 from cnnviz.views import VIEWS
 from tests.helpers.array_networks import NETWORKS, build, fresh, seeded, signal_classifier
+from tests.helpers.undrawn import undrawn
 
 LAYERS = {
     "signal": ("1", "4"),
@@ -194,7 +195,8 @@ def test_a_report_at_its_defaults_is_whole(name: str, written: str | None, tmp_p
     assert all(section.pictures for section in made.sections if section.key != "provenance")
     if written is not None:  # The pictures of the others are those of the views.
         made = report(network, x[:1], written)
-    made.save(tmp_path / "report")
+    with undrawn():
+        made.save(tmp_path / "report")
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     noun = space_of(x.ndim - 2).noun
     assert f"The {noun} as the network sees it" in page

@@ -18,6 +18,7 @@ from cnnviz.models import Model
 from cnnviz.models.settings import with_settings
 from cnnviz.results.result import Result
 from tests.helpers.array_networks import WaveNet, seeded
+from tests.helpers.undrawn import undrawn
 
 RATE = 8000
 
@@ -165,7 +166,8 @@ def test_a_rate_is_said_as_a_setting_of_signals_alone() -> None:
 def test_a_report_shows_a_sound_with_its_spectrogram(sound: Path, tmp_path: Path) -> None:
     model = Model(seeded(listener))
     made = cnnviz.report(model, sound, sections="photo,filters")
-    made.save(tmp_path / "out")
+    with undrawn():
+        made.save(tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
     assert "1 channel of 2000 samples, 0.25 s at 8,000 Hz" in page
     assert "its spectrogram: Hann windows of 32 ms" in page

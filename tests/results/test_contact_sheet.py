@@ -15,7 +15,7 @@ import cnnviz
 from cnnviz.errors import OutputError
 from cnnviz.images import read_photo
 from cnnviz.results.contact_sheet import PAGE, SheetEntry, SheetLayout, draw_sheet
-from cnnviz.results.picture_style import LONGEST_SIDE
+from cnnviz.results.picture_style import FILE_DPI, LONGEST_SIDE, PictureStyle
 from tests.helpers.colour_classes import SIDE, colour_model
 from tests.helpers.each_case import each_case
 
@@ -66,12 +66,13 @@ def test_many_heatmaps_go_onto_several_pages_and_none_is_lost(tmp_path: Path):
     parts = found.sheets()
     assert len(parts) == 2
     assert [name for part in parts for name in part.images] == list(found.images)
-    paths = found.save_sheets(tmp_path / "maps.png")
+    # A quarter of what a page has by default.
+    paths = found.save_sheets(tmp_path / "maps.png", PictureStyle(dpi=FILE_DPI / 4))
     assert [path.name for path in paths] == [f"maps-{n + 1}.png" for n in range(len(parts))]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     for path in paths:
         with Image.open(path) as picture:
-            assert max(picture.size) <= LONGEST_SIDE
+            assert max(picture.size) <= LONGEST_SIDE / 4
             assert "sha256" in picture.text["Description"]
     assert found.save(tmp_path / "maps.pdf", dpi=40) == tmp_path / "maps.pdf"
     assert (tmp_path / "maps.pdf").read_bytes().count(b"/Type /Page ") == len(parts)

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.models import Model
-from cnnviz.views.architecture import Architecture, architecture
+from cnnviz.views.architecture import architecture
 from tests.helpers.architectures import build, lasting_network, tiny_network
 from tests.helpers.state import state
 
 
-def texts(found: Architecture) -> list[str]:
-    figure = found.figure()
+def texts(figure: Figure) -> list[str]:
     inside = [text.get_text() for axes in figure.axes for text in axes.texts]
     return [*inside, *(text.get_text() for text in figure.texts)]
 
@@ -103,13 +103,14 @@ def test_layers_that_never_run_and_gates_are_named() -> None:
     gated = architecture(build("mobilenet_v3_small"), image_size=64)
     assert any(note.startswith("From features.1.block.1") for note in gated.notes())
     assert "squeeze-and-excitation" in gated.caption()
-    assert any("with gates: all" in text for text in texts(gated))
+    assert any("with gates: all" in text for text in texts(gated.figure()))
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet50", "convnext_tiny"])
 def test_the_picture_shows_every_stage_and_says_how_many_layers_they_hold(name: str) -> None:
     found = architecture(build(name), image_size=None if name == "lenet5" else 64)
-    shown = texts(found)
+    figure = found.figure()
+    shown = texts(figure)
     for number, stage in enumerate(found.parts):
         assert str(number + 1) in shown
         assert any(text == stage.name or "…" in text for text in shown)
@@ -120,7 +121,7 @@ def test_the_picture_shows_every_stage_and_says_how_many_layers_they_hold(name: 
         assert f"drawn as {len(found.parts)} parts" in found.caption()
     else:
         assert "grouped" not in heading
-    bars = [patch for axes in found.figure().axes for patch in axes.patches]
+    bars = [patch for axes in figure.axes for patch in axes.patches]
     assert len(bars) > 3 * len(found.parts)
 
 
@@ -170,7 +171,7 @@ def test_arithmetic_explains_every_layer_in_text_picture_and_json(tmp_path: Path
     assert [row["layer"] for row in data] == [call.label for call in found.layers]
     pages = found.sheets()
     assert len(pages) > 1
-    shown = [text for page in pages for text in texts(page)]
+    shown = [text for page in pages for text in texts(page.figure())]
     for row in found.arithmetic:
         assert row.parameters in ("", *shown)
     assert all(text in " ".join(shown) for text in ("rows 1 to", "the last row and the last"))
@@ -227,7 +228,7 @@ def test_a_network_without_maps_or_parameters_is_drawn_too() -> None:
 
     found = architecture(Mean(), image_size=8)
     assert found.trace.macs == found.trace.parameters == 0
-    assert any("whole image" in text for text in texts(found))
+    assert any("whole image" in text for text in texts(found.figure()))
 
 
 def test_only_the_axis_of_images_is_left_out_of_a_shape() -> None:
