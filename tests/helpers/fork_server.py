@@ -13,12 +13,15 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import runpy
 import signal
 import socket
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any, NoReturn
 
 # What nearly every command imports.
@@ -28,14 +31,30 @@ LOADED = (
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "typer.rich_utils",
+    "cnnviz.datasets.opening",
     "cnnviz.datasets.shapes",
     "cnnviz.models.loading",
+    "cnnviz.models.shipped",
     "cnnviz.passes.captures",
     "cnnviz.reports.build",
     "cnnviz_cli.app",
     "cnnviz_gallery.scan.scan",
     "cnnviz_gallery.site.build",
 )
+
+
+def load() -> None:
+    """Import what commands import, and what they and torch import when they run and end."""
+    for name in LOADED:
+        importlib.import_module(name)
+    from typer.main import get_command
+
+    from cnnviz_cli.app import app
+
+    with redirect_stdout(StringIO()):
+        get_command(app).main(["losses", "--help"], prog_name="cnnviz", standalone_mode=False)
+    if importlib.util.find_spec("tabulate"):
+        importlib.import_module("tabulate")
 
 
 def listen(listener: socket.socket) -> socket.socket:
@@ -127,8 +146,7 @@ def finish(code: int) -> NoReturn:
 
 if __name__ == "__main__":
     gc.disable()  # All of it stays.
-    for name in LOADED:
-        importlib.import_module(name)
+    load()
     gc.freeze()
     gc.enable()
     with listen(socket.socket(fileno=int(sys.argv[1]))) as asked:
