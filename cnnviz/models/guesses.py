@@ -128,6 +128,28 @@ def guess_for(channels: int) -> Preprocessing:
     )
 
 
+def of_other_input(known: Preprocessing, shape: tuple[int, ...]) -> Preprocessing | None:
+    """Return how another image input of a network is prepared; None where the network has to tell.
+
+    Parameters
+    ----------
+    known : Preprocessing
+        That of the input that was explained before.
+    shape : tuple of int
+        That of the tensor [C, ...] that was given for the other one, which it has to fit.
+    """
+    channels, *size = shape
+    alike = channels == known.channels
+    if isinstance(known, ArrayPreprocessing) or len(size) != IMAGE.axes:
+        return known if alike else None
+    found, (height, width) = known if alike else guess_for(channels), size
+    if alike and found.size in (None, (height, width)):
+        return found
+    said = [found.origin] if found.origin else []
+    origin = "; ".join([*said, f"{height} x {width} px is the size of the tensor given for it"])
+    return replace(found, resize=max(size), crop=(height, width), origin=origin)
+
+
 def _of_arrays(found: AcceptedArray | None, space: Space, module: nn.Module) -> ArrayPreprocessing:
     """Return how signals or volumes are taken: numbers as they are, frames as numbers from 0 to 1.
 

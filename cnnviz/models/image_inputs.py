@@ -42,7 +42,7 @@ def _is_image(value: Any) -> bool:
 
 def exchanged(
     module: nn.Module, name: str, which: str | int, held: Callable[[], torch.Tensor]
-) -> tuple[CalledNetwork, bool]:
+) -> tuple[CalledNetwork, tuple[int, ...]]:
     """Return a network with another of its images as the one that is explained.
 
     Parameters
@@ -60,8 +60,8 @@ def exchanged(
     -------
     network : CalledNetwork
         The same network, called so.
-    alike : bool
-        Whether the other image has as many channels as the one before.
+    shape : tuple of int
+        That of the tensor [C, ...] that was given for the other image.
 
     Raises
     ------
@@ -81,7 +81,8 @@ def exchanged(
             "one of them.",
         )
     stays, other = held(), found[wanted]
-    alike = other is IMAGE or other.shape[-3] == stays.shape[-3]
+    axes = stays.ndim - 2
+    shape = tuple((stays if other is IMAGE else other).shape[-axes - 1 :])
 
     def moved(name: str, value: Any) -> Any:
         return IMAGE if name == wanted else stays if value is IMAGE else value
@@ -92,7 +93,7 @@ def exchanged(
         new: Inputs = {name: moved(name, value) for name, value in inputs.items()}
     else:
         new = tuple(moved(*one) for one in _named(module, inputs))
-    return CalledNetwork(module.called, by_inputs(module.called, new)), alike
+    return CalledNetwork(module.called, by_inputs(module.called, new)), shape
 
 
 def told_input(module: nn.Module) -> str:

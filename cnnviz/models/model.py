@@ -16,7 +16,7 @@ from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.introspection.tolerance import told_rounding
 from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.categories import class_index
-from cnnviz.models.guesses import told_doubt
+from cnnviz.models.guesses import of_other_input, told_doubt
 from cnnviz.models.image_inputs import exchanged, told_input
 from cnnviz.models.input_trials import NOMINAL_SIDE, find_input
 from cnnviz.models.kept_preprocessing import KeptPreprocessing
@@ -167,12 +167,11 @@ class Model:
         UsageError
             If there is no such input that is an image.
         """
-        module, alike = exchanged(self.module, self.name, which, lambda: self.prepare(held).tensor)
+        module, shape = exchanged(self.module, self.name, which, lambda: self.prepare(held).tensor)
         other = self.around(
             module, weights=self.weights, notes=self.notes, untrained=self.untrained
         )
-        if not alike:
-            other._preprocessing = KeptPreprocessing(None)
+        other._preprocessing = KeptPreprocessing(of_other_input(self.preprocessing, shape))
         return other
 
     @property

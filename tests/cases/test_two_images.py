@@ -69,3 +69,31 @@ def test_what_is_no_image_input_is_refused_and_a_single_image_needs_no_word() ->
     assert alone.explained_input == ""
     with pytest.raises(UsageError, match="no image input 0; there is none"):
         alone.explaining(0, LEFT)
+
+
+class _OfTwoKinds(nn.Module):
+    """A photo, and a map of depth that is as wide as nothing that is tried of itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.colour, self.depth = nn.Conv2d(3, 4, 3), nn.Conv2d(1, 4, 3)
+
+    def forward(self, rgb: torch.Tensor, depth: torch.Tensor) -> torch.Tensor:
+        return (self.colour(rgb) + self.depth(depth)).relu().mean((2, 3))
+
+
+def test_another_input_takes_what_fits_the_tensor_that_stood_there() -> None:
+    """It was guessed from squares of usual sizes, none of which fits beside the held photo."""
+    depth = torch.rand(1, 1, 20, 34)
+    prepared = cnnviz.Preprocessing((20, 34), None, (0.5,) * 3, (0.25,) * 3)
+    model = cnnviz.Model(_OfTwoKinds(), preprocessing=prepared, inputs=(cnnviz.IMAGE, depth))
+    photo = np.zeros((20, 34, 3), np.uint8)
+    of_depth = model.explaining("depth", photo)
+    assert of_depth.input_shape == (1, 20, 34)
+    assert "20 x 34 px is the size of the tensor given for it" in of_depth.preprocessing.origin
+    assert cnnviz.attribute(of_depth, depth, "saliency").maps[0].shape == (1, 20, 34)
+    # Back again, by the tensor that the photo became.
+    assert of_depth.explaining("rgb", depth).input_shape == (3, 20, 34)
+    # As many channels, in another size.
+    larger = cnnviz.Model(Siamese(), preprocessing=prepared, inputs=(cnnviz.IMAGE, RIGHT))
+    assert larger.explaining("right", photo).input_shape == (3, 16, 16)
