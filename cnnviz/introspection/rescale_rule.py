@@ -1,4 +1,4 @@
-"""DeepLIFT's rescale rule for whatever calls an activation or takes a maximum.
+"""DeepLIFT's rules for whatever calls an activation, takes a maximum or multiplies two maps.
 
 The rule is applied where the function is called, so that modules, functions, methods, in-place and
 reused activations are all met, and nothing is registered anywhere.
@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from cnnviz.introspection import operations
 from cnnviz.introspection.activation_nodes import activations_before
+from cnnviz.introspection.compositions import written_out
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.maxima import Maximum, read_maximum
-from cnnviz.introspection.operations import as_written
+from cnnviz.introspection.operations import as_written, operation
 from cnnviz.introspection.rectifiers import changeable_rectifier
 
 _ROUNDING = 64
@@ -40,11 +42,15 @@ def _functions() -> Iterator[Any]:
 
 
 _UNIVARIATE = frozenset(_functions())
+_BILINEAR = (operations.MULTIPLY, operations.PRODUCT)
+_IN_PLACE = (torch.Tensor.__imul__, torch.Tensor.mul_, torch.Tensor.multiply_)
+_PLAIN = dict.fromkeys(_IN_PLACE, torch.mul)
+"""Products that write to their first factor, and what returns the same."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Met:
-    """What a call was given in the pass of the baseline, what it returned, and chose."""
+    """What a call was given, what it returned, and chose; of a product, its two factors."""
 
     values: torch.Tensor
     found: torch.Tensor
@@ -126,9 +132,11 @@ def _quotient(
 class rescale_rule(FunctionMode):  # noqa: N801
     """Let each activation and maximum called inside the context send back DeepLIFT's multiplier.
 
-    Values do not change; only what `torch.autograd` does with them. The rule holds for functions of
-    one value, in whatever form they are called, and for the largest of several, as in max pooling.
-    All else keeps its own derivative; `without_rule` counts the activations among it.
+    Values do not change but for rounding; only what `torch.autograd` does with them. The rule holds
+    for functions of one value, in whatever form they are called, and for the largest of several, as
+    in max pooling. Of a product, each factor gets its change times the mean of the other (the
+    Shapley value of the two, Lundberg and Lee 2017). A softmax or a layer norm is computed in such
+    steps. All else keeps its own derivative; `without_rule` counts the activations among it.
 
     Parameters
     ----------
@@ -144,7 +152,8 @@ class rescale_rule(FunctionMode):  # noqa: N801
     References
     ----------
     Shrikumar, Greenside and Kundaje 2017, "Learning Important Features Through Propagating
-    Activation Differences": the rescale rule.
+    Activation Differences": the rescale rule. Lundberg and Lee 2017, "A Unified Approach to
+    Interpreting Model Predictions".
 
     Examples
     --------
@@ -181,6 +190,13 @@ class rescale_rule(FunctionMode):  # noqa: N801
             found = self._rescaled(rectifier.values, lambda values: values.clamp(0.0, most))
             return rectifier.values.copy_(found) if rectifier.in_place else found
         known, given = as_written(func, named)
+        if operation(known) in _BILINEAR and "out" not in named:
+            return self._product(func, args, named)
+        composed = written_out(known, args, given)
+        if composed is not None:
+            # Its steps are met in their turn.
+            with self:
+                return composed()
         values = args[0] if args else given.get("input")
         if not _is_differentiated(values) or "out" in named:
             return func(*args, **named)
@@ -205,6 +221,22 @@ class rescale_rule(FunctionMode):  # noqa: N801
         output = self._rescaled(values, function)
         # The caller of an in-place activation may go on with the tensor it handed in.
         return values.copy_(output) if writes else output
+
+    def _product(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        factors = (*args, *named.values())
+        if len(factors) != 2 or not all(map(_is_differentiated, factors)):
+            return func(*args, **named)
+        one, two = factors
+        start, met = self._start(one), _Met(one.detach().clone(), two.detach().clone())
+        self._met.append(met)
+        if start is None or start.found.shape != two.shape:
+            return func(*args, **named)
+        mean_one, mean_two = (start.values + met.values) / 2, (start.found + met.found) / 2
+        # Of the mean of both, so that the values are those of the product.
+        plain = _PLAIN.get(func, func)
+        slopes = plain(one, mean_two) + plain(mean_one, two)
+        output = slopes + (plain(met.values, met.found) - slopes).detach()
+        return one.copy_(output) if func in _PLAIN else output
 
     def _rescaled(self, values: torch.Tensor, function: Callable[..., Any]) -> torch.Tensor:
         start, given = self._start(values), values.detach().clone()

@@ -134,6 +134,47 @@ def test_the_change_of_a_maximum_goes_to_the_larger_of_the_two(name: str) -> Non
     torch.testing.assert_close(found, wanted)
 
 
+def _same_shape(seed: int) -> torch.Tensor:
+    return values(2, 4, 3, 3, seed=seed)
+
+
+SEVERAL: dict[str, Call] = {
+    "layer norm": lambda x: F.layer_norm(x, (3, 3), _same_shape(8)[0, 0], _same_shape(9)[0, 0]),
+    "group norm": lambda x: F.group_norm(x, 2, *_same_shape(8)[:, :, 0, 0]),
+    "instance norm": lambda x: F.instance_norm(x),
+    "rms norm": lambda x: F.rms_norm(x, (3,)),
+    "normalize": lambda x: F.normalize(x, dim=1),
+    "cosine": lambda x: F.cosine_similarity(x, _same_shape(8), dim=1),
+    "cosine of two": lambda x: F.cosine_similarity(x[:, :2], x[:, 2:], dim=1),
+    "norm": lambda x: x.norm(dim=(1, 2)),
+    "vector norm": lambda x: torch.linalg.vector_norm(x, dim=1, keepdim=True),
+    "softmax": lambda x: F.softmax(x, 1),
+    "log softmax": lambda x: x.log_softmax(1),
+    "attention": lambda x: F.scaled_dot_product_attention(x, 0.1 * x.flip(1), x.mT),
+    "gated": lambda x: F.glu(x, 1),
+    "quotient": lambda x: 2.0 / (1.0 + x.abs()) / (3.0 + x[:, :1].abs()),
+    "product": lambda x: x * x.mean((2, 3), keepdim=True).sigmoid(),
+    "product in place": lambda x: (x + 1.0).mul_(x[:, :1].tanh()),
+    "matrices": lambda x: x @ x.mT,
+}  # fmt: skip
+
+
+@each_case("name", SEVERAL)
+def test_what_is_made_of_products_adds_up_too(name: str) -> None:
+    call, image, start = SEVERAL[name], _same_shape(4), _same_shape(5)
+    found = multiplier(call, image, start) * (image - start)
+    rise = call(image) - call(start)
+    weights = torch.arange(1.0, rise.numel() + 1.0, dtype=rise.dtype).reshape(rise.shape)
+    torch.testing.assert_close(found.sum(), (weights * rise).sum())
+
+
+def test_each_factor_of_a_product_gets_its_change_times_the_mean_of_the_other() -> None:
+    image, start = values(1, 2, 5, seed=6), values(1, 2, 5, seed=7)
+    found = multiplier(lambda x: x[:, 0] * x[:, 1], image, start)
+    weights, mean = torch.arange(1.0, 6.0, dtype=torch.float64), (image + start) / 2
+    torch.testing.assert_close(found, (weights * mean).flip(1))
+
+
 def test_all_signals_are_there_through_every_kind_of_layer() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(
@@ -148,8 +189,8 @@ def test_all_signals_are_there_through_every_kind_of_layer() -> None:
 def test_what_has_no_rule_is_counted() -> None:
     image = values(1, 4, 3, seed=6).requires_grad_()
     with rescale_rule():
-        output = F.glu(image.tanh(), 1)
-    assert without_rule(output) == {"GLU": 1}
+        output = image.tanh().logsumexp(1)
+    assert without_rule(output) == {"log-sum-exp": 1}
 
 
 def test_passes_in_other_steps_are_noticed() -> None:
