@@ -103,7 +103,7 @@ class NetworkDiagram(Result):
         said = [
             f"The network from the {noun} to the answer. The {height} of a block stand"
             f"{'s' if self.space.axes == 1 else ''} for the size of its maps (square-root scale), "
-            "its width for the number of channels (logarithmic); both are written at it. What only "
+            "its width for the number of channels (log scale); both are written at it. What only "
             "follows up on a layer, such as normalisation and activation, is drawn with it."
         ]
         if self.blocks:

@@ -151,7 +151,7 @@ def test_statistics_that_go_far_have_a_logarithmic_axis(images: torch.Tensor) ->
     far = replace(near, deviations=1e3 * near.deviations)
     means, deviations = far.figure().axes[1:]
     assert (means.get_yscale(), deviations.get_yscale()) == ("linear", "symlog")
-    assert "logarithmic beyond 1" in deviations.get_title("left")
+    assert "log scale beyond 1" in deviations.get_title("left")
     for place, method in enumerate(far.methods):
         dots = deviations.collections[place].get_offsets()
         np.testing.assert_allclose(dots[:, 1], far.deviations[place], err_msg=method)

@@ -130,7 +130,7 @@ def _rows(
             np.where(np.isfinite(losses), np.minimum(losses, ceiling), np.nan)
         )
         ends = np.log10(edges[[0, -1]]) if logarithmic else edges[[0, -1]]
-        scale = ", logarithmic" if logarithmic else ""
+        scale = ", log scale" if logarithmic else ""
         flat = figure.add_subplot(len(landscapes), across, across * row + 1)
         # One of its own: a bar that shares its scale with another loses its own ticks to it.
         norm = (LogNorm if logarithmic else Normalize)(float(edges[0]), float(edges[-1]))

@@ -172,7 +172,7 @@ def _dots(
     """Draw a statistic of every channel as a dot; where they go far, on a logarithmic axis."""
     drawing.plain_axes(axes)
     far = bool(np.abs(values).max() > _WIDE_RANGE)
-    scale = f" (logarithmic beyond {_LINEAR:g})" if far else ""
+    scale = f" (log scale beyond {_LINEAR:g})" if far else ""
     axes.set_title(
         f"{title} of {plural(found.channels, 'channel')}{scale}", fontsize=drawing.TEXT_SIZE,
         color=drawing.INK, loc="left",

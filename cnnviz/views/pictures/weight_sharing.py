@@ -83,7 +83,7 @@ def _counts(axes: Axes, found: WeightSharing) -> None:
     ticks = 10.0 ** np.arange(math.ceil(math.log10(low)), math.log10(high), _decades(low, high))
     axes.set_xticks(ticks, [spelled(tick) for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlabel("weights (logarithmic)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+    axes.set_xlabel("weights (log scale)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
     for place, count in enumerate(found.weights):
         biases, work = found.biases[place], found.multiplications[place]
         inside = math.log(count / low) > _LONG * math.log(high / low)
