@@ -156,7 +156,7 @@ class _Gradients:
             for name, key in keys.items():
                 values, slopes = held.activation_maps(key).float(), held.gradient_maps(key).float()
                 means = channel_means(slopes)
-                means[undone(held, key, BY_MEAN)] = 0.0
+                means[undone(held, key, BY_MEAN).known] = 0.0
                 weights[name].append(means.cpu().numpy())
                 for method in BY_PLACE:
                     maps[name][method].append(_formula(method, values, slopes))

@@ -8,7 +8,7 @@ read the table.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -40,7 +40,8 @@ class AttributionRequest:
     """What a method gets to work with.
 
     `captured` holds the scores, and the gradient at the input by the method's rule. `computing`
-    makes the passes: it is the model, or one that stands for it.
+    makes the passes: it is the model, or one that stands for it. A method without captum adds to
+    `said` what a reader must know of its answer.
     """
 
     model: Model
@@ -49,6 +50,7 @@ class AttributionRequest:
     baseline: Baseline
     steps: int
     seed: int
+    said: list[str] = field(default_factory=list)
 
     @cached_property
     def baselines(self) -> torch.Tensor:
@@ -102,16 +104,20 @@ def guided_gradcam(question: AttributionRequest) -> torch.Tensor:
     # The target is that of the guided pass, class by class: it was resolved on the same logits.
     targets, batch = question.captured.resolved_targets, question.captured.batch
     if len(targets) > 1 and independence(question.model, batch.tensor).alone:
-        singles = zip(batch.singles(), targets, question.captured.input_gradient, strict=True)
-        return torch.cat(
-            [_guided_by_gradcam(question.model, one, [t], fine[None]) for one, t, fine in singles]
-        )
-    return _guided_by_gradcam(question.model, batch, targets, question.captured.input_gradient)
+        coarse = [
+            _gradcam_of_last(question, one, [t])
+            for one, t in zip(batch.singles(), targets, strict=True)
+        ]
+    else:
+        coarse = [_gradcam_of_last(question, batch, targets)]
+    return question.captured.input_gradient * torch.cat(coarse)
 
 
-def _guided_by_gradcam(
-    model: Model, batch: Batch, targets: Sequence[ResolvedTarget], fine: torch.Tensor
+def _gradcam_of_last(
+    question: AttributionRequest, batch: Batch, targets: Sequence[ResolvedTarget]
 ) -> torch.Tensor:
+    """Return Grad-CAM's evidence at the last stage over the input."""
+    model = question.model
     held = capture(
         model,
         batch,
@@ -131,8 +137,10 @@ def _guided_by_gradcam(
     last = mapped[-1]
     held.check_map(last)
     coarse = gradcam(held.activation_maps(last), held.gradient_maps(last)).relu()
-    coarse[undone(held, held.activations.resolve(last), BY_MEAN, targets)] = 0.0
-    return fine * over_input(coarse, held.layout(last).extent, batch.tensor.shape[2:])
+    weights = undone(held, held.activations.resolve(last), BY_MEAN)
+    coarse[weights.known] = 0.0
+    question.said.extend(weights.told("Grad-CAM", last, [photo.name for photo in batch.photos]))
+    return over_input(coarse, held.layout(last).extent, batch.tensor.shape[2:])
 
 
 def input_x_gradient(question: AttributionRequest) -> torch.Tensor:

@@ -13,13 +13,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from cnnviz.heatmaps.cancelled_weights import (
-    BY_MEAN,
-    BY_SIZE,
-    Weighing,
-    channel_means,
-    undone,
-)
+from cnnviz.heatmaps.cancelled_weights import BY_MEAN, BY_SIZE, Weighing, channel_means
 from cnnviz.heatmaps.map_places import over_input
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.models import Model
@@ -248,7 +242,7 @@ class GradientCam(CamMethod):
     """A formula of a layer's activations and gradients, both [N, C, h, w].
 
     With `whole_channels` it gives a channel one weight, and no place its own. With `weighing` that
-    weight is a sum in which terms of both signs may cancel; where all of them do, the map is zero.
+    weight is a sum in which terms of both signs may cancel; see `cancelled_weights`.
     """
 
     formula: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -259,10 +253,7 @@ class GradientCam(CamMethod):
         """Apply the formula to what was captured."""
         gradients = capture.gradient_maps(layer).float()
         capture.check_slope()
-        found = self.formula(capture.activation_maps(layer).float(), gradients)
-        if self.weighing is not None:
-            found[undone(capture, layer, self.weighing)] = 0.0
-        return found
+        return self.formula(capture.activation_maps(layer).float(), gradients)
 
     def usable(self, capture: Capture) -> LayerTensors:
         """Return the gradients: a layer that the target does not depend on has none."""

@@ -189,8 +189,9 @@ def _ask(
     """Run a method, measure how far it is from complete where it promises to be, and on what."""
     if not method.captum:
         # Of the gradient that was captured, without a draw or a pass that does not isolate itself.
-        values = method.attributor(AttributionRequest(model, model, held, baseline, steps, seed))
-        return finite(values.detach(), "The attributions"), [], held.computed_on
+        asked = AttributionRequest(model, model, held, baseline, steps, seed)
+        values = method.attributor(asked)
+        return finite(values.detach(), "The attributions"), asked.said, held.computed_on
 
     def run(computing: Model) -> tuple[torch.Tensor, list[str], str]:
         question = AttributionRequest(model, computing, held, baseline, steps, seed)

@@ -11,6 +11,7 @@ import torch
 from cnnviz.bounds import bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName, GradientCam
+from cnnviz.heatmaps.cancelled_weights import undone
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.map_places import covered, fused, over_image, summed
 from cnnviz.heatmaps.methods import listed_methods
@@ -120,7 +121,7 @@ def cam(
         *_beyond_or_within(extents, capture.model.space.noun),
         *(_of_levels(capture, keys, relu=relu) if by_sum else ()),
         *(chosen.told_of_boxes() if capture.detects else ()),
-        *_undone(capture, chosen, keys, maps),
+        *(_undone(capture, chosen, keys, maps) if isinstance(chosen, GradientCam) else ()),
     ]
     maps = _on_image(maps, extents, fuse=fuse, by_sum=by_sum, relu=relu)
     asks = chosen.explains_class
@@ -196,25 +197,26 @@ def _shown_layers(names: Sequence[str], *, fuse: bool, by_sum: bool) -> tuple[st
 
 
 def _undone(
-    capture: Capture, method: CamMethod, keys: Sequence[Key], maps: Sequence[torch.Tensor]
+    capture: Capture, method: GradientCam, keys: Sequence[Key], maps: Sequence[torch.Tensor]
 ) -> list[str]:
-    """Say which maps are zero because what follows undoes what a channel is weighed by."""
-    if not isinstance(method, GradientCam) or method.weighing is None:
+    """Set maps to zero whose weights what follows undoes, and say so; or that it is not known."""
+    if method.weighing is None:
         return []
-    said = []
+    said, images = [], [photo.name for photo in capture.batch.photos]
     for key, found in zip(keys, maps, strict=True):
+        weights = undone(capture, key, method.weighing)
+        found[weights.known] = 0.0
+        said += weights.told(method.title, key[0], images)
         values = capture.activation_maps(key)
         terms = method.weighing.terms(values, capture.gradient_maps(key))
         # Without a value and a gradient in one channel the map is zero for another reason.
         weighed = (terms.flatten(2).any(2) & values.flatten(2).any(2)).any(1)
-        blank = (weighed & ~found.flatten(1).any(1)).nonzero()[:, 0].tolist()
-        names = [capture.batch.photos[image].name for image in blank]
-        if names:
+        blank = (weighed & ~weights.known & ~found.flatten(1).any(1)).nonzero()[:, 0].tolist()
+        if blank:
+            names = listed([images[image] for image in blank], _MOST_NAMED)
             said.append(
-                f"{method.title} is zero at {layer_said(key[0])} for {listed(names, _MOST_NAMED)}: "
-                "it gives each channel one weight, and what follows takes that out of the channel "
-                "again, as an instance norm does. Choose a layer behind it, or hirescam or "
-                "layercam, which weigh each place."
+                f"{method.title} is zero at {layer_said(key[0])} for {names}: "
+                f"{method.weighing.cancelled}."
             )
     return said
 

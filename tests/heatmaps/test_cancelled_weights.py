@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -25,6 +26,13 @@ class ByHand(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         centred = x - x.mean((2, 3), keepdim=True)
         return centred / (centred.square().mean((2, 3), keepdim=True) + 1e-5).sqrt()
+
+
+class AlwaysOn(nn.InstanceNorm2d):
+    """Has channels of which what follows, a ReLU and a mean, lets a constant through: no slope."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) + 20.0 * (torch.arange(8) < 4)[:, None, None]
 
 
 class Faint(nn.Module):
@@ -70,6 +78,7 @@ UNDONE: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "instance norm": ("gradcam", lambda: nn.InstanceNorm2d(8, affine=True)),
     "a group for each channel": ("gradcam", lambda: nn.GroupNorm(8, 8)),
     "by hand": ("gradcam", ByHand),
+    "channels without a slope": ("gradcam", lambda: AlwaysOn(8, affine=True)),
     "statistics of the batch": (
         "gradcam",
         lambda: nn.BatchNorm2d(8, affine=True, track_running_stats=False),
@@ -100,9 +109,46 @@ def test_a_map_is_zero_where_what_it_weighs_by_is_undone(name: str) -> None:
 
 def test_guided_gradcam_and_the_explorer_hold_to_it() -> None:
     built = network(Places())
-    assert not attribute(built, IMAGES, "guided_gradcam").maps[0].any()
+    guided = attribute(built, IMAGES, "guided_gradcam")
+    assert not guided.maps[0].any()
+    assert any("takes that out of the channel again" in note for note in guided.notes)
     seen = capture(built, IMAGES[:1], layers=["0"])
     assert not explored_layers(seen, IMAGES[:1], ["0"], [1, 2], silent)[0].weights.any()
+
+
+def both(output: torch.Tensor) -> torch.Tensor:
+    return torch.stack([output[0, 1], output[1, 2]])
+
+
+def test_it_is_asked_of_a_target_that_is_for_all_images_together() -> None:
+    built = network(nn.InstanceNorm2d(8, affine=True))
+    found = cam(capture(built, IMAGES, layers=["0"], target=both))
+    assert not found.maps[0].any()
+    kept = network(nn.BatchNorm2d(8))
+    found, wanted = (
+        cam(capture(kept, IMAGES, layers=["0"], target=target)) for target in (both, [1, 2])
+    )
+    np.testing.assert_array_equal(found.maps[0], wanted.maps[0])
+
+
+class Strict(nn.InstanceNorm2d):
+    """Takes no value that is larger than those it was made for."""
+
+    reach = math.inf
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.abs().amax() > self.reach:
+            raise ValueError("beyond the range")
+        return super().forward(x)
+
+
+def test_where_the_network_refuses_other_values_it_is_said_not_to_be_known() -> None:
+    built = network(Strict(8, affine=True))
+    built[1].reach = float(built[0](IMAGES).detach().abs().amax()) * 1.001
+    found = cam(capture(built, IMAGES, layers=["0"]))
+    told = [note for note in found.notes if "may be rounding alone" in note]
+    assert len(told) == 1
+    assert "image 0 and image 1" in told[0]
 
 
 def test_a_layer_that_gives_zero_is_not_said_to_be_undone() -> None:
