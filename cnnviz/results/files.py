@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.errors import OutputError
 from cnnviz.results.given_files import open_given
@@ -181,29 +181,6 @@ def alone_in(folder: Path) -> Iterator[None]:
         _HELD.places.discard(place)
         if descriptor >= 0:
             os.close(descriptor)
-
-
-def is_alone_with(stream: IO[Any]) -> bool:
-    """Lock an open file for as long as it is open; say whether nobody else holds it so.
-
-    Nobody does where that cannot be told: on Windows, and on file systems without locks. What was
-    forked meanwhile holds it as well, so `let_go` comes before the file is closed.
-    """
-    if fcntl is not None:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-    return True
-
-
-def let_go(stream: IO[Any]) -> None:
-    """Unlock what `is_alone_with` locked, also where a forked process has it open still."""
-    if fcntl is not None:
-        with suppress(OSError):
-            fcntl.flock(stream, fcntl.LOCK_UN)
 
 
 def remove_leftovers(folder: Path, *, below: bool = False) -> None:

@@ -24,8 +24,9 @@ from cnnviz.gradients.monitor.log_lines import (
 )
 from cnnviz.gradients.monitor.records import Event, StepRecord, number, to_line
 from cnnviz.images.paths import expand
-from cnnviz.results.files import check_parent, is_alone_with, let_go
+from cnnviz.results.files import check_parent
 from cnnviz.results.given_files import open_given
+from cnnviz.results.process_locks import ProcessLock
 
 SCHEMA = 2
 _START = b'{"type": "run", "format": "cnnviz training run"'
@@ -123,7 +124,8 @@ class LogFile:
                 f"{str(self.path)!r} cannot be written: {error.strerror or error}.",
                 "Check the free space and the permissions, or name another file.",
             ) from error
-        if not is_alone_with(stream):
+        self._lock = ProcessLock(self.path)
+        if not self._lock.taken:
             stream.close()
             raise OutputError(
                 f"Another training writes its run to {str(self.path)!r}.",
@@ -172,8 +174,8 @@ class LogFile:
         """Close the file; nothing more is written."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            let_go(stream)
             stream.close()
+        self._lock.release()
 
     def _write(self, line: Mapping[str, Any]) -> None:
         self._put(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
@@ -188,6 +190,7 @@ class LogFile:
             with suppress(OSError):
                 self._stream.close()
             self._stream = None
+            self._lock.release()
             _LOGGER.warning(
                 "%s cannot be written any more (%s); the training goes on without it.",
                 self.path,

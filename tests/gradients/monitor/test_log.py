@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import signal
 
 import pytest
 
@@ -13,6 +14,7 @@ from cnnviz.errors import OutputError, UsageError
 from cnnviz.gradients.monitor.log import LogFile, read_log
 from cnnviz.gradients.monitor.records import Event
 from cnnviz.gradients.monitor.run import read_run
+from tests.helpers.processes import needs_fork, run_code
 
 
 def test_what_was_recorded_is_read_again(train, tmp_path) -> None:
@@ -125,12 +127,35 @@ def test_two_trainings_do_not_write_to_one_file(existing, record, tmp_path) -> N
         with pytest.raises(OutputError, match="Another training writes its run to"):
             LogFile(path, existing)
     log.add(record(0, 1.0))
-    # A worker that was forked meanwhile has the file open still.
-    worker = os.dup(log._stream.fileno())
     log.end((), {"steps": 1})
     assert len(read_log(path).records) == 1
     LogFile(path, "continue").close()
-    os.close(worker)
+
+
+KILLED = """
+import os, sys, time
+from cnnviz.gradients.monitor.log import LogFile
+
+log = LogFile(sys.argv[1], "continue")
+worker = os.fork()
+if not worker:
+    for place in (0, 1, 2):
+        os.close(place)
+    time.sleep(60)
+print(worker, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@needs_fork
+def test_workers_that_outlive_a_killed_training_do_not_hold_its_file(train, tmp_path) -> None:
+    path = tmp_path / "run.jsonl"
+    train(path)
+    killed = run_code(KILLED, str(path))
+    try:
+        LogFile(path, "continue").close()
+    finally:
+        os.kill(int(killed.stdout), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("torn", [False, True])
