@@ -27,6 +27,7 @@ from cnnviz.heatmaps.checks.measure_groups import (
     groups_named,
     listed_groups,
     measurable,
+    told_unmarked,
 )
 from cnnviz.heatmaps.checks.randomisation import Randomisation
 from cnnviz.heatmaps.checks.stability import Stability
@@ -80,7 +81,7 @@ class Faithfulness(TableResult):
         What was left out, and why.
     unmeasured : tuple of str
         The groups of measures that were asked for, as all are by default, and could not be taken:
-        why stands in the notes, but for what needs marked objects.
+        why stands in the notes, but for what needs marked objects and was not asked for by name.
     axes : int
         How many axes the inputs have: 1 for signals, 2 for images, 3 for volumes.
     """
@@ -371,6 +372,7 @@ def _measure(
     fresh: bool,
 ) -> Faithfulness:
     notes = what_to_know(measured, held, groups)
+    notes += told_unmarked(settings.groups, marks=measured.marks is not None)
     if any(MEASURE_GROUPS[name].needs == "explain" for name in settings.groups):
         measured, unknown = with_explainer(measured, held, layer, fresh=fresh)
         notes += unknown

@@ -201,6 +201,8 @@ def test_a_map_of_an_unknown_method_is_measured_as_far_as_it_can_be(images):
     assert whole.notes == ()
     assert whole.unmeasured == ("localisation",)
     assert "not measured" not in whole.summary()
+    named = faithfulness(network, images, held, measures=("drop", "localisation"), random=2)
+    assert named.notes == ("localisation is not measured: no object is marked in a photo.",)
 
 
 def test_a_fused_map_is_made_anew_from_all_its_layers(images):

@@ -208,6 +208,17 @@ def measurable(groups: Sequence[str], *, explain: bool, marks: bool) -> tuple[Me
     return found
 
 
+def told_unmarked(groups: Sequence[str], *, marks: bool) -> list[str]:
+    """Say what was asked for by name and cannot be taken, since no object is marked.
+
+    Where all groups are asked for, as by default, nobody asked for that one.
+    """
+    if marks or set(groups) == set(MEASURE_GROUPS):
+        return []
+    lacking = [name for name in groups if MEASURE_GROUPS[name].needs == "marks"]
+    return [f"{name} is not measured: {_MISSING['marks'][0]}." for name in lacking]
+
+
 _MISSING: dict[Need, tuple[str, str, str]] = {
     "marks": (
         "no object is marked in a photo",
