@@ -227,13 +227,15 @@ def test_frames_are_counted_one_by_one_and_damage_is_named(tmp_path, monkeypatch
             prepare(source, CLIP)
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental")
 def test_what_torch_has_still_to_conjugate_or_negate_is_read(tmp_path) -> None:
     path, values = tmp_path / "one.pt", torch.arange(30.0)[None].to(torch.complex64).mul(1j)
     torch.save(values.conj().imag, path)
     assert torch.equal(prepare(path, SIGNAL).tensor[0], -torch.arange(30.0)[None])
-    torch.save(values.conj(), path)
-    with pytest.raises(ImageError, match="the array is of complex64"):
-        prepare(path, SIGNAL)
+    for kind in (torch.complex64, torch.complex32):
+        torch.save(values.conj().to(kind), path)
+        with pytest.raises(ImageError, match="the array is of complex64"):
+            prepare(path, SIGNAL)
 
 
 def test_the_caller_keeps_the_tensor() -> None:

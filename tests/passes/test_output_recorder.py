@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from cnnviz.errors import LayerError
 from cnnviz.passes.captures import capture
 
 
@@ -34,6 +36,28 @@ def test_whole_numbers_are_kept_beside_gradients_of_other_layers() -> None:
         wanted = network.conv(images).argmax(1)
     assert torch.equal(found.activations["strongest"], wanted)
     assert list(found.gradients) == ["conv"]
+
+
+class _Tangent(nn.Module):
+    """Calls its convolution for the slope along one direction alone, within a transform."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, slopes = torch.func.jvp(self.conv, (x,), (x.sin(),))
+        found: torch.Tensor = self.head(slopes.mean((2, 3)))
+        return found
+
+
+def test_a_layer_within_a_transform_is_refused_where_gradients_start_at_it() -> None:
+    network, images = _Tangent(), torch.rand(2, 3, 8, 8)
+    with pytest.raises(LayerError, match="within a transform of torch"):
+        capture(network, images, layers=["conv"], gradients="layers")
+    with torch.no_grad():
+        wanted = network(images)
+    assert torch.equal(capture(network, images, layers=["head"]).activations["head"], wanted)
 
 
 class _ChangedLater(nn.Module):
