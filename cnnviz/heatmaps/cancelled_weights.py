@@ -11,13 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import torch
+from torch import nn
+from torch.func import functional_call
 
 from cnnviz.errors import CnnvizError
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
+from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_in_cache
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.independence import independence
@@ -28,6 +33,7 @@ _IN_DOUBT = 1e-2
 _NOTHING = 1e-3
 """As a share of what the same change does that is drawn for each place."""
 _MOST_NAMED = 4
+_HALVES = (torch.bfloat16, torch.float16)
 _DRAWS = 3
 """By chance the changes of several channels may make up for each other, but hardly thrice."""
 
@@ -86,7 +92,8 @@ class Undone:
     known : torch.Tensor
         [N], true where that is so.
     unknown : torch.Tensor
-        [N], true where it may be so, and the network does not run on other values of the layer.
+        [N], true where it may be so, and the network does not run on other values of the layer, or
+        in float32.
     """
 
     known: torch.Tensor
@@ -117,7 +124,7 @@ class Undone:
                 f"{title} at {layer_said(layer)} may be rounding alone for "
                 f"{_named(names, self.unknown)}: the terms of every weight cancel, and whether "
                 "what follows undoes the weights could not be measured, since the network does "
-                "not run on other values there."
+                "not run on other values there, in float32 at least."
             )
         return said
 
@@ -142,7 +149,8 @@ def undone(capture: Capture, layer: Key, weighing: Weighing) -> Undone:
     terms = weighing.terms(activations, capture.gradient_maps(layer).float()).flatten(2)
     sums, sizes = terms.sum(2).abs().amax(1), terms.abs().sum(2).amax(1)
     # Of the largest: in a channel that makes no difference rounding is all there is, of one sign.
-    doubted = (sums <= _IN_DOUBT * sizes) & (sizes > 0.0)
+    rounding = torch.finfo(capture.model.dtype).eps
+    doubted = (sums <= max(_IN_DOUBT, 8 * rounding) * sizes) & (sizes > 0.0)
     known, unknown = torch.zeros_like(doubted), torch.zeros_like(doubted)
     for part in _together(capture, doubted.nonzero()[:, 0].tolist()):
         try:
@@ -172,6 +180,7 @@ def _makes_no_difference(
 ) -> torch.Tensor:
     """Tell of [B] whether a score stays when channels change as a whole, and not by places."""
     own = capture.activation_maps(layer)[images]
+    own = own.float() if own.dtype in _HALVES else own
     draws = torch.Generator().manual_seed(0)
     before = _scores(capture, layer, images, own)
 
@@ -192,14 +201,15 @@ def _scores(capture: Capture, layer: Key, images: list[int], maps: torch.Tensor)
     module, layout, given = capture.model.module, capture.layout(layer), capture.activations[layer]
     count = len(capture.batch.tensor)
     each = [layout.repeated(given, image, count, 1) for image in images]
-    values = layout.put(torch.cat(each, layout.batch_of(tuple(given.shape), count)), maps)
+    held = torch.cat(each, layout.batch_of(tuple(given.shape), count))
+    values = layout.put(held.to(maps.dtype), maps)
 
     def replace(key: Key, _inputs: object, _output: object) -> torch.Tensor | None:
         return values if key == layer else None
 
     with isolated(module, grad=False):
         output = run_to(
-            capture.model.forward,
+            _exact_forward(capture.model),
             capture.batch.tensor[images],
             {layer[0]: module.get_submodule(layer[0])},
             after=replace,
@@ -207,3 +217,24 @@ def _scores(capture: Capture, layer: Key, images: list[int], maps: torch.Tensor)
         targets = [capture.resolved_targets[image] for image in images]
         scores = [target.score(output)[place] for place, target in enumerate(targets)]
     return torch.stack(scores).double()
+
+
+class _Wrapped(nn.Module):
+    """A model as a module, for `functional_call`."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.module, self._forward = model.module, model.forward
+
+    def forward(self, inputs: torch.Tensor) -> Any:
+        return self._forward(inputs)
+
+
+def _exact_forward(model: Model) -> Callable[[torch.Tensor], Any]:
+    """Return the forward pass, in float32 where a score of 8 or 11 bits would not tell a change."""
+    if model.dtype not in _HALVES:
+        return model.forward
+    wrapped = _Wrapped(model)
+    tensors = chain(wrapped.named_parameters(), wrapped.named_buffers())
+    wider = {name: held.float() for name, held in tensors if held.dtype in _HALVES}
+    return lambda inputs: functional_call(wrapped, wider, (inputs.float(),))

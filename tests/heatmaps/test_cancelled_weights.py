@@ -131,6 +131,17 @@ def test_it_is_asked_of_a_target_that_is_for_all_images_together() -> None:
     np.testing.assert_array_equal(found.maps[0], wanted.maps[0])
 
 
+def test_in_bfloat16_rounding_does_not_hide_it() -> None:
+    for follows, counts in ((nn.InstanceNorm2d(8, affine=True), False), (nn.BatchNorm2d(8), True)):
+        built = network(follows).bfloat16()
+        before = {name: held.clone() for name, held in built.state_dict().items()}
+        found = cam(capture(built, IMAGES.bfloat16(), layers=["0"]))
+        assert found.maps[0].any() == counts
+        for name, held in built.state_dict().items():
+            assert torch.equal(held, before[name]), name
+            assert held.dtype == before[name].dtype, name
+
+
 class Strict(nn.InstanceNorm2d):
     """Takes no value that is larger than those it was made for."""
 
