@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -23,6 +23,7 @@ from cnnviz.images import Batch
 from cnnviz.images.baselines import Baseline, baseline_images
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.forward import check_differentiable
+from cnnviz.introspection.passes_anew import anew
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
@@ -62,6 +63,11 @@ class AttributionRequest:
         """How many variants of an image fit into memory together."""
         return rows_at_once(self.model, self.inputs)
 
+    @cached_property
+    def forward(self) -> Callable[[torch.Tensor], Any]:
+        """The forward pass, of which each meets the network as the first did."""
+        return anew(self.computing.module, self.computing.forward)
+
     @property
     def inputs(self) -> torch.Tensor:
         """The preprocessed images, [N, C, H, W]."""
@@ -87,10 +93,9 @@ class ImageRequest:
     def answer(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the explained score of any number of variants of the image, [B]."""
         # Noise and captum's points are float32, whatever the network computes in.
-        computing = self.question.computing
-        score = self.resolved.score(computing.forward(inputs.to(self.image.dtype)))
+        score = self.resolved.score(self.question.forward(inputs.to(self.image.dtype)))
         if inputs.requires_grad:
-            check_differentiable(score, computing.name)
+            check_differentiable(score, self.question.computing.name)
         return score
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.forward import backward_pass, check_differentiable
 from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.passes_anew import anew
 from cnnviz.models import Model, as_model
 from cnnviz.models.compared import Compared, compared_models, told_apart
 from cnnviz.models.outputs import scores_of
@@ -304,13 +305,13 @@ def _along(
     with isolated(model.module, grad=True):
         weights = share.reshape(-1, *[1] * start.ndim)
         inputs = (1.0 - weights) * start.clone() + weights * end.clone()
-        rows = rows_that_fit(model, inputs)
-        calibration = calibrated(model.module, model.forward, inputs, rows)
+        rows, forward = rows_that_fit(model, inputs), anew(model.module, model.forward)
+        calibration = calibrated(model.module, forward, inputs, rows)
         cotangent: torch.Tensor | None = None
         parts = []
         for part in torch.split(inputs, rows):
             leaf = part.clone().requires_grad_()
-            logits = _logits(model, leaf.clone(), calibration)
+            logits = _logits(model, forward, leaf.clone(), calibration)
             check_differentiable(logits, model.name)
             if cotangent is None:
                 signs = torch.randn(logits.shape[1:], generator=generator).sign()
@@ -326,9 +327,14 @@ def _along(
     return autocorrelation(gradients.numpy()), _standard((gradients @ direction).numpy()), told
 
 
-def _logits(model: Model, inputs: torch.Tensor, calibration: Calibration | None) -> torch.Tensor:
+def _logits(
+    model: Model,
+    forward: Callable[[torch.Tensor], Any],
+    inputs: torch.Tensor,
+    calibration: Calibration | None,
+) -> torch.Tensor:
     with calibration.applied() if calibration is not None else nullcontext():
-        return scores_of(model, model.forward(inputs))
+        return scores_of(model, forward(inputs))
 
 
 def autocorrelation(vectors: NDArray[np.float64], most: int | None = None) -> NDArray[np.float64]:

@@ -31,6 +31,7 @@ from cnnviz.introspection.batch_statistics import batch_statistics, uncalibrated
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layers import check_seen
+from cnnviz.introspection.passes_anew import anew
 from cnnviz.introspection.plain_weights import (
     check_dense_weights,
     has_computed_weights,
@@ -293,14 +294,14 @@ def _as_it_is(
 ) -> tuple[LossObjective, LandscapePoints, int]:
     """Return the objective, what the network itself has, and how often it calls a batch norm."""
     rows = rows_at_once(model, inputs)
-    outputs, calls = [], 0
+    outputs, calls, forward = [], 0, anew(model.module, model.forward)
     for start in range(0, len(inputs), rows):
         part = inputs[start : start + rows].clone()
-        outputs.append(model.forward(part))
+        outputs.append(forward(part))
         choose_member(model, outputs[-1], inputs)
         if start == 0:
             with batch_statistics() as seen:
-                model.forward(inputs[:1].clone())
+                forward(inputs[:1].clone())
             calls = len(seen.used)
     objective = loss_objective(
         model, torch.cat([scores_of(model, output) for output in outputs]), data.labels, loss

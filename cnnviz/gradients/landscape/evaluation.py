@@ -18,6 +18,7 @@ from cnnviz.foreign_code import Foreign
 from cnnviz.gradients.landscape.directions import WeightDirection
 from cnnviz.gradients.landscape.objective import LossObjective
 from cnnviz.introspection.batch_statistics import batch_statistics, calibrate
+from cnnviz.introspection.passes_anew import anew
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.models import Model
 from cnnviz.results.progress import Progress
@@ -83,6 +84,8 @@ class LossSurroundings:
         self._weights: Weights = {
             name: parameter.detach() for name, parameter in self.model.module.named_parameters()
         }
+        module = self.model.module
+        self._run = anew(module, lambda weights, x: functional_call(module, weights, (x,)))
         if self.at_once == 0:
             moving = sum(self._weights[name].nbytes for name in self._moving())
             images = min(len(self.inputs), self.rows)
@@ -128,12 +131,12 @@ class LossSurroundings:
     def _at(self, point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the sums over the images of losses and of right answers at one point [D]."""
         weights = self.weights_at(point)
-        module, batches = self.model.module, list(self._batches())
+        batches = list(self._batches())
 
         def run(inputs: torch.Tensor) -> Any:
             # An in-place first layer may not write to what the next point needs.
             with RandomDraws(), made_as_the_caller_has_set():
-                return functional_call(module, weights, (inputs.clone(),))
+                return self._run(weights, inputs.clone())
 
         if not self.calibrated:
             return self._total([run(inputs) for inputs, _ in batches])

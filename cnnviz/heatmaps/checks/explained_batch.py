@@ -18,6 +18,7 @@ from cnnviz.heatmaps.stretching import stretch
 from cnnviz.images import Batch
 from cnnviz.images.baselines import baseline_images
 from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.passes_anew import anew
 from cnnviz.introspection.tolerance import MOST_ROUNDING
 from cnnviz.models import Model
 from cnnviz.models.member_choice import choose_member
@@ -294,8 +295,9 @@ def _resolved(model: Model, batch: Batch, target: Target) -> tuple[ResolvedTarge
         parts, targets = batch.singles(), targets_of_each(target, count)
     found: list[ResolvedTarget] = []
     with isolated(model.module, grad=False):
+        forward = anew(model.module, model.forward)
         for part, wanted in zip(parts, targets, strict=True):
-            output = model.forward(part.tensor.clone())
+            output = forward(part.tensor.clone())
             choose_member(model, output, part.tensor)
             found += score(model, output, wanted, len(part.tensor), part).resolved_targets
     return tuple(found)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cnnviz.introspection.passes_anew import anew
 from cnnviz.models import Model
 
 Place = tuple[int, ...]
@@ -127,14 +128,15 @@ class BlockSweep:
         grid: BlockGrid,
         score: Callable[[Any], torch.Tensor],
     ) -> None:
-        self._model, self._grid, self._score = model, grid, score
+        self._grid, self._score = grid, score
+        self._forward = anew(model.module, model.forward)
         self._image, self._baseline = image, baseline
         self.whole_images = f"parts are followed through maps of images, not of {model.space.noun}s"
 
     def scores(self, positions: tuple[Place, ...]) -> torch.Tensor:
         """Return the score with each of some blocks hidden, [positions]."""
         hidden = self._grid.hidden(self._image, self._baseline, positions)
-        return self._score(self._model.forward(hidden))
+        return self._score(self._forward(hidden))
 
 
 def block_grid(size: tuple[int, ...], window: int, stride: int) -> BlockGrid:

@@ -16,6 +16,7 @@ from cnnviz.heatmaps.occlusion.partial import finished
 from cnnviz.heatmaps.occlusion.patch_runner import NotFollowedError, PatchRunner
 from cnnviz.heatmaps.occlusion.patches import set_into
 from cnnviz.introspection.final_activation import FinalActivation
+from cnnviz.introspection.passes_anew import anew
 from cnnviz.models import Model, as_model
 from cnnviz.passes.fast_model import computing, packs_weights
 
@@ -68,6 +69,8 @@ class Sweep:
         self._image = image.contiguous(memory_format=last)
         self._baseline = baseline.contiguous(memory_format=last)
         self._passage = PatchRunner(cap, packs=packs_weights(self._model, image))
+        self._forward = anew(self._model.module, self._model.forward)
+        self._on_patches = anew(self._model.module, self._model.module)
         self.whole_images: str | None = None
         self._alone = alone
         if self._alone:
@@ -96,14 +99,14 @@ class Sweep:
                     computing(self._model, self._image),
                     made_as_the_caller_has_set(),
                 ):
-                    output = self._model.module(self._passage.begin(patches, self._image))
+                    output = self._on_patches(self._passage.begin(patches, self._image))
                 return finished(self._passage.whole, output)
             except NotFollowedError as error:
                 self.whole_images = f"{error} writes to memory that other tensors share"
             except RAISED as error:
                 # Where it is the network itself that fails, whole images make it fail again.
                 self.whole_images = first_line(error)
-        return self._model.forward(self._hidden(positions))
+        return self._forward(self._hidden(positions))
 
     def _hidden(self, positions: tuple[Position, ...]) -> torch.Tensor:
         patches = self._grid.hide(self._image, self._baseline, positions)

@@ -131,17 +131,20 @@ def test_a_network_whose_values_decide_goes_point_by_point_and_says_so() -> None
     assert together.notes == ["The network can be evaluated at one point only at a time."]
 
 
+MADE: list[str] = []
+"""Outside of the network, which is put back."""
+
+
 class Elsewhere(nn.Module):
-    """Keeps where it makes tensors, and fails once it is told to."""
+    """Notes where it makes tensors, and fails once it is told to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.body = network()
-        self.made: list[str] = []
         self.error: Exception | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.made.append(torch.empty(0).device.type)
+        MADE.append(torch.empty(0).device.type)
         if self.error is not None:
             raise self.error
         found: torch.Tensor = self.body(x)
@@ -153,7 +156,7 @@ def test_the_network_runs_at_a_point_as_it_does_anywhere_else() -> None:
     surroundings = around(module, at_once=1)
     with torch.no_grad(), torch.device("meta"), made_on_the_processor():
         surroundings.measure(POINTS[:1])
-    assert module.made[-1] == "meta"
+    assert MADE[-1] == "meta"
     module.error = KeyError("class")
     with pytest.raises(ModelError, match="fails on weights near its own: KeyError: 'class'"):
         surroundings.measure(POINTS[:1])
