@@ -21,6 +21,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import Layers
 from cnnviz.introspection.memory_order import by_channels
+from cnnviz.introspection.rewritten_buffers import through_rewritten_buffers
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.categories import check_count
@@ -193,6 +194,11 @@ class _Passes:
 
     def run(self, computing: Model) -> Capture:
         """Make them with a model: the one that was given, or one that stands for it."""
+        if self.gradients is not True:
+            return self._run(computing)
+        return through_rewritten_buffers(computing.module, partial(self._run, computing))
+
+    def _run(self, computing: Model) -> Capture:
         model, batch, order = self.model, self.batch, self.order
         recorder = OutputRecorder(gradients=bool(self.gradients))
         listened = self.chosen

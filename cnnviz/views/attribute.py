@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.rewritten_buffers import through_rewritten_buffers
 from cnnviz.models import Model, as_model
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture
@@ -194,6 +196,9 @@ def _ask(
         return finite(values.detach(), "The attributions"), asked.said, held.computed_on
 
     def run(computing: Model) -> tuple[torch.Tensor, list[str], str]:
+        return through_rewritten_buffers(computing.module, partial(ask, computing))
+
+    def ask(computing: Model) -> tuple[torch.Tensor, list[str], str]:
         question = AttributionRequest(model, computing, held, baseline, steps, seed)
         # What is freed in one of many passes is wanted in the next.
         with isolated(computing.module, grad=True), freed_memory_kept():
