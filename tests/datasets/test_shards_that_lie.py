@@ -188,6 +188,10 @@ def test_ranges_of_names_are_counted_together_and_a_range_that_fits_is_written_o
     with pytest.raises(UsageError, match="more than 100,000 files"):
         shards_of("a-{0..999}-{0..999}.tar")
     assert len(shards_of("a-{00000..99999}.tar")) == 100_000
+    assert [path.name for path in shards_of("a-{99999..100000}.tar")] == [
+        "a-99999.tar",
+        "a-100000.tar",
+    ]
 
 
 def test_a_name_that_is_no_text_is_told_with_question_marks(tmp_path: Path) -> None:

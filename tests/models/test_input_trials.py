@@ -94,3 +94,26 @@ def test_the_side_that_values_are_needed_for_is_found_between_those_tried_before
     side, outputs, seen = tried(Pooled(side=50))
     assert (200 <= side < 204, outputs) == (True, 4)
     assert len(seen) < 60
+
+
+def test_a_layer_that_stands_twice_in_a_network_stands_twice_in_its_copy() -> None:
+    conv = nn.Conv2d(3, 3, 3, padding=1)
+    head = nn.Linear(3 * 32 * 32, 4)
+    found = find_input(nn.Sequential(conv, nn.ReLU(), conv, nn.Flatten(), head).eval())
+    assert found is not None
+    assert (found.side, found.outputs) == (32, 4)
+
+
+def test_what_shrinks_the_image_little_is_deep_and_gives_scores() -> None:
+    def small(*tail: nn.Module, depth: int, stride: int) -> bool:
+        convolutions = [nn.Conv2d(3, 3, 3, padding=1) for _ in range(depth - 1)]
+        found = find_input(nn.Sequential(nn.Conv2d(3, 3, stride, stride), *convolutions, *tail))
+        assert found is not None
+        assert (found.mapped is None) == bool(tail or stride > 1)
+        return found.of_small_images
+
+    scores = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert small(*scores, depth=5, stride=4)
+    assert not small(*scores, depth=4, stride=4)
+    assert not small(*scores, depth=5, stride=5)
+    assert not small(depth=5, stride=1)
