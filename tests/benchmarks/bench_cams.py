@@ -1,7 +1,11 @@
 """Heatmaps beside captum, grad-cam and torchcam: one process, turn by turn, random weights.
 
-    python tests/benchmarks/bench_cams.py [--rounds N] [--only PART] [--no-memory] [--write FILE.md]
-                                          [--json FILE]
+    python tests/benchmarks/bench_cams.py [--rounds N] [--only PART] [--threads N] [--no-memory]
+                                          [--write FILE.md] [--json FILE]
+
+Of the networks in `SINGLES`, each is a part only where it is asked for. Where other processes take
+the cores from several threads, those that wait use up processor time, unless OMP_WAIT_POLICY is
+passive in the environment.
 
 A plain forward pass is the floor. A peer that is not installed is left out and named:
 `pip install grad-cam torchcam` brings both. Peak memory is measured in a process for each way.
@@ -20,6 +24,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -127,17 +132,19 @@ def network(name: str) -> nn.Module:
     return cnnviz.load(name, "random").module
 
 
-def gradcam_of_one_layer(count: int) -> dict[str, Way]:
-    """Grad-CAM of the last block of ResNet-50."""
-    module = network("resnet50")
+def gradcam_of_one_layer(
+    count: int, name: str = "resnet50", layer: str = "layer4"
+) -> dict[str, Way]:
+    """Grad-CAM of the last layer with a map."""
+    module = network(name)
     images = torch.randn(count, 3, 224, 224)
     return {
         "forward pass": floor(module, images),
         "forward pass of the fast copy": fast_floor(module, images),
-        "cnnviz": ours(module, images, ["layer4"], "gradcam"),
-        "cnnviz, exact": ours(module, images, ["layer4"], "gradcam", exact=True),
-        "captum": captum_gradcam(copy.deepcopy(module), images, ["layer4"]),
-        **_peers("GradCAM", module, images, ["layer4"]),
+        "cnnviz": ours(module, images, [layer], "gradcam"),
+        "cnnviz, exact": ours(module, images, [layer], "gradcam", exact=True),
+        "captum": captum_gradcam(copy.deepcopy(module), images, [layer]),
+        **_peers("GradCAM", module, images, [layer]),
     }
 
 
@@ -244,13 +251,28 @@ PARTS = {
         "Guided backpropagation, ResNet-50, batch 1", guided, Goal("cnnviz", PLAIN, 1 / 2.0)
     ),
 }
+SINGLES = {
+    name: Part(
+        f"Grad-CAM, {name}, {layer}, batch 1",
+        partial(gradcam_of_one_layer, 1, name, layer),
+        Goal("cnnviz", PEERS, 1.0),
+    )
+    for name, layer in {
+        "resnet18": "layer4",
+        "vgg16": "features.29",
+        "squeezenet1_0": "features.12",
+        "mobilenet_v2": "features.18",
+    }.items()
+}
+ALL = {**PARTS, **SINGLES}
 
 
 def peaks(name: str, ways: Iterable[str]) -> dict[str, float]:
     """Return by how many MiB each way raises the peak memory of a process that is about to run."""
     found = {}
+    threads = str(torch.get_num_threads())
     for way in ways:
-        command = [sys.executable, __file__, "--peak", name, way]
+        command = [sys.executable, __file__, "--threads", threads, "--peak", name, way]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found[way] = float(done.stdout.split()[-1])
     return found
@@ -258,7 +280,7 @@ def peaks(name: str, ways: Iterable[str]) -> dict[str, float]:
 
 def peak(name: str, way: str) -> float:
     """Return by how many MiB one way raises this process at its peak; it has run once before."""
-    run = PARTS[name].ways()[way]
+    run = ALL[name].ways()[way]
     run()
     gc.collect()
     # What the first run freed goes back to the system, or the second would find it at hand.
@@ -280,13 +302,16 @@ def main() -> None:
     os.environ.setdefault("CNNVIZ_FAST", "1")
     reader = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     reader.add_argument("--rounds", type=int, default=9)
-    reader.add_argument("--only", choices=PARTS, action="append")
+    reader.add_argument("--only", choices=ALL, action="append")
+    reader.add_argument("--threads", type=int, help="of torch; its own choice without")
     reader.add_argument("--no-memory", action="store_true")
     reader.add_argument("--write", type=Path)
     add_json_option(reader)
     reader.add_argument("--peak", nargs=2, metavar=("PART", "WAY"), help=argparse.SUPPRESS)
     given = reader.parse_args()
     warnings.simplefilter("ignore")
+    if given.threads:
+        torch.set_num_threads(given.threads)
     if given.peak:
         print(peak(*given.peak))
         return
@@ -298,17 +323,19 @@ def main() -> None:
     ]
     lines += [f"Not installed, so left out: {', '.join(missing)}.", ""] if missing else []
     for name in given.only or PARTS:
-        part = PARTS[name]
+        part = ALL[name]
+        # A work of its own for the page, which has the others with one thread.
+        title = f"{part.title}, {given.threads} threads" if given.threads else part.title
         ways, memory = part.ways(), dict[str, float]()
         found = in_turns(ways, max(1, given.rounds // part.share))
-        lines.append(table(part.title, found))
+        lines.append(table(title, found))
         print(lines[-1], flush=True)
         if sys.platform == "linux" and not given.no_memory:
             memory = peaks(name, ways)
             rows = [f"| {way} | {peak:.0f} |" for way, peak in memory.items()]
             lines.append("\n".join(["| | peak memory, MiB |", "|---|---:|", *rows, ""]))
             print(lines[-1], flush=True)
-        keep(given.json, part.title, found, [part.goal], peaks=memory)
+        keep(given.json, title, found, [part.goal], peaks=memory)
     if given.write:
         given.write.write_text("\n".join(lines), encoding="utf-8")
 
