@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -81,9 +82,10 @@ class AcceptedInput:
         return deep and self.outputs is not None and self.stride <= _SMALL_STRIDE
 
 
-_Failures = dict[tuple[int, int], tuple[str, int, tuple[int, int] | None]]
-"""Of channels and side: what was raised, after how many modules, and what a linear layer got and
-takes."""
+_Failure = tuple[str, int, tuple[int, int] | None]
+"""What was raised, after how many modules, and what a linear layer got and takes."""
+_Failures = dict[tuple[int, int], _Failure]
+"""The failures by channels and side."""
 
 _KEPT: NetworkCache[AcceptedInput | None] = NetworkCache(values=False)
 
@@ -159,11 +161,18 @@ class _Trial:
             return self._search()
 
     def fails_like(self, other: _Trial) -> bool:
-        """Whether the inputs that came furthest, of those tried on both, failed alike on both."""
+        """Whether the inputs that came furthest failed on both, and alike.
+
+        Those that were tried here alone, as they are larger, count as well: what stops them may be
+        of this device, so that it tells nothing where they would come to on the other.
+        """
         both = self.failures.keys() & other.failures.keys()
         furthest = max((self.failures[each][1] for each in both), default=0)
         most = [each for each in both if self.failures[each][1] == furthest]
-        return bool(most) and all(self.failures[each] == other.failures[each] for each in most)
+        alike = bool(most) and all(self.failures[each] == other.failures[each] for each in most)
+        known = {_without_numbers(one) for one in other.failures.values()}
+        here = [self.failures[each] for each in self.failures.keys() - both]
+        return alike and all(one[1] < furthest or _without_numbers(one) in known for one in here)
 
     def _search(self) -> AcceptedInput | None:
         stated = _exported_for(self._network)
@@ -191,7 +200,10 @@ class _Trial:
             if found is not None:
                 return found
             ways.add(self.failures.get((channels, side)))
-        return self._between(channels) if len(ways - {None}) > 1 else None
+        # Where all sides fail alike, a larger one tells whether they are all too small.
+        found = self._run(channels, self._largest)
+        ways |= {None, self.failures.get((channels, self._largest))}
+        return self._between(channels) or found if found or len(ways) > 2 else None
 
     def _between(self, channels: int) -> AcceptedInput | None:
         """Bisect for the side at which a linear layer gets as many numbers as it has weights."""
@@ -261,6 +273,12 @@ class _Trial:
         if is_map and isinstance(module, _CONVOLUTIONS) and output.shape[-1]:
             self._stride = round(self._side / output.shape[-1])
             self._convolutions += 1
+
+
+def _without_numbers(failure: _Failure) -> tuple[str, int]:
+    """Return how an input fails, without the sizes that its own error names."""
+    said, done, _ = failure
+    return re.sub(r"\d+", "", said), done
 
 
 def _candidates(module: nn.Module) -> list[int]:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from cnnviz.models.input_trials import find_input
+from tests.helpers.each_case import each_case
 
 SEEN: list[float] = []
 
@@ -78,7 +79,39 @@ def test_a_network_that_fails_whatever_it_is_given_is_not_tried_at_ever_more_sid
     SEEN.clear()
     assert find_input(Failing().eval()) is None
     assert len(SEEN) < 100
-    assert max(SEEN) <= 512, "nothing tells that a larger one would do"
+    larger = {side for side in SEEN if side > 512}
+    assert larger == {1024}, "tells whether all others are too small"
+
+
+class Demanding(Noting):
+    """Takes images from a side on, of which it tells nothing, and may need values."""
+
+    def __init__(self, least: int, *, values: bool, exact: bool = False) -> None:
+        super().__init__()
+        self.least, self.values, self.exact = least, values, exact
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        side = x.shape[-1]
+        if side < self.least or (self.exact and side != self.least):
+            raise ValueError("not of this size")
+        maps = self.conv(x).mean((2, 3))
+        return self.head(maps.clamp(max=maps.max().item()) if self.values else maps)
+
+
+@each_case(
+    "least, values, exact, found",
+    [
+        (299, True, True, 299),
+        (600, False, False, 768),
+    ],
+)
+def test_a_network_that_fails_alike_at_all_small_sides_may_take_a_large_one(
+    least: int, values: bool, exact: bool, found: int
+) -> None:
+    network = Demanding(least, values=values, exact=exact).eval()
+    taken = find_input(network)
+    assert taken is not None
+    assert (taken.channels, taken.side) == (3, found)
 
 
 class Pooled(Noting):
