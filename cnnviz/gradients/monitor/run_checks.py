@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cnnviz.gradients.monitor.events import AT_ONCE, KINDS, PERSISTS
+from cnnviz.gradients.monitor.loss_history import FIRST, LOSSES, RECENT
 from cnnviz.gradients.monitor.run import TrainingRun
 from cnnviz.results.checks import Check, Checked, State, named_faults
 from cnnviz.results.provenance import Provenance
@@ -14,7 +17,18 @@ UNFINISHED = "unfinished"
 FAULTS = (UNFINISHED, *KINDS)
 _BROKEN = ("bad-input", "not-finite")
 """Behind the first nothing else is told, and behind the second none but the first."""
-_OF_THE_LOSS = ("jump", "wrong-sign", "diverging", "oscillating", "slow", "noise")
+_LOSSES: Mapping[str, int] = {
+    "jump": 2,
+    "wrong-sign": 2 * FIRST,
+    "diverging": RECENT + 1,
+    "oscillating": LOSSES,
+    "slow": LOSSES,
+    "noise": LOSSES,
+}
+"""How many losses tell of these at least, which ask nothing of any one layer."""
+_OF_UPDATES = frozenset(("jump", "slow", "noise", "still"))
+_OF_WEIGHTS = frozenset((*_LOSSES, "still", "unused", "eval-mode", "not-finite", "unheard"))
+"""What is also seen where no layer is heard, as of a compiled network."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +79,17 @@ def _unknown(run: TrainingRun, fault: str) -> str:
     """Return why there is no saying whether a fault would have been seen; empty where there is."""
     if len(run.steps) < (1 if fault in AT_ONCE else PERSISTS):
         return f"Too few steps were recorded: {len(run.steps)}."
-    if fault in _OF_THE_LOSS and not len(run.losses):
-        return "No loss was logged."
+    needed, losses = _LOSSES.get(fault, 0), int(np.isfinite(run.losses).sum())
+    if losses < needed:
+        return f"Too few losses are known to tell: {losses}, and {needed} are needed."
+    if fault in _OF_UPDATES and np.isnan(run.update).all():
+        return "No update of a weight was measured."
+    if fault not in _OF_WEIGHTS and np.isnan(run.activation).all():
+        return "No layer was heard."
     hiding = _BROKEN[: _BROKEN.index(fault)] if fault in _BROKEN else _BROKEN
     if any(event.kind in hiding for event in run.events):
         return "Numbers were not finite, and nothing is told of what comes of that."
-    if run.unmeasured:
+    if run.unmeasured and fault not in _LOSSES:
         return "Not measured: " + "; ".join(
             f"{what} ({why})" for what, why in run.unmeasured.items()
         )
