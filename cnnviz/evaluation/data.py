@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from cnnviz.bounds import Count, bounded
 from cnnviz.datasets import SHAPES, Dataset, open_dataset
 from cnnviz.datasets.aliases import Data
-from cnnviz.datasets.annotated_boxes import AnnotatedBox, AnnotatedBoxes, read_boxes
+from cnnviz.datasets.annotated_boxes import (
+    AnnotatedBox,
+    AnnotatedBoxes,
+    check_on_photo,
+    read_boxes,
+)
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo
@@ -35,6 +40,11 @@ class EvaluationImage:
         The pixels that show the object, [H, W].
     boxes : sequence of AnnotatedBox
         The boxes around objects, where these are known and their pixels are not.
+
+    Raises
+    ------
+    ImageError
+        If a box lies outside the photo.
     """
 
     def __init__(
@@ -42,36 +52,44 @@ class EvaluationImage:
     ) -> None:
         self.name = photo.name
         self.boxes = tuple(boxes)
+        check_on_photo([one.box for one in boxes], photo.name, photo.pixels.shape[:2])
         self._photo: Callable[[], Photo] = lambda: photo
         self._mask: Callable[[], Mask | None] = lambda: mask
         self._sha256: Callable[[], str] = lambda: photo.sha256
 
     @classmethod
     def of(
-        cls, dataset: Dataset, index: int, boxes: Sequence[AnnotatedBox] | None = None
+        cls, dataset: Dataset, index: int, drawn: AnnotatedBoxes | None = None
     ) -> EvaluationImage:
         """Return an image of a data set, which is read anew whenever it is asked for.
 
-        Where boxes are given, be they none, they take the place of its mask.
+        Where boxes are given, be they of other images alone, they take the place of its mask.
+
+        Raises
+        ------
+        ImageError
+            If the boxes cannot be of this image, as far as its size is known before it is read.
         """
         item = cls.__new__(cls)
         item.name = PurePosixPath(dataset.name(index)).name
-        item.boxes = tuple(boxes or ())
+        item.boxes = () if drawn is None else drawn.of(dataset.name(index), dataset.size(index))
 
         def photo() -> Photo:
             image = dataset.read(index).image
             if not isinstance(image, Photo):
                 raise ImageError(f"{item.name} is a preprocessed tensor.", "Give photos.")
+            if drawn is not None:
+                drawn.of(dataset.name(index), image.pixels.shape[:2])
             return image
 
         item._photo = photo
-        item._mask = lambda: dataset.mask(index) if boxes is None else None
+        item._mask = lambda: dataset.mask(index) if drawn is None else None
         item._sha256 = lambda: dataset.sha256(index)
         return item
 
     @property
     def photo(self) -> Photo:
-        """The image, read now; `ImageError` if it cannot be."""
+        """The image, read now; `ImageError` if it cannot be, or its boxes are of another."""
         return self._photo()
 
     @property
@@ -141,8 +159,7 @@ def items(
         left_out.update(dict.fromkeys(source.notes))
         try:
             source.check(index, masked=drawn is None)
-            own = None if drawn is None else drawn.of(source.name(index), source.size(index))
-            found.append(EvaluationImage.of(source, index, own))
+            found.append(EvaluationImage.of(source, index, drawn))
         except ImageError as error:
             refused.append(str(error))
     if not found:

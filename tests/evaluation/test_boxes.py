@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnviz.datasets.annotated_boxes import AnnotatedBox
+from cnnviz.datasets.files import ImageFolder
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.evaluation import evaluate
 from cnnviz.evaluation.best_threshold import best_threshold
+from cnnviz.evaluation.data import EvaluationImage
 from cnnviz.evaluation.records import MeasureColumn
 from cnnviz.heatmaps.checks.localisation import found_at
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLDS
+from cnnviz.images import PhotoBox, read_photo
 from cnnviz.results.intervals import wilson
 from tests.helpers.colour_classes import SIDE, colour_model
 
@@ -68,6 +72,21 @@ def test_boxes_of_another_size_of_the_photos_are_left_out_and_named(folder, tmp_
     (tmp_path / "boxes.csv").write_text("\n".join([lines[0], lines[2]]))
     with pytest.raises(ImageError, match=r"no image to evaluate on \(in/1.png: .*lies outside"):
         found_of(folder, boxes=tmp_path / "boxes.csv")
+
+
+def test_boxes_are_held_against_photos_whose_size_is_known_only_when_they_are_read(
+    folder, tmp_path, monkeypatch
+):
+    """As of data sets of other packages: those beyond their photos were measured."""
+    monkeypatch.setattr(ImageFolder, "size", lambda *_: None)
+    lines = ["path,left,top,right,bottom", "in/0.png,2,2,10,10", "in/1.png,60,40,140,140"]
+    (tmp_path / "boxes.csv").write_text("\n".join(lines))
+    found = found_of(folder, boxes=tmp_path / "boxes.csv")
+    assert found.images == ("0.png", "2.png"), "which has no box"
+    assert any("in/1.png" in note and "outside" in note for note in found.provenance.notes)
+    photo, drawn = read_photo(folder / "in/1.png"), AnnotatedBox(PhotoBox(60, 40, 140, 140), "")
+    with pytest.raises(ImageError, match="lies outside"):
+        EvaluationImage(photo, boxes=[drawn])
 
 
 def test_measures_of_fewer_images_say_of_how_many(folder):
