@@ -249,13 +249,10 @@ def _example(figure: drawing.Canvas, found: Equivariance, *, stacked: bool = Fal
     if any(stop > first for first, stop in found.example_within):
         # Beyond them maps differ that follow exactly.
         words = "compared: between the dotted lines, where no edge takes part"
+        # Below one of the panels it would take the width of the column for it.
+        lines = drawing.wrapped(words, drawing.width_of(figure) - 0.2)
         style = {"fontsize": drawing.SMALL_SIZE, "color": drawing.QUIET}
-        if stacked:
-            # Below one of the panels it would take the width of the column for it.
-            lines = drawing.wrapped(words, drawing.width_of(figure) - 0.2)
-            figure.supxlabel(lines, x=0.02, ha="left", **style)
-        else:
-            panels[0].set_xlabel(words, loc="left", **style)
+        figure.supxlabel(lines, x=0.02, ha="left", **style)
     colour_bars.colour_bar(panels[3 * rows - 1], difference, "difference")
     panels[0].set_ylabel(
         f"{shortened(layer_said(found.example_layer), 18)}\nchannel {found.example_channel}",

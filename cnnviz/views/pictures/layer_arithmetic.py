@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cnnviz.course.layer_arithmetic import LayerArithmetic
 from cnnviz.introspection.tracing.trace import costs_text
 from cnnviz.results import drawing
-from cnnviz.results.text import dimensions, plural, short, shortened
+from cnnviz.results.text import dimensions, short, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,7 +119,7 @@ def draw(result: Architecture, into: drawing.Canvas | None = None) -> drawing.Ca
 def _draw_head(axes: Axes, result: Architecture, part: tuple[int, int], count: int) -> None:
     trace = result.trace
     facts = (
-        f"{plural(len(trace.calls), 'layer')}  ·  {short(trace.parameters)} parameters  ·  "
+        f"{trace.counted}  ·  {short(trace.parameters)} parameters  ·  "
         f"{costs_text(trace, short)} MACs  ·  one {trace.space.noun} of "
         f"{trace.space.size(trace.input_shape[2:])}"
     )
