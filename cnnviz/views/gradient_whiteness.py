@@ -138,7 +138,8 @@ class GradientWhiteness(Result):
             )
         axes.set_ylim(-2.5 * reach * (len(self.names) - 1) - 1.1 * reach, 1.5 * reach)
         axes.set_yticks([])
-        axes.set_xlabel(f"{self.noun} on the line", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+        line = f"{self.noun} on a straight line between two"
+        axes.set_xlabel(line, fontsize=drawing.TEXT_SIZE, color=drawing.INK)
         axes.set_title(
             "one component of the gradient, in units of its deviation",
             fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left",
