@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
 import cnnviz
 from cnnviz.introspection.tracing import trace
+from cnnviz.pages.scripts import source
 from cnnviz.passes.run_from_layer import ForwardFromLayer
+from cnnviz.results.text import number
 
 BOTH = pytest.mark.parametrize("opened", ["shapes-residual", "small"], indirect=True)
 
@@ -168,3 +172,14 @@ def test_a_map_is_stretched_as_torch_does_it(opened) -> None:
     found = opened.asks("[...arithmetic.stretched(given, 5, 7, 20, 31)]", values.flatten().tolist())
     wanted = torch.nn.functional.interpolate(values, (20, 31), mode="bilinear")
     np.testing.assert_allclose(found, wanted.flatten(), atol=1e-6)
+
+
+def test_numbers_are_written_as_python_writes_them(opened) -> None:
+    """A patch of 1.1e3 times a kernel was another product than the one beside it."""
+    values = [0.0, 0.00123, 0.01234, 0.9876, 3.14159, 99.96, 100.3, 999.7, 1120.6, -1580.2, 99998.7]
+    found = re.search(r"^export (function written.*?^\})", source("cnnviz.pages", "dom"), re.M | re.S)
+    assert found is not None
+    said = opened.visit.page.evaluate(
+        f"(given) => {{ {found[1]} return given.map(written) }}", values
+    )
+    assert said == [number(one) for one in values]

@@ -67,14 +67,15 @@ export function says(element, text) {
 }
 
 /**
- * Write a number with three digits that count.
+ * Write a number with three digits that count, and all of those before its point: who multiplies
+ * them again comes to the products beside them.
  * @param {number} value
  */
 export function written(value) {
-  if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1000 || size < 0.001) return value.toExponential(1).replace("e+", "e").replaceAll("-", "\u2212");
-  return value.toPrecision(3).replace("-", "\u2212");
+  const whole = size < 100 ? value.toPrecision(3) : value.toFixed(0);
+  const text = size < 1e-3 || size >= 1e5 ? value.toExponential(1).replace("e+", "e") : whole;
+  return value ? text.replaceAll("-", "\u2212") : "0";
 }
 
 /**
