@@ -102,9 +102,9 @@ def _tiles_told(found: TopActivations) -> str:
         f"For each channel the {k} patches with its strongest activations on the right, the "
         f"strongest first and row by row, each from {one} of its own {size}; on the left, in "
         f"the same order, what of each made the unit respond, by {rule}. {slices}In a "
-        f"projection grey is zero and each has its own scale, which {reach}. Above stand the "
-        "channel and the range of its activations; the bars below the tiles are these, as "
-        "shares of the first."
+        f"projection grey is zero and each has its own scale, which {reach}. Light grey lies "
+        f"beyond the {space.noun}. Above stand the channel and the range of its activations; the "
+        "bars below the tiles are these, as shares of the first."
     )
 
 

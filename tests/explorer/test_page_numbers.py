@@ -177,7 +177,9 @@ def test_a_map_is_stretched_as_torch_does_it(opened) -> None:
 def test_numbers_are_written_as_python_writes_them(opened) -> None:
     """A patch of 1.1e3 times a kernel was another product than the one beside it."""
     values = [0.0, 0.00123, 0.01234, 0.9876, 3.14159, 99.96, 100.3, 999.7, 1120.6, -1580.2, 99998.7]
-    found = re.search(r"^export (function written.*?^\})", source("cnnviz.pages", "dom"), re.M | re.S)
+    found = re.search(
+        r"^export (function written.*?^\})", source("cnnviz.pages", "dom"), re.M | re.S
+    )
     assert found is not None
     said = opened.visit.page.evaluate(
         f"(given) => {{ {found[1]} return given.map(written) }}", values

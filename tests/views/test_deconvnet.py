@@ -81,6 +81,15 @@ def test_a_patch_is_what_the_network_saw_at_the_same_pixels() -> None:
     assert beyond or all(w[0].top >= 0 and w[0].left >= 0 for w in found.windows)
 
 
+def test_what_lies_beyond_the_image_is_told_where_a_patch_reaches_there() -> None:
+    module, x = nn.Sequential(nn.Conv2d(3, 1, 3, padding=1, bias=False)).eval(), images()
+    nn.init.dirac_(module[0].weight)
+    for row, column, told in ((0, 5, True), (5, 23, True), (1, 22, False), (9, 9, False)):
+        lit = torch.zeros_like(x)
+        lit[:, :, row, column] = 1.0
+        assert ("lies beyond the image" in deconvnet(module, lit, "0").caption()) == told
+
+
 def test_the_last_stage_is_the_default() -> None:
     assert deconvnet(lasting_network(), images()).layer == "5"
 

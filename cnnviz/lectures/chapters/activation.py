@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnnviz.lectures.chapter import Chapter, Step
-from cnnviz.results.text import number
+from cnnviz.results.text import number, power_of_ten
 
 if TYPE_CHECKING:
     from cnnviz.views.activation_functions import ActivationFunctions
@@ -18,7 +18,7 @@ def _after(found: ActivationFunctions) -> Sequence[str]:
     return (
         f"Read the lower panels as the gradient travels, from the last layer to the input. The "
         f"derivative of the sigmoid is a quarter at most. Behind {found.layers} layers of sigmoid "
-        f"with torch's default weights {number(float(usual))} of the gradient is left; with "
+        f"with torch's default weights {power_of_ten(float(usual))} of the gradient is left; with "
         f"weights that suit the sigmoid, {number(float(fit))}. ReLU with weights that suit it (He "
         f"et al. 2015) keeps {number(float(relu))}: where it is on, its derivative is one, which "
         "is one of the things that made deep networks trainable (Glorot, Bordes and Bengio 2011).",
