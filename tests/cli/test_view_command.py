@@ -309,11 +309,12 @@ def test_a_picture_fills_a_slide(run, photo, tmp_path):
 
 
 def test_a_picture_that_turns_out_too_narrow_is_kept_as_large_as_it_needs(run, photo, tmp_path):
-    refused = run("weight-sharing", photo, "--out", "a.png", "--figure-width", "51mm")
+    told = ("feature-maps", photo, *RANDOM, "--layer", "features.0")
+    refused = run(*told, "--out", "a.png", "--figure-width", "51mm")
     assert refused.code == 2
     assert "does not fit into a width of 2.01 inches (51 mm)" in refused.error_lines[-2]
     assert "'a.png' has the picture as large as it needs" in refused.error_lines[-1]
-    assert run("weight-sharing", photo, "--out", "b.png").code == 0
+    assert run(*told, "--out", "b.png").code == 0
     with Image.open(tmp_path / "a.png") as kept, Image.open(tmp_path / "b.png") as natural:
         assert kept.size == natural.size
 
