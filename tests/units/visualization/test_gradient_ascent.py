@@ -187,12 +187,12 @@ def test_waking_one_does_not_change_the_others() -> None:
 def test_a_picture_that_has_settled_is_done() -> None:
     module = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Sigmoid()).eval()
     with torch.no_grad():
-        module[0].weight.fill_(20.0)
-        module[0].bias.fill_(-12.0)
-    (made,) = climbed(module, "1:0", channels=1, size=(16, 16), steps=300)
-    assert made.steps[0] < 300
-    (all_of_it,) = climbed(module, "1:0", channels=1, size=(16, 16), steps=300, early=False)
-    assert all_of_it.steps[0] == 300
+        module[0].weight.fill_(60.0)
+        module[0].bias.fill_(-30.0)
+    (made,) = climbed(module, "1:0", channels=1, size=(8, 8), steps=140)
+    assert made.steps[0] < 140
+    (all_of_it,) = climbed(module, "1:0", channels=1, size=(8, 8), steps=140, early=False)
+    assert all_of_it.steps[0] == 140
     assert made.end[0] > 0.95 * all_of_it.end[0]
 
 
