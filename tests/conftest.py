@@ -76,6 +76,17 @@ def text_layouts() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def quickly_packed() -> Iterator[None]:
+    """Compress pictures less than for users: they are read once, if at all, and then deleted."""
+    from cnnviz.results import png_canvas
+
+    before = png_canvas._COMPRESS_LEVEL
+    png_canvas._COMPRESS_LEVEL = 1
+    yield
+    png_canvas._COMPRESS_LEVEL = before
+
+
+@pytest.fixture(scope="session", autouse=True)
 def scenes_painted_once() -> Iterator[None]:
     """Paint each scene of the shipped data once; the tests of painting itself do without."""
     from tests.helpers.painted_scenes import painted_once

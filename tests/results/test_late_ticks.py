@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 
 from cnnviz.results.drawing import hide_ticks
 from cnnviz.results.laid_out_once import laid_out_once
+from cnnviz.results.measured_once import measured_once
 from tests.helpers.late_ticks import early_ticks
 
 
 def of_all_kinds() -> Figure:
     """Return a figure of axes whose ticks and spines differ in one thing each."""
-    figure = Figure(figsize=(9, 7), layout="constrained")
+    figure = Figure(figsize=(9, 7))
     picture, curve, top, minor, shared, turned = (grid := figure.subplots(2, 3, sharey="row")).flat
     bar = figure.colorbar(picture.imshow(np.eye(3)), ax=picture)
     bar.minorticks_on()
@@ -41,7 +42,7 @@ def of_all_kinds() -> Figure:
 
 def saved() -> bytes:
     stream, figure = io.BytesIO(), of_all_kinds()
-    with rc_context({"svg.hashsalt": "fixed"}), laid_out_once(figure):
+    with rc_context({"svg.hashsalt": "fixed"}), measured_once(figure):
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()
 
