@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 import cnnviz
 from cnnviz.views.gradient_flow import FAULTS, GradientFlow
 from cnnviz_cli.app import main
+from tests.helpers.undrawn import undrawn
 
 DEPTH = 10
 
@@ -440,9 +441,17 @@ def test_the_command_tells_a_fault_from_what_it_could_not_measure(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         "sys.argv",
-        ["cnnviz", "gradient-flow", "--model", f"{factory}:{name}", "--fail-on", "vanishing"],
+        [
+            "cnnviz",
+            "gradient-flow",
+            "--model",
+            f"{factory}:{name}",
+            "--fail-on",
+            "vanishing",
+            "--no-remedies",
+        ],
     )
-    with pytest.raises(SystemExit) as end:
+    with undrawn(), pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == code
     assert ("Not measured" in capsys.readouterr().err) == (code == 3)
