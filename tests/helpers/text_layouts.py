@@ -107,8 +107,9 @@ def _key(text: Any, renderer: Any) -> Any:
     )
 
 
-def settings_of_fonts() -> str:
+def settings_of_fonts() -> tuple[Any, ...]:
     """Return what the choice of a font and the measures of its letters hang on besides."""
     settings: Any = rcParams
     # Past the checks of each look-up, which took half as long as the layouts that are left.
-    return repr([dict.__getitem__(settings, name) for name in _SETTINGS])
+    found = [dict.__getitem__(settings, name) for name in _SETTINGS]
+    return tuple([tuple(each) if isinstance(each, list) else each for each in found])
