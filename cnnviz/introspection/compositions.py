@@ -224,4 +224,4 @@ def _table() -> Iterator[tuple[Any, Callable[..., Written | None]]]:
                     yield getattr(owner, name), write
 
 
-_WRITTEN = dict(_table())
+_WRITTEN: Mapping[Any, Callable[..., Written | None]] = dict(_table())

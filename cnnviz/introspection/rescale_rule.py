@@ -203,13 +203,14 @@ class rescale_rule(FunctionMode):  # noqa: N801
         maximum = read_maximum(known, args, given)
         if maximum is not None:
             return maximum.returned(self._chosen(maximum))
-        return self._other(func, known, args, named)
-
-    def _other(self, func: Any, known: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         if not _is_univariate(known, args, named):
             return func(*args, **named)
-        values, *rest = args if args else (next(iter(named.values())),)
-        others = {key: each for key, each in named.items() if each is not values}
+        return self._of_one_value(func, args, named, values)
+
+    def _of_one_value(
+        self, func: Any, args: Sequence[Any], named: Mapping[str, Any], values: torch.Tensor
+    ) -> torch.Tensor:
+        rest, others = args[1:], {key: each for key, each in named.items() if each is not values}
         writes = False
 
         def function(copied: torch.Tensor) -> Any:
