@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch.nn import functional as F
@@ -267,7 +267,7 @@ class rescale_rule(FunctionMode):  # noqa: N801
         return found
 
 
-def _is_differentiated(values: Any) -> bool:
+def _is_differentiated(values: Any) -> TypeGuard[torch.Tensor]:
     return (
         isinstance(values, torch.Tensor)
         and values.requires_grad
