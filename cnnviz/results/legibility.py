@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 from functools import cache
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,7 +190,11 @@ def as_wide(
         figure = first if at_hand else draw((width, max(LEAST[1], _TALLER[place] * height)))
         return figure, crowded(figure)
 
-    place = lowest(lambda place: not tried(place)[1], len(_TALLER))
+    place = lowest(
+        lambda place: not tried(place)[1],
+        len(_TALLER),
+        lambda one, other: tried(one)[1] == tried(other)[1],
+    )
     if place is not None:
         figure = tried(place)[0] if shape is not None else _filling(tried, place)
         return _without_margins(draw, figure)
@@ -221,19 +226,31 @@ def _wider(
     )
 
 
-def lowest(does: Callable[[int], bool], count: int) -> int | None:
+def lowest(
+    does: Callable[[int], bool],
+    count: int,
+    alike: Callable[[int, int], bool] = lambda one, other: False,
+) -> int | None:
     """Return the first of so many places that does, where all after one that does do as well.
 
     Where they do not, it is one that does and follows one that does not. A picture fits as it is or
-    has to become much taller, so that its own height is tried first.
+    has to become much taller, so that its own height is tried first. Of two places that fail alike
+    those between them are taken to fail as well.
     """
     if does(0):
         return 0
-    low, high = 0, count
+    low, high, failed = 0, count, [0]
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if does(middle) else (middle, high)
-    return high if high < count else next(filter(does, range(count)), None)
+        if does(middle):
+            high = middle
+        else:
+            low = middle
+            failed.append(middle)
+    if high < count:
+        return high
+    unlike = (pair for pair in pairwise(failed) if not alike(*pair))
+    return next(filter(does, chain.from_iterable(range(a + 1, b) for a, b in unlike)), None)
 
 
 def _filling(tried: Callable[[int], tuple[Figure, str]], place: int) -> Figure:

@@ -135,6 +135,17 @@ def test_the_first_that_does_is_found_with_few_tries(least: int) -> None:
     assert lowest(lambda place: place == 3, 10) == 3, "and the only one is found, too"
 
 
+def test_nothing_is_tried_between_two_that_fail_alike() -> None:
+    tried = []
+
+    def does(place: int) -> bool:
+        tried.append(place)
+        return place == 6
+
+    assert lowest(does, 10, lambda one, other: (one < 5) == (other < 5)) is None
+    assert sorted(tried) == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+
+
 def test_a_narrow_picture_is_as_high_as_it_needs_found_with_few_drawings() -> None:
     drawn = []
 
