@@ -251,10 +251,10 @@ class FeatureMaps(TableResult):
     def label(self, channel: int) -> str:
         """Say which channel it is, and the largest value of its map: of all shown to one place."""
         if self.dead[channel]:
-            return f"{channel} none"
+            return f"{channel}: none"
         value = float(self.peak[channel])
         largest = float(np.abs(self.peak[list(self.shown)]).max()) if self.shown else value
-        return f"{channel}  {beside_each_other([value, largest])[0]}"
+        return f"{channel}: {beside_each_other([value, largest])[0]}"
 
     def _grid(self, columns: int | None = None) -> mosaics.Mosaic:
         labelled = len(self.shown) <= _MOST_LABELLED

@@ -77,7 +77,7 @@ def test_dead_channels_are_judged_on_all_images_and_named(held: Capture) -> None
     assert np.flatnonzero(second.dead).tolist() == [1, 2, 4]
     assert "on all 2 photos: 1, 2 and 4." in second.caption()
     labels = [text.get_text() for text in second.figure().axes[1].texts]
-    assert "4 none" in labels
+    assert "4: none" in labels
 
 
 def test_what_is_left_out_is_said_and_kept(held: Capture) -> None:
@@ -171,7 +171,7 @@ def test_several_photos_show_the_same_channels_one_below_the_other(held: Capture
     (axes,) = found.figure().axes
     texts = [text.get_text() for text in axes.texts]
     assert texts.count("image 1") == 1
-    assert "3  10.0" in texts
+    assert "3: 10.0" in texts
     assert "2 of 5 channels, the same on all photos" in found.caption()
 
 
@@ -189,7 +189,7 @@ def test_the_largest_values_below_the_maps_stand_to_one_place(held: Capture) -> 
     peaks = np.array([7.96, 5.3, 4.0, 0.0004, 0.0])
     found = replace(found, peak=peaks, dead=np.zeros(5, bool))
     labels = [found.label(channel) for channel in found.shown]
-    assert labels == ["0  7.96", "1  5.30", "2  4.00", "3  4.0e-04", "4  0.00"]
+    assert labels == ["0: 7.96", "1: 5.30", "2: 4.00", "3: 4.0e-04", "4: 0.00"]
 
 
 @pytest.mark.parametrize(("last", "said"), [(nn.ReLU(), "zero"), (nn.Tanh(), "zero or below")])
