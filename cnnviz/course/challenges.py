@@ -151,7 +151,13 @@ class SweptPhoto(Swept):
             Sweep("larger", "scale", "times the size", 1.0, 3.0),
             Sweep("seen from the side", "viewpoint", "degrees", 0.0, 60.0),
             Sweep("hidden", "occlusion", "share of the image", 0.0, 0.7),
-            Sweep("blurred", "blur", "px of deviation", 0.0, round(min(scene.size) / _BLUR, 1)),
+            Sweep(
+                "blurred",
+                "blur",
+                "px of standard deviation",
+                0.0,
+                round(min(scene.size) / _BLUR, 1),
+            ),
         )
 
     def variant(self, sweep: Sweep, amount: float) -> Variant:
@@ -190,7 +196,13 @@ class SweptSample(Swept):
         self._factors = {name: (factor, *rest) for name, factor, *rest in _FACTORS}
         self.sweeps = (
             *(_of_factor(name, own) for name in self._factors),
-            Sweep("blurred", "blur", "px of deviation", 0.0, round(len(sample.mask) / _BLUR, 1)),
+            Sweep(
+                "blurred",
+                "blur",
+                "px of standard deviation",
+                0.0,
+                round(len(sample.mask) / _BLUR, 1),
+            ),
         )
 
     def variant(self, sweep: Sweep, amount: float) -> Variant:

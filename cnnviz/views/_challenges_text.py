@@ -63,8 +63,8 @@ def caption(found: Challenges) -> str:
         "background, clutter and grain included; blur alone is added to the picture."
         if found.rendered
         else "One thing at a time is done to the photo's pixels: light as a camera would take "
-        "it (sRGB), turned, enlarged and tilted about its middle, a rectangle of its mean "
-        "colour over the middle, a Gaussian blur."
+        "it (sRGB; a stop less is half of it, a stop more twice as much), turned, enlarged and "
+        "tilted about its middle, a rectangle of its mean colour over the middle, a Gaussian blur."
     )
     mirrored = (
         f" Where the photo ends its mirror image goes on, at most "
