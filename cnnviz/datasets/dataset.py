@@ -97,6 +97,10 @@ class Dataset(ABC):
         """Return what stands as the label of an image and is no class; None where nothing does."""
         return None
 
+    def named_label(self, index: int) -> str | None:
+        """Return the whole text that stands as the label of an image, where it is no number."""
+        return None
+
     def check(self, index: int, *, masked: bool = False) -> None:  # noqa: B027
         """Raise `ImageError` if an image is seen to be unreadable without decoding it."""
 
@@ -192,6 +196,10 @@ class Part(Dataset):
     def odd_label(self, index: int) -> str | None:
         """Return what stands as the label of the image in the whole set."""
         return self.whole.odd_label(self.places[index])
+
+    def named_label(self, index: int) -> str | None:
+        """Return the text that stands as the label of the image in the whole set."""
+        return self.whole.named_label(self.places[index])
 
     def check(self, index: int, *, masked: bool = False) -> None:
         """Check the image in the whole set."""

@@ -66,6 +66,11 @@ class ForeignDataset(Dataset):
         odd = listed is not None and self.label(index) is None
         return shortened(" ".join(str(listed).split()), 30, "end") if odd else None
 
+    def named_label(self, index: int) -> str | None:
+        """Return what the object lists as the label of an image, where that is a text."""
+        listed = None if self._labels is None else self._labels[index]
+        return listed.strip() if isinstance(listed, str) and self.label(index) is None else None
+
     def read(self, index: int) -> DatasetImage:
         """Read one entry.
 

@@ -118,6 +118,17 @@ class Shards(Dataset):
             return None
         return shortened(written[1].decode("utf-8", "replace").strip(), 30, "end")
 
+    def named_label(self, index: int) -> str | None:
+        """Return the text that stands beside an image as its label, where it is no class."""
+        written = self._written_label(index)
+        if written is None or _classes(*written) is not None:
+            return None
+        try:
+            told = _written(*written)
+        except ValueError:
+            return None
+        return told.strip() if isinstance(told, str) else None
+
     def read(self, index: int) -> DatasetImage:
         """Read an image and its label."""
         entry = self._entries[index]
@@ -293,14 +304,20 @@ def _plain(group: _Sample) -> _Sample:
 def _classes(kind: str, data: bytes) -> tuple[int, ...] | None:
     """Return the classes that a label's file tells; None where something else stands there."""
     try:
-        written: Any = data.decode("utf-8") if kind == "cls" else decoded(data, dict[str, Any])
+        written = _written(kind, data)
     except ValueError:
         return None
-    if isinstance(written, dict):
-        written = next((written[name] for name in _LABELS if written.get(name) is not None), [])
     several = [_class_of(one) for one in (written if isinstance(written, list) else [written])]
     known = tuple(one for one in several if one is not None)
     return known if len(known) == len(several) else None
+
+
+def _written(kind: str, data: bytes) -> Any:
+    """Return what a label's file says; a `ValueError` where it cannot be read."""
+    if kind == "cls":
+        return data.decode("utf-8")
+    written = decoded(data, dict[str, Any])
+    return next((written[name] for name in _LABELS if written.get(name) is not None), [])
 
 
 def _class_of(written: Any) -> int | None:

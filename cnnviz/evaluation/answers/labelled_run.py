@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,12 +15,13 @@ from torch import nn
 from cnnviz.datasets import Dataset, LoadedBatch, nothing_left
 from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.arrays import open_inputs
+from cnnviz.datasets.named_labels import NamedLabels
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.evaluation.answers.examples import Explainer
 from cnnviz.evaluation.answers.portions import AnswerPortion, AnswerPortions
 from cnnviz.evaluation.answers.result import CountedAnswers, confusion_of
 from cnnviz.evaluation.answers.tally import Mistake, Tally
-from cnnviz.evaluation.answers.truth import Truth, check_kind, truth_of
+from cnnviz.evaluation.answers.truth import Truth, are_named, check_kind, truth_of
 from cnnviz.images import Refusal
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.outputs import read_output, scores_of
@@ -117,12 +118,18 @@ class LabelledRun:
         dataset = open_inputs(data, model.preprocessing, count)
         indices, bare, odd = _by_label(dataset)
         sample = first_batch(dataset, model, indices or bare or [*odd])
-        if not indices and sample.labels[0] < 0:
+        told = bool(indices) or sample.labels[0] >= 0
+        if not told and not odd:
             raise _unlabelled(dataset, odd)
         seen = capture(model, sample.tensor, layers=(), gradients=False)
         reading = read_output(model, seen.logits)
         check_kind(reading)
         truth = truth_of(dataset, reading)
+        if odd and are_named(dataset, odd, truth.names):
+            dataset, truth = NamedLabels(dataset, truth.names), replace(truth, by="name", note="")
+            indices, bare, odd = _by_label(dataset)
+        elif not told:
+            raise _unlabelled(dataset, odd)
         for index in indices:
             truth.of(dataset.labels(index))
         # Some data sets tell a label only with the image, and where labels are independent an
@@ -349,7 +356,8 @@ def _unlabelled(dataset: Dataset, odd: Mapping[int, str]) -> UsageError:
     if odd:
         return UsageError(
             f"No label of {dataset.describe()} is a class: {_told_odd(dataset, odd)}",
-            "Write the number of the class, as the outputs of the network count, from 0.",
+            "Write the number of the class, as the outputs of the network count, from 0, or its "
+            "name to the letter.",
         )
     return UsageError(
         f"Nothing says what the images show ({dataset.describe()}).",

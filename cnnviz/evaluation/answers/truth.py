@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz.datasets import Dataset
+from cnnviz.datasets.named_labels import classes_by_name
 from cnnviz.errors import InstallationError, UsageError, did_you_mean
 from cnnviz.models import OutputKind
 from cnnviz.models.categories import ClassNames, classes_called, told_ambiguous
@@ -125,6 +126,23 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
     if max(found) < 0 and (bare or wordnet) and len(given) == len(names):
         return _in_order(given, names, bare=bare)
     raise _unknown([name for name, place in zip(given, found, strict=True) if place < 0], names)
+
+
+def are_named(dataset: Dataset, odd: Collection[int], names: Sequence[str]) -> bool:
+    """Whether the labels of some images, which are no numbers, are names of classes, to the letter.
+
+    Raises
+    ------
+    UsageError
+        If some are, and some are not.
+    """
+    known = classes_by_name(names)
+    texts = dict.fromkeys(dataset.named_label(index) for index in odd)
+    written = [text for text in texts if text]
+    missing = [text for text in written if text not in known]
+    if missing and len(missing) < len(written):
+        raise _unknown(missing, names)
+    return bool(written) and not missing
 
 
 def _other_numbers(names: tuple[str, ...]) -> str:

@@ -163,7 +163,7 @@ def test_entries_without_a_label_are_left_out():
 def test_a_label_that_is_no_class_is_told_from_none(independent, tmp_path):
     """Of independent labels an image without any is right where none is answered."""
     with tarfile.open(tmp_path / "a.tar", "w") as written:
-        for place, label in enumerate(["0", "red", None]):
+        for place, label in enumerate(["0", "rouge", None]):
             image = write_colour(tmp_path / "image.png", (255, 0, 0))
             written.add(image, f"{place}.png")
             if label is not None:
@@ -173,13 +173,13 @@ def test_a_label_that_is_no_class_is_told_from_none(independent, tmp_path):
     found = cnnviz.error_analysis(colour_model(module), tmp_path / "a.tar", explain=0)
     assert found.images == 1 + independent
     notes = found.provenance.notes
-    assert "1 image whose label is no class left out: a.tar/1.png ('red')." in notes
+    assert "1 image whose label is no class left out: a.tar/1.png ('rouge')." in notes
     assert ("1 image without a label left out." in notes) != independent
 
 
 def test_labels_of_which_none_is_a_class_are_named():
     class Pairs:
-        targets = ([0, 1], "red")
+        targets = ([0, 1], "rouge")
 
         def __len__(self) -> int:
             return 2
@@ -187,8 +187,28 @@ def test_labels_of_which_none_is_a_class_are_named():
         def __getitem__(self, index: int):
             return np.zeros((SIDE, SIDE, 3), np.uint8), self.targets[index]
 
-    with pytest.raises(UsageError, match=r"No label of .* is a class: .*'\[0, 1\]'.*'red'"):
+    with pytest.raises(UsageError, match=r"No label of .* is a class: .*'\[0, 1\]'.*'rouge'"):
         cnnviz.error_analysis(colour_model(), Pairs())
+
+
+def test_names_beside_the_images_of_a_tar_are_matched_to_the_letter(tmp_path):
+    def analysed(*names: str):
+        with tarfile.open(tmp_path / "a.tar", "w") as written:
+            for place, name in enumerate(names):
+                image = write_colour(tmp_path / "image.png", (255, 0, 0))
+                written.add(image, f"{place}.png")
+                (tmp_path / "label").write_text(name)
+                written.add(tmp_path / "label", f"{place}.{'json' if '{' in name else 'cls'}")
+        return cnnviz.error_analysis(colour_model(), tmp_path / "a.tar", explain=0)
+
+    found = analysed("red\n", '{"label": "green"}', "0")
+    assert (found.images, found.wrong) == (3, 1)
+    assert "matched to the classes of the network by name." in found.caption()
+    assert not any("left out" in note for note in found.provenance.notes)
+    with pytest.raises(UsageError, match=r"The network has no class 'Red'"):
+        analysed("Red", "green")
+    with pytest.raises(UsageError, match=r"No label of .* is a class"):
+        analysed("Red", "Green")
 
 
 def test_a_broken_first_image_does_not_end_it(folder):
