@@ -81,7 +81,11 @@ GROUPS = {
         ),
     ),
     "CAM formulas": Group(
-        ("cnnviz/heatmaps/cam_methods.py", "cnnviz/heatmaps/map_places.py"),
+        (
+            "cnnviz/heatmaps/cam_methods.py",
+            "cnnviz/heatmaps/cancelled_weights.py",
+            "cnnviz/heatmaps/map_places.py",
+        ),
         (
             "tests/cases/test_box_maps.py",
             "tests/cases/test_cropped_inside.py",
@@ -89,6 +93,7 @@ GROUPS = {
             "tests/cases/test_maps.py",
             "tests/cases/test_spectrogram_inputs.py",
             "tests/heatmaps/test_cam_methods.py",
+            "tests/heatmaps/test_cancelled_weights.py",
             "tests/heatmaps/test_one_and_three_axes.py",
             "tests/views/test_cam.py",
         ),
@@ -128,11 +133,13 @@ GROUPS = {
             "cnnviz/gradients/monitor/gradient_agreement.py",
             "cnnviz/gradients/monitor/layer_events.py",
             "cnnviz/gradients/monitor/loss_history.py",
+            "cnnviz/gradients/monitor/run_checks.py",
             "cnnviz/gradients/monitor/step_recorder.py",
             "cnnviz/gradients/monitor/step_values.py",
             "cnnviz/gradients/noise.py",
         ),
         (
+            "tests/cli/test_training_command.py",
             "tests/gradients/monitor",
             "tests/gradients/test_noise.py",
             "tests/views/test_gradient_whiteness.py",
@@ -210,6 +217,23 @@ GROUPS = {
             "cnnviz/images/transforms.py",
         ),
         ("tests/images", "tests/models"),
+    ),
+    "tar shards": Group(
+        ("cnnviz/datasets/shards.py", "cnnviz/datasets/tar_members.py"),
+        ("tests/datasets", "tests/test_opened_files.py"),
+    ),
+    "accepted inputs": Group(
+        ("cnnviz/models/input_trials.py", "cnnviz/models/trial_copies.py"),
+        ("tests/cases/test_first_layers.py", "tests/models"),
+    ),
+    "boards": Group(
+        ("cnnviz/views/pictures/board.py", "cnnviz/views/pictures/cell_numbers.py"),
+        (
+            "tests/views/test_board.py",
+            "tests/views/test_convolve.py",
+            "tests/views/test_course_pictures.py",
+            "tests/views/test_pooling.py",
+        ),
     ),
 }
 
