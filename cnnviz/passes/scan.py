@@ -19,6 +19,7 @@ from cnnviz.introspection.fast_copy import UnsoundFoldError
 from cnnviz.introspection.function_calls import unwatched
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.passes_anew import anew
 from cnnviz.introspection.saved_state import version
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
@@ -245,6 +246,8 @@ class _Listener:
     """The layers that were shown of this batch."""
     most: int | None = None
     """How many images there was memory for, once there was too little for a batch."""
+    forwards: dict[int, Callable[..., Any]] = field(default_factory=dict)
+    """By the id of a network its pass, of which each meets it as the first did."""
 
     @classmethod
     def of(cls, way: ScanWay, inputs: torch.Tensor, layers: Sequence[str], see: See) -> _Listener:
@@ -265,11 +268,12 @@ class _Listener:
     def run(self, batches: Stream, total: int, progress: Progress) -> int:
         images, what, start = 0, "reading images", time.perf_counter()
         rows = self.rows
-        networks = {id(each.module): each.module for each in self._computing()}
+        computing = {id(each.module): each for each in self._computing()}
         with ExitStack() as scope:
             scope.enter_context(freed_memory_kept())
-            for network in networks.values():
-                scope.enter_context(isolated(network, grad=False))
+            for place, each in computing.items():
+                scope.enter_context(isolated(each.module, grad=False))
+                self.forwards[place] = anew(each.module, each.forward)
             progress(0, total, what)
             for batch in batches:
                 self._within_memory(batch, rows, set())
@@ -342,7 +346,8 @@ class _Listener:
         ends = () if self.last is None else (self.last,)
         modules = {name: computing.module.get_submodule(name) for name, _ in self.passages}
         take = partial(self._take, doubted=doubted)
-        output = run_to(computing.forward, given, modules, ends, after=take)
+        forward = self.forwards[id(computing.module)]
+        output = run_to(forward, given, modules, ends, after=take)
         self.writes = bool(self.writes) or version(given) != before
         return output
 
