@@ -100,7 +100,7 @@ def test_maps_are_found_explained_and_drawn(name: str, tmp_path) -> None:
         assert np.isfinite(found.maps[0]).all()
         assert found.on_photo().shape == tuple(x.shape[2:])
     if name not in DRAWN_BESIDE:
-        found.save(tmp_path / "cam.png")
+        found.save(tmp_path / "cam.png", dpi=40)
     found.save(tmp_path / "cam.npz")
     stored = np.load(tmp_path / "cam.npz")[f"map {found.layers[0]}"]
     np.testing.assert_array_equal(stored, found.maps[0])
