@@ -15,6 +15,7 @@ from torch import nn
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.models import Model
 from cnnviz.views.architecture import architecture
+from cnnviz.views.pictures import layer_arithmetic
 from tests.helpers.architectures import build, lasting_network, tiny_network
 from tests.helpers.state import state
 
@@ -256,3 +257,11 @@ def test_the_depth_is_that_of_the_papers_beside_the_count_of_modules() -> None:
     assert found.depth == 8
     assert "the layers with weights on the longest path to the answer: 8." in found.caption()
     assert any("  ·  depth 8  ·  " in text.get_text() for text in found.figure().texts)
+
+
+def test_names_of_layers_that_end_alike_stay_apart_in_the_picture_of_the_arithmetic() -> None:
+    """Cut in the middle, two activations of a Fire module had one name."""
+    names = ["features.3.expand1x1_activation", "features.3.expand3x3_activation", "conv"]
+    lines = [layer_arithmetic._named(name) for name in names]
+    assert ["".join(each) for each in lines] == names
+    assert max(len(line) for each in lines for line in each) <= 24

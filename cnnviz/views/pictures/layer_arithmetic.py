@@ -50,7 +50,6 @@ def rows(layers: Sequence[LayerArithmetic]) -> list[Lines]:
 
 def _explained(layer: LayerArithmetic) -> Lines:
     texts = (
-        shortened(layer.layer, _COLUMNS[0][2]),
         layer.kind,
         dimensions(layer.output_shape),
         layer.size,
@@ -58,19 +57,31 @@ def _explained(layer: LayerArithmetic) -> Lines:
         layer.macs or _NO_COST,
         layer.field,
     )
-    lines = tuple(
-        textwrap.wrap(text, most) for text, (_, _, most) in zip(texts, _COLUMNS, strict=True)
+    wrapped = (
+        textwrap.wrap(text, most) for text, (_, _, most) in zip(texts, _COLUMNS[1:], strict=True)
     )
+    lines = (_named(layer.layer), *wrapped)
     if layer.left_over:
         lines[_SIZE].extend(textwrap.wrap(layer.left_over, _COLUMNS[_SIZE][2]))
     return lines
 
 
 def _unchanged(layers: Sequence[LayerArithmetic]) -> Lines:
-    named = [shortened(layer.layer, _COLUMNS[0][2]) for layer in layers]
-    kinds = [layer.kind for layer in layers]
+    named, kinds = list[str](), list[str]()
+    for layer in layers:
+        lines = _named(layer.layer)
+        named += lines
+        kinds += [layer.kind, ""][: len(lines)]
     output = [dimensions(layers[-1].output_shape)]
     return (named, kinds, output, ["unchanged: element by element"], [], [], [])
+
+
+def _named(layer: str) -> list[str]:
+    """Return a name on one line, or on two: of layers that end alike the middle tells which."""
+    most = _COLUMNS[0][2]
+    above, dot, below = layer.rpartition(".")
+    lines = [layer] if len(layer) <= most or not dot else [above + dot, below]
+    return [shortened(line, most) for line in lines]
 
 
 def _height(row: Lines) -> float:
