@@ -48,13 +48,15 @@ def test_each_number_stands_in_the_middle_of_its_cell_and_on_its_colour() -> Non
     assert board.axes.get_xlim() == (0.0, 6.0)
     assert board.axes.get_ylim() == (3.0, 0.0)
     assert board.axes.get_aspect() == 1.0
-    place = Box(1.0, 0.5, 4.0, 2.0)
+    place = Box(1.0, 0.5, 2.0, 1.0)
     drawn = board.matrix(np.zeros((2, 4, 3), np.uint8), place, [*"12345678"])
-    middles = [(1.5 + column, 1.0 + row) for row in range(2) for column in range(4)]
+    middles = [(1.25 + column / 2, 0.75 + row / 2) for row in range(2) for column in range(4)]
     assert [text.get_position() for text in drawn.texts] == middles
-    assert tuple(drawn.image.get_extent()) == (1.0, 5.0, 2.5, 0.5)
-    assert place.part((1, 2), (1, 3), (2, 4)) == Box(2.0, 1.5, 2.0, 1.0)
+    assert tuple(drawn.image.get_extent()) == (1.0, 3.0, 1.5, 0.5)
+    assert place.part((1, 2), (1, 3), (2, 4)) == Box(1.5, 1.0, 1.0, 0.5)
     drawn.change(np.full((2, 4, 3), 255, np.uint8), [*"abcdefgh"])
     assert [text.get_text() for text in drawn.texts] == [*"abcdefgh"]
     lines = board.axes.collections[0].get_segments()
-    assert [line[0].tolist() for line in lines[:3]] == [[1.0, 0.5], [1.0, 1.5], [1.0, 2.5]]
+    assert [line.tolist() for line in lines[:3]] == [
+        [[1.0, top], [3.0, top]] for top in (0.5, 1.0, 1.5)
+    ]
