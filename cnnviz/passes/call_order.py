@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,8 +43,14 @@ def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
         Preprocessed images [N, C, H, W]; only the first is used.
     """
     # What is explained decides what no gradient comes back to, and names may tell which that is.
-    question = (tuple(inputs.shape[1:]), model.output, model.member, model.categories)
-    return _KEPT.get(model.module, question, lambda: calls_of_image(model, inputs[:1]))
+    # What cannot be told from another is asked about anew each time.
+    decode = model.decode if isinstance(model.decode, Hashable) else object()
+    question = (tuple(inputs.shape[1:]), model.output, model.member, model.categories, decode)
+    found = _KEPT.get(model.module, question, lambda: calls_of_image(model, inputs[:1]))
+    if model.reading is None and found.reading is not None:
+        # The network was looked at for another model: this one says the same of its output.
+        model.keep_reading(found.reading)
+    return found
 
 
 def calls_of_image(model: Model, image: torch.Tensor) -> CallOrder:
@@ -76,6 +82,7 @@ def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
         detects=detects,
         returned=frozenset((id(each), version(each)) for each in tensors(output)),
         traced=traced,
+        reading=model.reading,
     )
     return replace(order, unread=_unread(model, image, order))
 

@@ -284,7 +284,7 @@ def _said(found: tuple[FastCopy, Kept, Graph] | str, inputs: torch.Tensor) -> st
 
 def _described(copy: FastCopy, inputs: torch.Tensor) -> str:
     found = copy.checked(inputs)
-    return AS_IT_IS if found is None else found.describe(copy.bytes)
+    return AS_IT_IS if found is None else found.describe()
 
 
 def remembered(model: Model, question: Hashable, find: Callable[[], _Found]) -> _Found:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
+from cnnviz.models.reading import Reading
 from cnnviz.passes.spatial_maps import TracedOutput
 
 STAGES = "stages"
@@ -69,6 +70,8 @@ class CallOrder:
         lie between.
     traced : mapping of (str, int) to TracedOutput
         What `cnnviz.passes.spatial_maps.traced_outputs` found, which the calls were told by.
+    reading : Reading or None
+        How the output was read, where it could be.
     """
 
     calls: tuple[OrderedCall, ...]
@@ -80,6 +83,7 @@ class CallOrder:
     unreached: frozenset[Key] = frozenset()
     leading_on: frozenset[Key] = frozenset()
     traced: Mapping[Key, TracedOutput] = field(default_factory=dict, compare=False)
+    reading: Reading | None = None
 
     def last(self, names: Iterable[str]) -> tuple[str, int] | None:
         """Return the last call (name, index) among the layers with these names."""

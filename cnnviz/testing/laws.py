@@ -7,7 +7,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib import import_module
@@ -321,13 +321,15 @@ def it_is_saved_under_every_suffix(trial: Trial) -> None:
 
 
 def the_same_input_gives_the_same_result(trial: Trial) -> None:
-    """Run it again, draw it into a figure as large, and compare arrays, numbers and pixels."""
+    """Run it again, draw it into a figure as large, and compare arrays, JSON and pixels."""
     again = trial.again
     for name, array in trial.result.arrays().items():
         _demand(
             np.array_equal(array, again.arrays()[name], equal_nan=array.dtype.kind in "fc"),
             f"Its array {name!r} is another the second time.",
         )
+    others = sorted(_differing(trial.result.to_json(), again.to_json()))
+    _demand(not others, f"The second time it has another {', '.join(others)} in its JSON.")
     first = trial.files[".png"]
     drawn, in_callers = trial.drawn_again()
     _demand(in_callers, "It draws into another figure than the one that a caller gives.")
@@ -338,6 +340,18 @@ def the_same_input_gives_the_same_result(trial: Trial) -> None:
         second = again.save(Path(name, "again.png"), dpi=DPI).read_bytes()
     _demand(_same_picture(first, second), "Its picture is another the second time.")
     _demand(False, "Its picture is another in a figure of the caller's that is as large.")
+
+
+def _differing(one: Any, other: Any, place: str = "") -> Iterator[str]:
+    """Go through the places where two values of JSON differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in {**one, **other}:
+            yield from _differing(one.get(name), other.get(name), f"{place}.{name}".strip("."))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            yield from _differing(*pair, f"{place}[{index}]")
+    elif one != other:
+        yield place
 
 
 def _same_picture(one: bytes, other: bytes) -> bool:

@@ -111,6 +111,18 @@ def test_calls_are_counted_in_order(network: nn.Module) -> None:
     assert order.last(["nowhere"]) is None
 
 
+def test_how_the_output_is_read_is_told_of_a_network_that_another_model_was_around(
+    network: nn.Module,
+) -> None:
+    images = torch.rand(1, 3, 32, 32)
+    first, second, named = Model(network), Model(network), Model(network, output="labels")
+    for model in (first, second, named):
+        call_order(model, images)
+    assert first.provenance().output
+    assert second.provenance() == first.provenance()
+    assert named.provenance().output != first.provenance().output
+
+
 def test_the_order_is_found_anew_when_a_layer_is_exchanged(network: nn.Module) -> None:
     model = as_model(network)
     first = call_order(model, torch.zeros(1, 3, 8, 8))

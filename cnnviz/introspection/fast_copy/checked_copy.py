@@ -86,14 +86,17 @@ class Checked:
             if layer not in wanted and not wanted & self.returned_by.get(layer, wanted)
         }
 
-    def describe(self, memory: int) -> str:
-        """Return what was done, how much memory that takes in bytes, and how far it is off."""
+    def describe(self) -> str:
+        """Return what was done, and how far it is off.
+
+        Not what the copy takes of memory, which hangs on the passes that were made before.
+        """
         count = len(self.pairs)
         norms = f"{count} batch norm{'s' if count > 1 else ''} folded into the layers before"
         said = [norms] if self.pairs else []
         said += ["weights packed for this processor"] if self.packs else []
-        off = f"{_MEASURED}{self.difference:.0e} of the largest value"
-        return f"{_FAST}: {', '.join(said)}{off}, takes {memory / 1e6:.3g} MB)"
+        off = f"{_MEASURED}{self.difference:.0e} of the largest value)"
+        return f"{_FAST}: {', '.join(said)}{off}"
 
 
 class FastCopy:
