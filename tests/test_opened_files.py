@@ -59,6 +59,7 @@ ELSEWHERE = {
     "cnnviz/results/animation.py": OWN,
     "cnnviz/results/files.py": "opened to be written",
     "cnnviz/results/given_files.py": "the place itself",
+    "cnnviz/results/process_locks.py": "what its caller has just opened to be written",
     "cnnviz/results/result.py": OWN,
     "cnnviz/results/resume_store.py": CHECKED,
     "cnnviz/testing/laws.py": OWN,

@@ -1,7 +1,7 @@
 """DeepLIFT: the change of the score since a baseline, given to the pixels by the rescale rule.
 
-captum's loses what overlapping windows of a max pooling share (issue 1276 and its like), passes
-over activations that are functions or that it does not know, and takes each layer for one call.
+captum's loses what overlapping windows of a max pooling share, passes over activations that are
+functions or that it does not know, and takes each layer for one call.
 """
 
 from __future__ import annotations
