@@ -266,7 +266,7 @@ def provenance(found: CountedAnswers) -> Section:
         ("Fingerprint of the data", found.fingerprint),
         ("Heatmaps", f"Grad-CAM at {layer_said(found.layer)}" if found.layer else "none"),
     )
-    two = (TableColumn("What"), TableColumn("Value"))
+    two = (TableColumn("What"), TableColumn("Value", unbroken=True))
     return Section(
         "provenance",
         "How this was made",

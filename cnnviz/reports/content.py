@@ -105,10 +105,21 @@ class Picture:
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column of a table: its heading, and whether it holds numbers (set to the right)."""
+    """A column of a table.
+
+    Attributes
+    ----------
+    heading : str
+        What stands above it.
+    numeric : bool
+        Whether it holds numbers, which are set to the right.
+    unbroken : bool
+        Whether it holds words too long for a line, such as digests, that may end anywhere.
+    """
 
     heading: str
     numeric: bool = False
+    unbroken: bool = False
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def recorded_tables(run: TrainingRun) -> tuple[Table, ...]:
         Table(
             title="The run",
             caption="As the monitor knew it.",
-            columns=(TableColumn("What"), TableColumn("Value")),
+            columns=(TableColumn("What"), TableColumn("Value", unbroken=True)),
             rows=tuple(recorded),
         ),
         Table(

@@ -151,6 +151,13 @@ def test_wide_tables_scroll_in_their_own_frame(visit, saved):
     assert page.evaluate(OVERFLOW) == 0
 
 
+def test_digests_are_broken_before_a_table_scrolls(visit, saved):
+    frames = "[...document.querySelectorAll('#provenance > .scroll')]"
+    seen = visit(saved.page, 1280)
+    wide = seen.page.evaluate(f"{frames}.map(each => each.scrollWidth > each.clientWidth)")
+    assert wide == [False, False]
+
+
 def test_print_shows_every_picture_and_unfolds_the_tables(visit, saved, tmp_path):
     seen = visit(saved.page)
     seen.page.emulate_media(media="print")

@@ -61,7 +61,7 @@ def _network(context: Context) -> Table:
     return Table(
         title="The network and what was done",
         caption="With these settings and the same files the report comes out the same.",
-        columns=(TableColumn("What"), TableColumn("Value")),
+        columns=(TableColumn("What"), TableColumn("Value", unbroken=True)),
         rows=tuple(rows),
     )
 
@@ -89,7 +89,7 @@ def _images(context: Context) -> tuple[Table, ...]:
                 TableColumn(noun.capitalize()),
                 TableColumn("Height x width" if context.model.space == IMAGE else "Size"),
                 TableColumn("Done to it"),
-                TableColumn("SHA-256"),
+                TableColumn("SHA-256", unbroken=True),
             ),
             rows=rows,
             folded=len(rows) > 8,
