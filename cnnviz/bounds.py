@@ -133,7 +133,12 @@ def bounded(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def within(*args: P.args, **kwargs: P.kwargs) -> R:
-        check_arguments(function, signature.bind(*args, **kwargs).arguments)
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:
+            # Python itself refuses the call, and says of which function.
+            return function(*args, **kwargs)
+        check_arguments(function, given)
         with made_on_the_processor():
             return function(*args, **kwargs)
 

@@ -111,3 +111,10 @@ def test_what_comes_first_is_told_before_what_moved_with_it() -> None:
         cnnviz.cam(network, images)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="layer cannot be an object of type Tensor"):
         cnnviz.cam(cnnviz.capture(network, images), images)  # type: ignore[arg-type]
+
+
+def test_a_call_that_does_not_fit_is_refused_by_the_name_of_its_function() -> None:
+    with pytest.raises(TypeError, match=r"^load\(\) got an unexpected keyword argument 'modl'"):
+        cnnviz.load(modl="shapes")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^cam\(\) missing 1 required positional argument"):
+        cnnviz.cam()  # type: ignore[call-arg]
