@@ -18,7 +18,7 @@ from cnnviz.gradients.monitor.layer_events import (
 )
 from cnnviz.gradients.monitor.loss_history import LossHistory
 from cnnviz.gradients.monitor.records import Event, StepRecord
-from cnnviz.results.text import whole_percent
+from cnnviz.results.text import number, whole_percent
 
 KINDS: Mapping[str, str] = {
     "bad-input": "what goes into the first layer has NaN or infinity",
@@ -162,8 +162,8 @@ class EventDetector:
                 record.step,
                 "still",
                 "",
-                f"No layer moves: the largest update is {max(moves.values()):.1e} of its weights. "
-                f"{advice}",
+                f"No layer moves: the largest update is {number(max(moves.values()))} of its "
+                f"weights. {advice}",
             )
             return
         middle, seen = median(moving), record.of("weight_gradient")
@@ -204,6 +204,6 @@ def _stopped(record: StepRecord, layer: str, middle: float, moved: bool) -> Even
         record.step,
         "still",
         layer,
-        f"{record.named(layer)} {verb}: its update is {record.of('update')[layer]:.1e} of its "
-        f"weights, the middle layer's {middle:.1e}; {why}.",
+        f"{record.named(layer)} {verb}: its update is {number(record.of('update')[layer])} of its "
+        f"weights, the middle layer's {number(middle)}; {why}.",
     )

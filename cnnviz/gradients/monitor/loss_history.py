@@ -259,8 +259,8 @@ class LossHistory:
                     "slow",
                     "",
                     f"The loss rests at {now:.3g}, where it began, and the weights hardly move: by "
-                    f"{move:.1e} of their size a step, where a thousandth is usual. The learning "
-                    f"rate{self._at()} is too small.",
+                    f"{number(move)} of their size a step, where a thousandth is usual. The "
+                    f"learning rate{self._at()} is too small.",
                 )
             return
         classes = max(record.outputs, 2) if record.outputs else 0
@@ -278,7 +278,7 @@ class LossHistory:
                     "",
                     f"The loss rests at {now:.3g}, what guessing gives ({guess:.3g}), although "
                     f"about {seen:.0f} samples of each class were seen, the weights move (by "
-                    f"{move:.1e} of their size a step) and gradients arrive; gradients of "
+                    f"{number(move)} of their size a step) and gradients arrive; gradients of "
                     "different batches have nothing in common (mean cosine "
                     f"{minus(f'{agreed:+.2f}')}). So far the labels tell nothing about what goes "
                     "in: look whether they belong to "

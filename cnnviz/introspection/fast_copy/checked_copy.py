@@ -95,7 +95,7 @@ class Checked:
         norms = f"{count} batch norm{'s' if count > 1 else ''} folded into the layers before"
         said = [norms] if self.pairs else []
         said += ["weights packed for this processor"] if self.packs else []
-        off = f"{_MEASURED}{self.difference:.0e} of the largest value)"
+        off = f"{_MEASURED}{self.difference:.1g} of the largest value)"
         return f"{_FAST}: {', '.join(said)}{off}"
 
 
@@ -310,7 +310,7 @@ class FastCopy:
             apart.append(difference)
         if len(apart) == 1:
             raise NoFastCopyError("there is nothing in it to fold or pack")
-        raise NoFastCopyError(f"a copy of it differs by {min(apart):.0e} of the largest value")
+        raise NoFastCopyError(f"a copy of it differs by {min(apart):.1g} of the largest value")
 
     def _difference(
         self,

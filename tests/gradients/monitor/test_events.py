@@ -162,6 +162,11 @@ def test_the_rate_is_to_be_raised_only_where_no_unit_is_dead(record, dead, advic
     assert ("Raise" in told["still"]) == (dead == 0.0)
 
 
+def test_an_update_of_nothing_is_zero(record) -> None:
+    said = texts([record(step, update=(1e-3, 0.0, 1e-3)) for step in (1, 2, 3)])["still"]
+    assert "its update is 0 of its weights, the middle layer's 0.001;" in said
+
+
 def test_an_event_names_the_kind_of_a_layer_beside_its_name(record) -> None:
     kinds = dict.fromkeys(("first", "middle", "last"), "Conv2d")
     records = [replace(record(step, dead=(0.9, 0.8, 0.7)), kinds=kinds) for step in range(4)]
