@@ -137,11 +137,14 @@ import os, sys, time
 from cnnviz.gradients.monitor.log import LogFile
 
 log = LogFile(sys.argv[1], "continue")
+begun, begins = os.pipe()
 worker = os.fork()
 if not worker:
+    os.write(begins, b".")
     for place in (0, 1, 2):
         os.close(place)
     time.sleep(60)
+os.read(begun, 1)
 print(worker, flush=True)
 os.kill(os.getpid(), 9)
 """
