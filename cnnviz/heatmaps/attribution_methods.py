@@ -41,8 +41,8 @@ class AttributionRequest:
     """What a method gets to work with.
 
     `captured` holds the scores, and the gradient at the input by the method's rule. `computing`
-    makes the passes: it is the model, or one that stands for it. A method without captum adds to
-    `said` what a reader must know of its answer.
+    makes the passes: it is the model, or one that stands for it. A method without passes of its own
+    adds to `said` what a reader must know of its answer.
     """
 
     model: Model
@@ -222,8 +222,10 @@ class AttributionMethod:
         What the values of its maps are, for a colour bar.
     attributor : callable
         From what it gets to work with to attributions [N, C, H, W].
-    captum : bool
+    own_passes : bool
         Whether it makes passes of its own, and needs no gradient at the input.
+    exact : bool
+        Whether these go by the calls of the network itself, which a copy makes in another way.
     complete : bool
         Whether it promises that the attributions add up to the rise of the score.
     multiplies : bool
@@ -239,7 +241,8 @@ class AttributionMethod:
     citation: str
     values: str
     attributor: Callable[[AttributionRequest], torch.Tensor]
-    captum: bool = False
+    own_passes: bool = False
+    exact: bool = False
     complete: bool = False
     multiplies: bool = False
     rule: Rule = "gradient"
@@ -272,7 +275,7 @@ ATTRIBUTION_METHODS: dict[str, AttributionMethod] = {
             "Sundararajan et al. 2017",
             "integral of the gradient times input minus baseline",
             integrated_gradients,
-            captum=True,
+            own_passes=True,
             complete=True,
             multiplies=True,
         ),
@@ -293,7 +296,7 @@ ATTRIBUTION_METHODS: dict[str, AttributionMethod] = {
             "Smilkov et al. 2017",
             "mean gradient over noisy copies",
             smoothgrad,
-            captum=True,
+            own_passes=True,
         ),
         AttributionMethod(
             "gradient_shap",
@@ -301,7 +304,7 @@ ATTRIBUTION_METHODS: dict[str, AttributionMethod] = {
             "Lundberg and Lee 2017",
             "mean gradient times input minus baseline",
             gradient_shap,
-            captum=True,
+            own_passes=True,
             complete=True,
         ),
         AttributionMethod(
@@ -310,7 +313,8 @@ ATTRIBUTION_METHODS: dict[str, AttributionMethod] = {
             "Shrikumar et al. 2017",
             "multiplier times input minus baseline",
             deeplift,
-            captum=True,
+            own_passes=True,
+            exact=True,
             complete=True,
         ),
         AttributionMethod(

@@ -36,6 +36,7 @@ from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Target
 from cnnviz.results.docstrings import fill_docstring
+from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.results.space import IMAGE
 from cnnviz.results.text import minus, percent
 
@@ -124,7 +125,7 @@ def attribute(
     chosen = ATTRIBUTION_METHODS[method]
     wrapped = as_model(model)
     # Without a layer, "layers" scores the answer and sends nothing back.
-    gradients: Literal[True, "layers"] = "layers" if chosen.captum else True
+    gradients: Literal[True, "layers"] = "layers" if chosen.own_passes else True
     held = capture(wrapped, images, layers=(), target=target, gradients=gradients, rule=chosen.rule)
     if not chosen.complete:
         held.check_slope()
@@ -189,7 +190,7 @@ def _ask(
     seed: int,
 ) -> tuple[torch.Tensor, list[str], str]:
     """Run a method, measure how far it is from complete where it promises to be, and on what."""
-    if not method.captum:
+    if not method.own_passes:
         # Of the gradient that was captured, without a draw or a pass that does not isolate itself.
         asked = AttributionRequest(model, model, held, baseline, steps, seed)
         values = method.attributor(asked)
@@ -205,6 +206,9 @@ def _ask(
             values, notes = _answer(question, method)
         return values, notes, computed_on(computing, question.inputs)
 
+    if method.exact:
+        values, notes, _ = run(model)
+        return values, notes, f"{AS_IT_IS}: {method.title} goes by its calls"
     inputs = held.batch.tensor
     rows = 3 * steps * len(inputs)
     return on_fast_copy(model, inputs, run, rows=rows, gradients_through="anything")
