@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from cnnviz.datasets.dataset import Dataset, DatasetImage, Part
@@ -45,4 +46,5 @@ class NamedLabels(Part):
 
 def classes_by_name(names: Sequence[str]) -> dict[str, int]:
     """Return the class of each name that no other class has."""
-    return {name: place for place, name in enumerate(names) if names.count(name) == 1}
+    times = Counter(names)
+    return {name: place for place, name in enumerate(names) if times[name] == 1}

@@ -293,12 +293,10 @@ class Model:
         A network that draws random numbers draws the same in every pass, and the global generators
         are put back.
         """
-        draws = RandomDraws()
+        draws, note = RandomDraws(), self._found.note_type
         try:
             with draws:
-                output = forward(
-                    self.module, inputs, self.name, self._usual_shapes, self._found.note_type
-                )
+                output = forward(self.module, inputs, self.name, self._usual_shapes, note)
         finally:
             if draws.any:
                 self._found.note_draws(inputs)

@@ -41,7 +41,7 @@ from cnnviz.units.projection import (
     rows_of,
 )
 from cnnviz.views.pictures import array_deconvnet, array_patches
-from cnnviz.views.pictures.deconvnet import REACH, draw, draw_panel, in_place, reach_of
+from cnnviz.views.pictures.deconvnet import REACH, draw, draw_panel, in_place, reach_of, told_beyond
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -204,7 +204,7 @@ class Projections(Result):
             return (
                 f"{above} the patch that a unit sees at its strongest position ({size}; receptive "
                 f"field: {self.field}), {below} what it sends back to these {places} {by} that "
-                f"position and zero elsewhere.{self._beyond()}"
+                f"position and zero elsewhere.{told_beyond(self)}"
             )
         alone = len(self.images) == 1
         drawn, there = ("once", "on the right") if alone else ("above", "below it")
@@ -219,17 +219,6 @@ class Projections(Result):
             f"therefore drawn {drawn}; {there}, in its place on the image, {sent} elsewhere. The "
             "frame is what the unit sees; the image around it is dimmed."
         )
-
-    def _beyond(self) -> str:
-        """Say what lies beyond the image, where a patch reaches there."""
-        size = self.photos.shape[1 : 1 + self.space.axes]
-        boxes = [box for row in self.windows for box in row]
-        cut = any(
-            start < 0 or end > length
-            for box in boxes
-            for start, end, length in zip(box.starts, box.ends, size, strict=True)
-        )
-        return " What is light grey lies beyond the image." if cut and self.space == IMAGE else ""
 
     def _how_scaled(self) -> str:
         if self.space != IMAGE:

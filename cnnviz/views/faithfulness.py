@@ -353,11 +353,9 @@ def of_subject(
 
     Methods that are measured on one subject share what does not depend on their maps.
     """
-    measured = measured_maps(subject, heatmap, None, random, settings.seed)
-    measured = replace(measured, marks=marks)
-    anew = heatmap.settings is not None
+    measured = replace(measured_maps(subject, heatmap, None, random, settings.seed), marks=marks)
+    anew, last = heatmap.settings is not None, heatmap.layers[-1]
     groups = measurable(settings.groups, explain=anew, marks=marks is not None)
-    last = heatmap.layers[-1]
     return _measure(measured, heatmap, last, groups, settings, silent, fresh=True)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.aligned_numbers import beside_each_other
 from cnnviz.results.array_pictures import upwards
+from cnnviz.results.space import IMAGE
 from cnnviz.results.text import first_few, shortened
 from cnnviz.units.projection.windows import cut, overlap
 from cnnviz.views.pictures.beside_photo import beside_photo, room_in
@@ -246,6 +247,19 @@ def in_place(found: Projections) -> bool:
     high, wide = found.windows[0][0].sizes
     height, width = found.photos.shape[1:3]
     return bool(max(high / height, wide / width) > _MOST_CUT)
+
+
+def told_beyond(found: Projections) -> str:
+    """Say what is light grey, where a patch of a photo reaches beyond it."""
+    if found.space != IMAGE:
+        return ""
+    size = found.photos.shape[1:3]
+    beyond = any(
+        (span.start, span.stop) != (0, length)
+        for window in (window for row in found.windows for window in row)
+        for span, length in zip(overlap(window, size)[1], window.sizes, strict=True)
+    )
+    return " What is light grey lies beyond the image." if beyond else ""
 
 
 def _on_photo(found: Projections, place: int, image: int) -> drawing.Pixels:
