@@ -18,6 +18,7 @@ from cnnviz.heatmaps.attribution_methods import (
     AttributionName,
     AttributionRequest,
 )
+from cnnviz.heatmaps.constant_scores import constant_told, in_doubt
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import AttributionSettings, Channels
@@ -27,6 +28,7 @@ from cnnviz.introspection.finite import finite
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.rewritten_buffers import through_rewritten_buffers
+from cnnviz.introspection.tolerance import MOST_ROUNDING
 from cnnviz.models import Model, as_model
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture
@@ -131,7 +133,7 @@ def attribute(
         held.check_slope()
     values, notes, computed_on = _ask(wrapped, held, chosen, baseline, steps, seed)
     summed = channels == "sum" or (channels == "auto" and chosen.sums)
-    notes += _told(held, chosen, baseline, summed=summed)
+    notes += [*_told(held, chosen, baseline, summed=summed), *_without_slope(held, chosen, values)]
     return Heatmap(
         provenance=replace(held.provenance, seed=seed, computed_on=computed_on),
         method=method,
@@ -181,6 +183,16 @@ def _told(
     return [*notes, *held.saturated, *overlaps_told(held.resolved_targets, images)]
 
 
+def _without_slope(held: Capture, method: AttributionMethod, values: torch.Tensor) -> list[str]:
+    """Say of which images the map is zero or rounding, since their scores do not change."""
+    sizes = values.double().flatten(1).norm(dim=1)
+    blank = (sizes == 0.0).cpu()
+    inputs = held.batch.tensor.double().flatten(1)
+    # A gradient tells for a change of one: it is taken times as much as the values differ.
+    ranges = torch.ones_like(sizes) if method.sums else inputs.amax(1) - inputs.amin(1)
+    return constant_told(held, in_doubt(held, sizes * ranges), blank)
+
+
 def _ask(
     model: Model,
     held: Capture,
@@ -228,19 +240,23 @@ def _answer(
         return values, []
     with torch.no_grad():
         start = torch.cat([one.answer(one.baseline) for one in question.singles()])
-    rise = (question.captured.scores - start).double().cpu()
     total = values.double().flatten(1).sum(1).cpu()
-    return values, [_completeness(total, rise)]
+    return values, [_completeness(total, question.captured.scores.cpu(), start.cpu())]
 
 
-def _completeness(total: torch.Tensor, rise: torch.Tensor) -> str:
+def _completeness(totals: torch.Tensor, ends: torch.Tensor, starts: torch.Tensor) -> str:
     """Say how far the attributions of each image are from the rise of its score."""
-    each = [
-        minus(f"{found:.3g} for a rise of {wanted:.3g}")
-        for found, wanted in zip(total.tolist(), rise.tolist(), strict=True)
-    ]
-    error = float(((total - rise).abs() / rise.abs().clamp(min=1e-12)).max())
-    return (
-        f"The attributions sum to {'; '.join(each)} of the score over the baseline's: "
-        f"{'a' if len(each) == 1 else 'the largest'} completeness error of {percent(error)}."
-    )
+    each, worst = [], []
+    step = torch.finfo(ends.dtype).eps
+    for total, end, start in zip(totals.tolist(), ends.tolist(), starts.tolist(), strict=True):
+        rise, rounding = end - start, step * max(abs(end), abs(start))
+        if abs(rise) * MOST_ROUNDING <= rounding:
+            each.append(f"{total:.3g} for a rise of {rise:.3g} (rounding)")
+            continue
+        each.append(f"{total:.3g} for a rise of {rise:.3g}")
+        worst.append(abs(total - rise) / abs(rise))
+    said = f"The attributions sum to {'; '.join(map(minus, each))} of the score over the baseline's"
+    if not worst:
+        return f"{said}: how complete they are is not known."
+    which = "a" if len(each) == 1 else "the largest"
+    return f"{said}: {which} completeness error of {percent(max(worst))}."

@@ -109,10 +109,10 @@ class WithLayer(Functional):
 
 
 class AmongOthers(WithLayer):
-    """A network that compares each image with the mean of the batch."""
+    """A network that takes half of the mean of the batch away from each image."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(x - x.mean(0, keepdim=True))
+        return super().forward(x - 0.5 * x.mean(0, keepdim=True))
 
 
 class Drawing(WithLayer):

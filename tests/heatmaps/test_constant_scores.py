@@ -1,0 +1,138 @@
+"""Of an answer that is the same for every image a map tells nothing, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.passes.captures import capture
+from cnnviz.views.attribute import attribute
+from cnnviz.views.cam import cam
+from tests.helpers.each_case import each_case
+
+_CONSTANT, _FLAT = "does not hang on the image", "has no slope at this image"
+
+
+class _Squashed(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(2).softmax(2).reshape(x.shape)
+
+
+def _network(*middle: nn.Module) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        *middle,
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 3),
+    ).eval()
+
+
+def _dead() -> nn.Module:
+    network = _network(nn.ReLU())
+    nn.init.constant_(network[0].bias, -100.0)
+    return network
+
+
+def _weightless() -> nn.Module:
+    network = _network(nn.ReLU())
+    nn.init.zeros_(network[-1].weight)
+    return network
+
+
+def _drowned() -> nn.Module:
+    network = _network(nn.ReLU(), nn.BatchNorm2d(4))
+    network[2].running_var.fill_(1e20)
+    return network
+
+
+def _normed() -> nn.Module:
+    return _network(nn.ReLU(), nn.InstanceNorm2d(4))
+
+
+def _spread() -> nn.Module:
+    return _network(_Squashed())
+
+
+def _of_one_class() -> nn.Module:
+    return nn.Sequential(_network(nn.ReLU()), nn.Linear(3, 1), nn.Softmax(1)).eval()
+
+
+CONSTANT = (_dead, _weightless, _drowned, _normed, _spread, _of_one_class)
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    return torch.rand(1, 3, 12, 10, generator=torch.Generator().manual_seed(1))
+
+
+def _told(image: torch.Tensor, network: nn.Module) -> dict[str, tuple[str, ...]]:
+    told: dict[str, tuple[str, ...]] = {}
+    for method in ("saliency", "integrated_gradients", "smoothgrad", "deeplift"):
+        told[method] = attribute(network, image, method, steps=4).notes  # type: ignore[arg-type]
+    for of_trials in ("scorecam", "ablationcam"):
+        told[of_trials] = cam(capture(network, image, layers="stages"), method=of_trials).notes  # type: ignore[arg-type]
+    return told
+
+
+@each_case("make", CONSTANT)
+def test_a_map_of_an_answer_that_never_changes_says_so(
+    make: Callable[[], nn.Module], image: torch.Tensor
+) -> None:
+    for method, notes in _told(image, make()).items():
+        assert any(_CONSTANT in note for note in notes), method
+
+
+@each_case("make", [_dead, _weightless, _drowned, _of_one_class])
+def test_so_does_a_map_of_gradients_at_a_layer(
+    make: Callable[[], nn.Module], image: torch.Tensor
+) -> None:
+    network = make()
+    held = capture(network, image, layers="stages")
+    for method in ("gradcam", "hirescam", "layercam"):
+        notes = cam(held, method=method).notes  # type: ignore[arg-type]
+        assert any(_CONSTANT in note for note in notes), method
+
+
+@each_case("scale", [1e-6, 1.0, 1e6])
+def test_of_an_answer_that_changes_nothing_is_said(scale: float, image: torch.Tensor) -> None:
+    network = _network(nn.ReLU())
+    for parameter in network[-1].parameters():
+        parameter.data *= scale
+    for method, notes in _told(image, network).items():
+        assert not any(_CONSTANT in note or _FLAT in note for note in notes), method
+
+
+def test_it_is_said_of_the_image_that_it_holds_of() -> None:
+    images = torch.stack([torch.full((3, 8, 8), -5.0), torch.rand(3, 8, 8)])
+    network = nn.Sequential(
+        nn.ReLU(), nn.Conv2d(3, 2, 3), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ).eval()
+    notes = attribute(network, images, "saliency", 0).notes
+    flat = [note for note in notes if _FLAT in note]
+    assert len(flat) == 1
+    assert flat[0].startswith("image 0: ")
+    assert not any(_CONSTANT in note for note in notes)
+
+
+def test_a_target_of_all_images_together_is_asked_for_all(image: torch.Tensor) -> None:
+    def apart(output: Any) -> torch.Tensor:
+        return output[:, 0] - output[:, 0].mean()
+
+    network = _dead()
+    notes = attribute(network, torch.cat([image, image.flip(3)]), "saliency", apart).notes
+    assert sum(_FLAT in note or _CONSTANT in note for note in notes) == 2
+
+
+def test_completeness_is_not_measured_against_the_rounding_of_a_score(image: torch.Tensor) -> None:
+    for make in (_dead, _normed):
+        caption = attribute(make(), image, "integrated_gradients", steps=4).caption()
+        assert (
+            "(rounding) of the score over the baseline's: how complete they are is not known"
+            in caption
+        )
