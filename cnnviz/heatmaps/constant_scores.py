@@ -42,6 +42,23 @@ def in_doubt(held: Capture, swings: torch.Tensor) -> torch.Tensor:
     return swings.double().cpu() <= _IN_DOUBT * held.scores.double().cpu().abs()
 
 
+def least_swings(held: Capture) -> torch.Tensor:
+    """Return how far the score moves with what the layers hold, of the layer with the least, [N].
+
+    Of all that were captured: behind the layer in which the image is lost others have maps and
+    gradients like any.
+    """
+    count = len(held.batch.tensor)
+    least = torch.full((count,), torch.inf)
+    for name in held.mapped(held.gradients):
+        layout = held.layout(name)
+        values, slopes = (
+            layout.take(each[name], count).float() for each in (held.activations, held.gradients)
+        )
+        least = torch.minimum(least, (values * slopes).flatten(1).norm(dim=1).cpu())
+    return least
+
+
 def constant_told(held: Capture, doubted: torch.Tensor, blank: torch.Tensor) -> list[str]:
     """Say of which images the map tells nothing, because the score stays as it is.
 

@@ -12,7 +12,7 @@ from cnnviz.bounds import bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName, GradientCam
 from cnnviz.heatmaps.cancelled_weights import undone
-from cnnviz.heatmaps.constant_scores import constant_told, in_doubt
+from cnnviz.heatmaps.constant_scores import constant_told, in_doubt, least_swings
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.map_places import covered, fused, over_image, summed
 from cnnviz.heatmaps.methods import listed_methods
@@ -126,7 +126,7 @@ def cam(
     ]
     asks = chosen.explains_class
     if asks:
-        notes += [*_of_targets(capture), *_without_slope(capture, chosen, keys, maps)]
+        notes += [*_of_targets(capture), *_without_slope(capture, chosen, maps)]
     maps = _on_image(maps, extents, fuse=fuse, by_sum=by_sum, relu=relu)
     provenance = capture.provenance
     if chosen.by_trial:
@@ -222,17 +222,13 @@ def _undone(
     return said
 
 
-def _without_slope(
-    capture: Capture, method: CamMethod, keys: Sequence[Key], maps: Sequence[torch.Tensor]
-) -> list[str]:
+def _without_slope(capture: Capture, method: CamMethod, maps: Sequence[torch.Tensor]) -> list[str]:
     """Say of which images the maps are zero or rounding, since their scores do not change."""
     blank = torch.stack([~each.flatten(1).any(1) for each in maps]).all(0).cpu()
     if not isinstance(method, GradientCam):
         # Differences of scores, or shares of them, tell nothing of whether the scores differ.
         return constant_told(capture, torch.ones_like(blank), blank)
-    terms = [capture.activation_maps(key).double() * capture.gradient_maps(key) for key in keys]
-    swings = torch.stack([each.flatten(1).norm(dim=1) for each in terms]).amin(0)
-    return constant_told(capture, in_doubt(capture, swings), blank)
+    return constant_told(capture, in_doubt(capture, least_swings(capture)), blank)
 
 
 def _on_image(

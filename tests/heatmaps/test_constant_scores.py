@@ -39,6 +39,18 @@ def _dead() -> nn.Module:
     return network
 
 
+def _dead_further_up() -> nn.Module:
+    network = _network(
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(4, 4, 3, padding=1),
+    )
+    nn.init.constant_(network[3].bias, -100.0)
+    return network
+
+
 def _weightless() -> nn.Module:
     network = _network(nn.ReLU())
     nn.init.zeros_(network[-1].weight)
@@ -88,7 +100,7 @@ def test_a_map_of_an_answer_that_never_changes_says_so(
         assert any(_CONSTANT in note for note in notes), method
 
 
-@each_case("make", [_dead, _weightless, _drowned, _of_one_class])
+@each_case("make", [_dead, _dead_further_up, _weightless, _drowned, _of_one_class])
 def test_so_does_a_map_of_gradients_at_a_layer(
     make: Callable[[], nn.Module], image: torch.Tensor
 ) -> None:
