@@ -64,6 +64,6 @@ def write(place: Path, command: str, result: Result | RunChecks) -> None:
     from cnnviz.results.files import write_atomically
 
     beside: tuple[Any, ...] = getattr(result, "others", ())
-    notes = [note for one in (result, *beside) for note in one.provenance.notes]
+    notes = [note for one in (result, *beside) for note in one.remarks()]
     content = junit(command, getattr(result, "checks", ()), tuple(dict.fromkeys(notes)))
     write_atomically(place, lambda path: path.write_bytes(content))

@@ -165,7 +165,7 @@ def run(
             if tests is not None and tells:
                 junit_option.write(tests, command, found)
         guesses.tell()
-        for remark in found.provenance.notes:
+        for remark in found.remarks():
             if remark != model.doubt:  # which was told already
                 note(remark)
         _print(found, values, None if out is None else out / numbers, show, page)

@@ -197,7 +197,7 @@ def _run(
             written: Sequence[Path] = ()
             if tells:
                 written = _write(result, values["out"], stem, view, style, as_json=values["json"])
-        for remark in result.provenance.notes:
+        for remark in result.remarks():
             note(remark)
         if tests is not None and tells:
             junit_option.write(tests, view.command, result)

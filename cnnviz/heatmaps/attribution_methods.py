@@ -42,7 +42,7 @@ class AttributionRequest:
 
     `captured` holds the scores, and the gradient at the input by the method's rule. `computing`
     makes the passes: it is the model, or one that stands for it. A method without passes of its own
-    adds to `said` what a reader must know of its answer.
+    adds to `doubts` why its answer must not be read as evidence.
     """
 
     model: Model
@@ -51,7 +51,7 @@ class AttributionRequest:
     baseline: Baseline
     steps: int
     seed: int
-    said: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     @cached_property
     def baselines(self) -> torch.Tensor:
@@ -144,7 +144,7 @@ def _gradcam_of_last(
     coarse = gradcam(held.activation_maps(last), held.gradient_maps(last)).relu()
     weights = undone(held, held.activations.resolve(last), BY_MEAN)
     coarse[weights.known] = 0.0
-    question.said.extend(weights.told("Grad-CAM", last, [photo.name for photo in batch.photos]))
+    question.doubts.extend(weights.told("Grad-CAM", last, [photo.name for photo in batch.photos]))
     return over_input(coarse, held.layout(last).extent, batch.tensor.shape[2:])
 
 

@@ -59,6 +59,9 @@ class Heatmap(Result):
         The percentile of a map's sizes at which the colours end; 100 is the largest.
     notes : tuple of str
         What was measured on the way, such as a completeness error, in sentences.
+    doubts : tuple of str
+        Why a map must not be read as evidence, such as a score that is the same for every image, in
+        sentences that name the image; empty where nothing was found.
     relu : bool
         Whether only the evidence for the target counts, in drawings and in measures; the maps keep
         both signs. See `shown`.
@@ -99,6 +102,7 @@ class Heatmap(Result):
     relu: bool
     clip_percentile: float = 100.0
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     target_classes: tuple[int | None, ...] = ()
     explains_class: bool = True
     settings: MapSettings | None = None
@@ -196,6 +200,10 @@ class Heatmap(Result):
         rest = len(self.images) - 1
         return first + (f", and {plural(rest, f'more {self.space.noun}')}" if rest else "")
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return also why a map must not be read as evidence."""
+        return (*super().remarks(), *self.doubts)
+
     def caption(self) -> str:
         """Say what the colours mean and how far to read them."""
         seen = self._how_seen("; the maps are drawn on it.")
@@ -212,7 +220,7 @@ class Heatmap(Result):
                 " The input is grey, from its least value to its greatest; its first row is below."
             )
         seen += self._slices_told() + array_heatmaps.spectrograms_told(self)
-        measured = "".join(f" {note}" for note in self.notes)
+        measured = "".join(f" {note}" for note in (*self.notes, *self.doubts))
         return (
             f"{self.title}: {map_words.colours_told(self)} Each map has its own "
             f"scale, printed above it.{ends} A map is as coarse as its layer: the size before "

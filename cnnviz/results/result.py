@@ -117,6 +117,10 @@ class Result(ABC):
     def summary(self) -> str:
         """Say in one line what was found."""
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return in sentences what whoever sees no more than the picture has to know."""
+        return self.provenance.notes
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return every array of the result by its field's name."""
         found = {entry.name: getattr(self, entry.name) for entry in fields(self)}

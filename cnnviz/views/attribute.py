@@ -131,9 +131,17 @@ def attribute(
     held = capture(wrapped, images, layers=(), target=target, gradients=gradients, rule=chosen.rule)
     if not chosen.complete:
         held.check_slope()
-    values, notes, computed_on = _ask(wrapped, held, chosen, baseline, steps, seed)
+    notes: list[str] = []
+    doubts: list[str] = []
+    if chosen.own_passes:
+        values, notes, computed_on = _ask(wrapped, held, chosen, baseline, steps, seed)
+    else:
+        # Of the gradient that was captured, without a draw or a pass that does not isolate itself.
+        asked = AttributionRequest(wrapped, wrapped, held, baseline, steps, seed)
+        values = finite(chosen.attributor(asked).detach(), "The attributions")
+        doubts, computed_on = asked.doubts, held.computed_on
     summed = channels == "sum" or (channels == "auto" and chosen.sums)
-    notes += [*_told(held, chosen, baseline, summed=summed), *_without_slope(held, chosen, values)]
+    notes += _told(held, chosen, baseline, summed=summed)
     return Heatmap(
         provenance=replace(held.provenance, seed=seed, computed_on=computed_on),
         method=method,
@@ -145,6 +153,7 @@ def attribute(
         relu=not summed,
         clip_percentile=REACH,
         notes=(*notes, *filter(None, [wrapped.explained_input])),
+        doubts=(*doubts, *held.saturated, *_without_slope(held, chosen, values)),
         target_classes=held.target_classes,
         asked_boxes=asked_boxes(held.resolved_targets) if held.detects else (),
         settings=AttributionSettings(
@@ -180,7 +189,7 @@ def _told(
     if held.coverage:
         notes.append(f"{held.coverage}.")
     images = [photo.name for photo in held.batch.photos]
-    return [*notes, *held.saturated, *overlaps_told(held.resolved_targets, images)]
+    return [*notes, *overlaps_told(held.resolved_targets, images)]
 
 
 def _without_slope(held: Capture, method: AttributionMethod, values: torch.Tensor) -> list[str]:
@@ -202,11 +211,6 @@ def _ask(
     seed: int,
 ) -> tuple[torch.Tensor, list[str], str]:
     """Run a method, measure how far it is from complete where it promises to be, and on what."""
-    if not method.own_passes:
-        # Of the gradient that was captured, without a draw or a pass that does not isolate itself.
-        asked = AttributionRequest(model, model, held, baseline, steps, seed)
-        values = method.attributor(asked)
-        return finite(values.detach(), "The attributions"), asked.said, held.computed_on
 
     def run(computing: Model) -> tuple[torch.Tensor, list[str], str]:
         return through_rewritten_buffers(computing.module, partial(ask, computing))

@@ -122,11 +122,13 @@ def cam(
         *_beyond_or_within(extents, capture.model.space.noun),
         *(_of_levels(capture, keys, relu=relu) if by_sum else ()),
         *(chosen.told_of_boxes() if capture.detects else ()),
-        *(_undone(capture, chosen, keys, maps) if isinstance(chosen, GradientCam) else ()),
     ]
+    doubts = _undone(capture, chosen, keys, maps) if isinstance(chosen, GradientCam) else []
     asks = chosen.explains_class
     if asks:
-        notes += [*_of_targets(capture), *_without_slope(capture, chosen, maps)]
+        images = [photo.name for photo in capture.batch.photos]
+        notes += overlaps_told(capture.resolved_targets, images)
+        doubts += [*capture.saturated, *_without_slope(capture, chosen, maps)]
     maps = _on_image(maps, extents, fuse=fuse, by_sum=by_sum, relu=relu)
     provenance = capture.provenance
     if chosen.by_trial:
@@ -142,6 +144,7 @@ def cam(
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
         notes=(*notes, *filter(None, [capture.model.explained_input])),
+        doubts=tuple(doubts),
         target_classes=capture.target_classes if asks else (),
         explains_class=asks,
         settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule, relu=relu),
@@ -159,12 +162,6 @@ def _chosen_method(method: str, precision: Precision) -> CamMethod:
             "Leave the precision at float32, or choose scorecam.",
         )
     return chosen
-
-
-def _of_targets(capture: Capture) -> list[str]:
-    """Say of what is explained where its slope is lost to rounding, or where boxes overlap."""
-    images = [photo.name for photo in capture.batch.photos]
-    return [*capture.saturated, *overlaps_told(capture.resolved_targets, images)]
 
 
 def _of_trials(capture: Capture, precision: Precision, error: float | None) -> Provenance:

@@ -81,12 +81,18 @@ class Explanations(Result):
     def summary(self) -> str:
         """Say how many methods were compared, and how many passed every check."""
         said = f"{plural(len(self.heatmaps), 'explanation')} of {self.target!r} in {self.image}"
+        doubts = dict.fromkeys(doubt for held in self.heatmaps for doubt in held.doubts)
         if not self.checks:
-            return said
+            return " ".join([said, *doubts])
         passed = sum(
             not unchecked(check) and all(v.passed for v in check.verdicts) for check in self.checks
         )
         return f"{said}, of which {passed} {'passes' if passed == 1 else 'pass'} every check"
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return also why a map must not be read as evidence."""
+        doubts = dict.fromkeys(doubt for held in self.heatmaps for doubt in held.doubts)
+        return (*super().remarks(), *doubts)
 
     def caption(self) -> str:
         """Say how to compare the maps, and what the numbers are."""
@@ -96,15 +102,16 @@ class Explanations(Result):
             "in units of their own: compare where maps are bright, not how bright they are."
             f"{spectrograms_told(self.heatmaps[0])}{darker_told(self.heatmaps[0])}"
         )
+        doubts = dict.fromkeys(doubt for held in self.heatmaps for doubt in held.doubts)
         if not self.checks:
-            return said
+            return " ".join([said, *doubts])
         readings = dict.fromkeys(each.reading for held in self.checks for each in held.checks)
         words = [self.space.words(reading) for reading in readings]
         where = "Below" if self.space == IMAGE else "Above"
         lacking = dict.fromkeys(
             note for held in self.checks if unchecked(held) for note in held.notes
         )
-        return " ".join([said, f"{where} a map stand its checks.", *words, *lacking])
+        return " ".join([said, f"{where} a map stand its checks.", *words, *lacking, *doubts])
 
     @property
     def space(self) -> Space:

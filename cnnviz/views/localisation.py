@@ -120,6 +120,10 @@ class ObjectLocalisation(TableResult):
             return f"{said}; {sum(known)} of {plural(len(known), 'box', 'boxes')} found"
         return f"{said}, and {plural(len(self.boxes) - 1, 'more photo')}"
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return also why a map must not be read as evidence."""
+        return self.heatmap.remarks()
+
     def caption(self) -> str:
         """Say how a box comes about, and when it counts as found."""
         drawn = (
@@ -141,7 +145,7 @@ class ObjectLocalisation(TableResult):
         without = len(self.boxes) - len(known)
         if known and without:
             drawn += f" {plural(without, 'photo')} without an annotated box in what was seen."
-        return " ".join([drawn, *self.heatmap.notes])
+        return " ".join([drawn, *self.heatmap.notes, *self.heatmap.doubts])
 
     def table(self) -> Table:
         """Return a row for each photo: its box, and how it lies to the annotated one."""

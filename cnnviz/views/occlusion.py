@@ -178,7 +178,6 @@ def occlusion(
     names = tuple(resolved.name for resolved in explained.resolved_targets)
     notes += _colours_told(held, baselines) if fill == "mean" else []
     photos = [one.name for one in held.batch.photos]
-    notes += roundings_told(explained.values, drops, photos)
     notes += overlaps_told(explained.resolved_targets, photos)
     return Occlusion(
         provenance=replace(
@@ -195,6 +194,7 @@ def occlusion(
         targets=names,
         relu=False,
         notes=(*notes, *found, *filter(None, [wrapped.explained_input])),
+        doubts=tuple(roundings_told(explained.values, drops, photos)),
         target_classes=tuple(resolved.class_index for resolved in explained.resolved_targets),
         asked_boxes=asked_boxes(explained.resolved_targets) if held.detects else (),
         settings=_settings(grid, fill, approximate),

@@ -101,7 +101,7 @@ def test_a_map_is_zero_where_what_it_weighs_by_is_undone(name: str) -> None:
     built = network(follows())
     found = cam(capture(built, IMAGES, layers=["0"]), method=method)
     wanted = reference(built, found.target_classes, sizes=method == "xgradcam").float().numpy()
-    told = any("takes that out of the channel again" in note for note in found.notes)
+    told = any("takes that out of the channel again" in note for note in found.doubts)
     assert told == (name in UNDONE)
     assert bool(found.maps[0].any()) == (name in COUNTS)
     np.testing.assert_allclose(found.maps[0], wanted, rtol=1e-3, atol=1e-8)
@@ -111,7 +111,7 @@ def test_guided_gradcam_and_the_explorer_hold_to_it() -> None:
     built = network(Places())
     guided = attribute(built, IMAGES, "guided_gradcam")
     assert not guided.maps[0].any()
-    assert any("takes that out of the channel again" in note for note in guided.notes)
+    assert any("takes that out of the channel again" in note for note in guided.doubts)
     seen = capture(built, IMAGES[:1], layers=["0"])
     assert not explored_layers(seen, IMAGES[:1], ["0"], [1, 2], silent)[0].weights.any()
 
@@ -157,7 +157,7 @@ def test_where_the_network_refuses_other_values_it_is_said_not_to_be_known() -> 
     built = network(Strict(8, affine=True))
     built[1].reach = float(built[0](IMAGES).detach().abs().amax()) * 1.001
     found = cam(capture(built, IMAGES, layers=["0"]))
-    told = [note for note in found.notes if "may be rounding alone" in note]
+    told = [note for note in found.doubts if "may be rounding alone" in note]
     assert len(told) == 1
     assert "image 0 and image 1" in told[0]
 
@@ -171,4 +171,4 @@ def test_a_layer_that_gives_zero_is_not_said_to_be_undone() -> None:
     assert held.gradients["1"].any()
     found = cam(held)
     assert not found.maps[0].any()
-    assert not any("takes that out" in note for note in found.notes)
+    assert not any("takes that out" in note for note in found.doubts)

@@ -86,9 +86,9 @@ def image() -> torch.Tensor:
 def _told(image: torch.Tensor, network: nn.Module) -> dict[str, tuple[str, ...]]:
     told: dict[str, tuple[str, ...]] = {}
     for method in ("saliency", "integrated_gradients", "smoothgrad", "deeplift"):
-        told[method] = attribute(network, image, method, steps=4).notes  # type: ignore[arg-type]
+        told[method] = attribute(network, image, method, steps=4).doubts  # type: ignore[arg-type]
     for of_trials in ("scorecam", "ablationcam"):
-        told[of_trials] = cam(capture(network, image, layers="stages"), method=of_trials).notes  # type: ignore[arg-type]
+        told[of_trials] = cam(capture(network, image, layers="stages"), method=of_trials).doubts  # type: ignore[arg-type]
     return told
 
 
@@ -107,7 +107,7 @@ def test_so_does_a_map_of_gradients_at_a_layer(
     network = make()
     held = capture(network, image, layers="stages")
     for method in ("gradcam", "hirescam", "layercam"):
-        notes = cam(held, method=method).notes  # type: ignore[arg-type]
+        notes = cam(held, method=method).doubts  # type: ignore[arg-type]
         assert any(_CONSTANT in note for note in notes), method
 
 
@@ -125,7 +125,7 @@ def test_it_is_said_of_the_image_that_it_holds_of() -> None:
     network = nn.Sequential(
         nn.ReLU(), nn.Conv2d(3, 2, 3), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     ).eval()
-    notes = attribute(network, images, "saliency", 0).notes
+    notes = attribute(network, images, "saliency", 0).doubts
     flat = [note for note in notes if _FLAT in note]
     assert len(flat) == 1
     assert flat[0].startswith("image 0: ")
@@ -137,7 +137,7 @@ def test_a_target_of_all_images_together_is_asked_for_all(image: torch.Tensor) -
         return output[:, 0] - output[:, 0].mean()
 
     network = _dead()
-    notes = attribute(network, torch.cat([image, image.flip(3)]), "saliency", apart).notes
+    notes = attribute(network, torch.cat([image, image.flip(3)]), "saliency", apart).doubts
     assert sum(_FLAT in note or _CONSTANT in note for note in notes) == 2
 
 
