@@ -9,11 +9,15 @@ import numpy as np
 
 from cnnviz.gradients.activation_calls import matched_gain
 from cnnviz.gradients.probe_result import ActivationUnits, GradientProbe, main_activation
-from cnnviz.gradients.verdicts import GradientVerdict, has_skips, is_normalised
+from cnnviz.gradients.verdict_text import told_branch
+from cnnviz.gradients.verdicts import GradientVerdict, band, has_skips, is_normalised
 from cnnviz.results.text import layer_said, whole_percent
 
 _OFF = 1.12
 """A factor per layer by which weights may differ from the matched gain without being the cause."""
+
+_FOREIGN = 0.5
+"""Decades by which gathered statistics may be off on average without being of other images."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,8 @@ class Cause:
     ----------
     key : str
         "none", "unmeasured", "cut", "weights", "batch-norm", "confident",
-        "zero-weights", "dead", "saturation", "flat", "activation", "initialisation", "branches" or
-        "depth".
+        "zero-weights", "dead", "saturation", "flat", "activation", "initialisation", "branches",
+        "branch" or "depth".
     sentence : str
         The cause and the evidence for it.
     """
@@ -78,8 +82,15 @@ def explain(
             "Batch norms have seen no data, or next to none, which in evaluation is another "
             "network.",
         )
+    if "branch" in verdict.findings and band(verdict.decades, verdict.edges) == "healthy":
+        return Cause("branch", told_branch(verdict, [point.label for point in found.points]))
     blocked = _flat(found, verdict) if verdict.label == "blocked" else None
-    return _of_units(found, verdict) or blocked or _of_structure(found, verdict)
+    return (
+        _of_units(found, verdict)
+        or blocked
+        or _of_statistics(found, verdict)
+        or _of_structure(found, verdict)
+    )
 
 
 def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
@@ -106,6 +117,29 @@ def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
             f"{_place(found, worst)} lie on its flat sides.",
         )
     return None
+
+
+def _of_statistics(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
+    """Say whether normalisations divide by far more, or less, than these images call for."""
+    divided = [
+        math.log10(one.arriving / one.gradient_norm / one.activation_deviation)
+        for one in found.layers
+        if one.normalised and one.gradient_norm > 0.0 < one.arriving and one.activation_deviation
+    ]
+    factor = sum(divided) / max(len(divided), 1)
+    explained = -sum(divided) / verdict.decades if verdict.decades else 0.0
+    if not (abs(factor) > _FOREIGN and explained > 0.5):
+        return None
+    return Cause(
+        "batch-norm",
+        f"Normalisations divide by {_times(factor)} the deviation that these images have there: "
+        "the statistics that were gathered are of other images, or of images prepared differently.",
+    )
+
+
+def _times(decades: float) -> str:
+    factor = f"{10.0 ** abs(decades):,.{0 if abs(decades) > 1.0 else 1}f}"
+    return f"{factor} times" if decades > 0.0 else f"1/{factor} of"
 
 
 def _flat(found: GradientProbe, verdict: GradientVerdict) -> Cause:
@@ -170,4 +204,5 @@ def _of_depth(found: GradientProbe, verdict: GradientVerdict) -> str:
         return f"One step makes the gradient {'smaller' if shrinks else 'larger'}, not the depth."
     around = "" if has_skips(found) else ", and no skip goes around them"
     change = "lost" if shrinks else "added"
-    return f"A little is {change} in each of {len(found.layers)} layers{around}."
+    much = "Much is" if abs(verdict.per_layer) >= 0.5 else "A little is"
+    return f"{much} {change} in each of {len(found.layers)} layers{around}."

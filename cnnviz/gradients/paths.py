@@ -21,6 +21,7 @@ from cnnviz.gradients.graph import (
 )
 from cnnviz.gradients.origins import Cut
 from cnnviz.gradients.recorded_layer import RecordedLayer, label_of
+from cnnviz.gradients.regions import regions
 from cnnviz.introspection import operations
 from cnnviz.results.text import listed
 
@@ -56,6 +57,8 @@ class Paths:
         and "the image" where no layer lies before that.
     unfollowed : tuple of str
         What could not be looked into.
+    regions : tuple of tuple of int
+        For each part beside the trunk, the places that no way through it goes around.
     """
 
     met: list[RecordedLayer]
@@ -66,6 +69,7 @@ class Paths:
     cut: tuple[int, ...]
     detached: tuple[str, ...]
     unfollowed: tuple[str, ...]
+    regions: tuple[tuple[int, ...], ...]
 
 
 def paths(watch: ForwardRecorder, end: torch.Tensor, source: torch.Tensor) -> Paths:
@@ -105,15 +109,17 @@ def paths(watch: ForwardRecorder, end: torch.Tensor, source: torch.Tensor) -> Pa
         for place, one in enumerate(kept)
         if one.is_layer and one.node in used and one.node not in back
     )
+    trunk = trunk_of(after, bridges if path and kept[path[0]].node not in back else None)
     return Paths(
         met=kept,
         kept=places,
         path=path,
-        trunk=trunk_of(after, bridges if path and kept[path[0]].node not in back else None),
+        trunk=trunk,
         beside=_beside(kept, counting, set(after)),
         cut=cut,
         detached=_detached(kept, {kept[place].node for place in cut}, back, bridges),
         unfollowed=unfollowed,
+        regions=regions(kept, [node for node in order if node in back], end.grad_fn, trunk),
     )
 
 

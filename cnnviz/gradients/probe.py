@@ -169,6 +169,7 @@ def _differentiate(
         uncalibrated=calibration is not None and calibration.lone > 0,
         notes=_notes(watch, start, calibration),
         calibrated=len(calibration.norms) if calibration else 0,
+        regions=ways.regions,
     )
 
 

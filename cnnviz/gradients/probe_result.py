@@ -151,6 +151,8 @@ class GradientProbe:
         What a reader must know: batch norms that were calibrated, where the way back began.
     calibrated : int
         How many batch norms were given the statistics of the batch.
+    regions : tuple of tuple of int
+        For each tower or branch beside the trunk, the places that no way through it goes around.
     """
 
     points: tuple[ProbedLayer, ...]
@@ -168,6 +170,7 @@ class GradientProbe:
     uncalibrated: bool
     notes: tuple[str, ...]
     calibrated: int = 0
+    regions: tuple[tuple[int, ...], ...] = ()
 
     @property
     def layers(self) -> tuple[ProbedLayer, ...]:

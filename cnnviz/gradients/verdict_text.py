@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from cnnviz.gradients.paths import NAMED
-from cnnviz.gradients.verdicts import EDGES, GradientVerdict
+from cnnviz.gradients.verdicts import EDGES, GradientVerdict, band
 from cnnviz.results.text import joined, layer_said, listed, minus, power_of_ten
 
 _LEARNED = {
@@ -29,7 +29,10 @@ def pairs(verdict: GradientVerdict) -> str:
         return "D unknown"
     if math.isinf(verdict.decades):
         return "nothing arrives" if verdict.decades < 0 else "nothing to compare with"
-    return f"D = {_unsigned_zero(verdict.decades, 1)}"
+    inside = verdict.branch_decades
+    size = "nothing arrives" if math.isinf(inside) else _unsigned_zero(inside, 1)
+    branch = f", {size} in a branch" if verdict.branch else ""
+    return f"D = {_unsigned_zero(verdict.decades, 1)}{branch}"
 
 
 def learned(verdict: GradientVerdict) -> str:
@@ -39,6 +42,8 @@ def learned(verdict: GradientVerdict) -> str:
         label = "low" if verdict.decades < 0 else "high"
     if label not in _LEARNED or verdict.edges != EDGES:
         return ""
+    if band(verdict.decades) != verdict.label and math.isfinite(verdict.decades):
+        return ""  # To be watched for another reason than its band.
     plain, adam = _LEARNED[label]
     rescue = " Adam may rescue this one." if label in ("vanishing", "low") else ""
     return (
@@ -79,15 +84,19 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
     step = "" if math.isnan(verdict.per_layer) else _unsigned_zero(verdict.per_layer, 2)
     slope = f", {step} a step" if step else ""
     told = f"(D = {_unsigned_zero(verdict.decades, 1)} decades{slope}){_break(verdict, points)}."
-    factor = 10.0 ** abs(verdict.decades)
-    if factor < 1.05:
+    if 10.0 ** abs(verdict.decades) < 1.05:
         return f"{name}: {verdict.label}. The gradient at {first} is as large as at {last} {told}"
-    size = f"{factor:,.{1 if factor < 100.0 else 0}f}" if factor < 1e6 else power_of_ten(factor)
+    size = _factor(verdict.decades)
     way = "larger" if verdict.decades > 0 else "smaller"
     return (
         f"{name}: {verdict.label}. The gradient at {first} is {size} times {way} than at {last} "
         f"{told}"
     )
+
+
+def _factor(decades: float) -> str:
+    factor = 10.0 ** abs(decades)
+    return f"{factor:,.{1 if factor < 100.0 else 0}f}" if factor < 1e6 else power_of_ten(factor)
 
 
 def _unsigned_zero(value: float, places: int) -> str:
@@ -136,10 +145,26 @@ def told_cuts(verdict: GradientVerdict, points: Sequence[str], *, boxes: bool) -
     return told
 
 
+def told_branch(verdict: GradientVerdict, points: Sequence[str]) -> str:
+    """Say of the worst branch that D is not measured along what becomes of the gradient in it."""
+    first, last = (in_words(points[place]) for place in verdict.branch)
+    within = f"Beside the ways that D is measured along, from {first} to {last}"
+    if math.isinf(verdict.branch_decades):
+        return f"{within}, no gradient arrives: the layers there do not learn."
+    size, way = (
+        _factor(verdict.branch_decades),
+        "larger" if verdict.branch_decades > 0 else "smaller",
+    )
+    return (
+        f"{within}, the gradient becomes {size} times {way} on its way back "
+        f"(D = {_unsigned_zero(verdict.branch_decades, 1)} there)."
+    )
+
+
 def _break(verdict: GradientVerdict, points: Sequence[str]) -> str:
     if verdict.breaks_at is None or verdict.label == "healthy":
         return ""
     place = in_words(points[verdict.breaks_at])
     if verdict.sudden:
         return f"; it breaks before {place}, in one step"
-    return f"; it leaves the healthy band before {place}, little by little"
+    return f"; it leaves the healthy band before {place}, step by step"

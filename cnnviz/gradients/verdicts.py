@@ -39,6 +39,9 @@ SATURATED_LAYER, SATURATED_NETWORK = 0.9, 0.5
 """Shares of positions on the flat sides, in any one activation and on average."""
 STEEP = -0.3
 """Decades per layer from which a chain of bounded activations cannot be deepened."""
+_DEEP = 4
+"""Points in a branch or tower from which it is judged by itself. Its last point is not compared: a
+branch may begin at zero there by design."""
 _UNDERFLOW = 1e-30
 _HOMOGENEOUS = frozenset(("relu", "leaky_relu", "prelu", "relu6"))
 
@@ -64,7 +67,8 @@ class GradientVerdict:
     sudden : bool
         Whether most of it is lost, or gained, at that one place.
     findings : tuple of str
-        "dead", "saturated", "zero-gradient", "steep".
+        "dead", "saturated", "zero-gradient", "steep", "branch": the gradient vanishes or explodes
+        within a branch or tower that D is not measured along.
     bad_layer : str
         The first layer, or weight, that has a NaN or an infinity.
     rescaled : tuple of str
@@ -78,6 +82,10 @@ class GradientVerdict:
     detached : tuple of str
         What else the output depends on in a way that no gradient comes back: layers, which it comes
         back to in another way, or "the image".
+    branch : tuple of int
+        The places that D is taken of within the worst such branch; empty for none.
+    branch_decades : float
+        D between these two; NaN for none.
     """
 
     label: str
@@ -95,6 +103,8 @@ class GradientVerdict:
     cut: tuple[int, ...] = ()
     unfollowed: tuple[str, ...] = ()
     detached: tuple[str, ...] = ()
+    branch: tuple[int, ...] = ()
+    branch_decades: float = float("nan")
 
     @property
     def side(self) -> str:
@@ -147,7 +157,9 @@ def judge(found: GradientProbe) -> GradientVerdict:
     per_layer = decades / steps if steps and math.isfinite(decades) else float("nan")
     bad = _bad_layer(found)
     passed = max(steps, sum(first <= k < reference for k in found.path), 1)
+    branch, branch_decades = _worst_branch(found, edges)
     findings = _findings(found, decades, decades / passed, reference)
+    findings += ("branch",) if branch else ()
     place, sudden = _breaks(points, sizes, first, reference, edges)
     label = _label(decades, edges, sizes, findings)
     return GradientVerdict(
@@ -166,7 +178,24 @@ def judge(found: GradientProbe) -> GradientVerdict:
         cut=found.cut,
         unfollowed=found.unfollowed,
         detached=found.detached,
+        branch=branch,
+        branch_decades=branch_decades,
     )
+
+
+def _worst_branch(found: GradientProbe, edges: tuple[float, ...]) -> tuple[tuple[int, ...], float]:
+    """Return where the gradient vanishes or explodes most within a branch or tower, and D there."""
+    worst: tuple[tuple[int, ...], float] = ((), float("nan"))
+    for region in found.regions:
+        first, last = region[0], region[-2]
+        arriving = found.points[last].arriving
+        if len(region) < _DEEP or not arriving > 0.0:
+            continue
+        decades = _decades(found.points[first].arriving, arriving)
+        lost = band(decades, edges) in (*BANDS[:2], *BANDS[-2:]) and not math.isnan(decades)
+        if lost and not abs(decades) <= abs(worst[1]):
+            worst = (first, last), decades
+    return worst
 
 
 def _first(found: GradientProbe) -> int:
@@ -281,7 +310,7 @@ def _label(
         # What fades below the smallest number of its type was not cut off anywhere.
         return "vanished" if faded else "blocked"
     label = band(decades, edges)
-    return "watch" if label == "healthy" and "steep" in findings else label
+    return "watch" if label == "healthy" and {"steep", "branch"} & {*findings} else label
 
 
 def _breaks(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cnnviz.gradients.causes import Cause
 from cnnviz.gradients.probe_result import GradientProbe
+from cnnviz.gradients.verdict_text import told_branch
 from cnnviz.gradients.verdicts import GradientVerdict
 from cnnviz.images import Batch
 from cnnviz.results.space import space_of_shape
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
     from cnnviz.views.gradient_flow import GradientFlow
 
 
-def told_verdict(verdict: GradientVerdict) -> list[str]:
-    """Say of a verdict what scale it leaves out, and whether single steps are steep."""
+def told_verdict(verdict: GradientVerdict, cause: Cause, points: Sequence[str]) -> list[str]:
+    """Say of a verdict what scale it leaves out, and what else is wrong that it does not say."""
     notes = []
     if verdict.rescaled:
         notes.append(
@@ -32,6 +35,8 @@ def told_verdict(verdict: GradientVerdict) -> list[str]:
             f"Each step takes {-verdict.per_layer:.1f} decades, so this chain cannot be made "
             "deeper, and shallow chains of such activations may not learn either."
         )
+    if verdict.branch and cause.key != "branch":
+        notes.append(told_branch(verdict, points))
     return notes
 
 

@@ -112,5 +112,5 @@ def measure(
         )
     points = [point.label for point in found.points]
     cuts = told_cuts(verdict, points, boxes=found.of_boxes)
-    notes += [*found.notes, *cuts, *told_verdict(verdict)]
+    notes += [*found.notes, *cuts, *told_verdict(verdict, cause, points)]
     return Measured(found, verdict, cause, tried, inputs, tuple(notes))

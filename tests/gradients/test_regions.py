@@ -1,0 +1,104 @@
+"""Branches and towers in which the gradient is lost while other ways carry it past them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.gradients.causes import explain
+from cnnviz.gradients.probe import probe
+from cnnviz.gradients.verdict_text import evidence, learned, pairs
+from cnnviz.gradients.verdicts import judge
+from cnnviz.models import as_model
+from tests.helpers.each_case import each_case
+
+
+def chain(count: int, std: float) -> nn.Sequential:
+    layers = [nn.Conv2d(4, 4, 3, padding=1) for _ in range(count)]
+    for layer in layers:
+        nn.init.normal_(layer.weight, std=std)
+    return nn.Sequential(*[one for layer in layers for one in (layer, nn.ReLU())])
+
+
+class Towers(nn.Module):
+    """A deep tower, and a chain beside it or, as in a U-Net, around part of it."""
+
+    def __init__(self, std: float, *, nested: bool = False, last: float = 1.0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(4, 4, 3)
+        self.deep, self.chain, self.up = chain(9, 0.24), chain(6, std), chain(2, 0.24)
+        self.chain[10].weight.data *= last
+        self.head, self.nested = nn.Linear(8, 2), nested
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        first = self.stem(images)
+        if self.nested:
+            return self.head(torch.cat([self.up(first + self.chain(first)), first], 1).mean((2, 3)))
+        return self.head(torch.cat([self.deep(first), self.chain(first)], 1).mean((2, 3)))
+
+
+def by_hand(network: Towers, images: torch.Tensor) -> float:
+    """Return D from the chain's first layer to the last but one, in double precision."""
+    network, images = network.double(), images.double()
+    kept: dict[nn.Module, torch.Tensor] = {}
+    ends = network.chain[0], network.chain[8]
+    for layer in ends:
+        layer.register_forward_hook(lambda module, _, output: kept.update({module: output}))
+    score = network(images).amax(1).sum()
+    sizes = [one.norm() for one in torch.autograd.grad(score, [kept[layer] for layer in ends])]
+    return float((sizes[0] / sizes[1]).log10())
+
+
+@each_case(
+    "std, nested, last, fault",
+    [
+        (0.01, False, 1.0, True),
+        (0.01, True, 1.0, True),
+        (0.24, False, 1.0, False),
+        (0.24, True, 0.0, False),  # A branch that begins at zero, and one soon after.
+        (0.24, True, 1e-5, False),
+    ],
+)
+def test_a_gradient_that_is_lost_in_a_branch_is_never_called_healthy(
+    std: float, nested: bool, last: float, fault: bool
+) -> None:
+    network = Towers(std, nested=nested, last=last)
+    images = torch.randn(2, 4, 8, 8)
+    verdict = judge(found := probe(as_model(network.eval()), images, "top"))
+    names = [point.label for point in found.points]
+    assert verdict.label == ("watch" if fault else "healthy")
+    assert verdict.findings == (("branch",) if fault else ())
+    if fault:
+        assert [names[place] for place in verdict.branch] == ["chain.0", "chain.8"]
+        assert verdict.branch_decades == pytest.approx(by_hand(network, images), abs=1e-3)
+        cause = explain(found, verdict)
+        assert cause.key == "branch"
+        assert "from chain.0 to chain.8" in cause.sentence
+        assert "in a branch" in pairs(verdict)
+        assert learned(verdict) == "", "its D is in the band of the healthy"
+        assert "watch" in evidence("net", verdict, names)
+
+
+@each_case("variance, far", [(1e4, True), (1e-5, True), (None, False)])
+def test_statistics_of_other_images_are_named_as_the_cause(
+    variance: float | None, far: bool
+) -> None:
+    torch.manual_seed(0)
+    layers = [(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()) for _ in range(4)]
+    network = nn.Sequential(*[one for three in layers for one in three], nn.Conv2d(4, 2, 8))
+    network.train()
+    images = torch.randn(4, 4, 8, 8)
+    for _ in range(60):
+        network(images)
+    for _, norm, _ in layers:
+        if variance is not None:
+            norm.running_var.fill_(variance)
+    found = probe(as_model(network.eval()), images)
+    cause = explain(found, judge(found))
+    assert (cause.key == "batch-norm") == far
+    if far:
+        ratios = [point.arriving / point.gradient_norm for point in found.layers[:-1]]
+        assert ratios == pytest.approx([variance**0.5] * 4, rel=1e-3)
+        assert "of other images" in cause.sentence
