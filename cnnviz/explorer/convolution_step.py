@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
+from cnnviz.introspection.tolerance import differ
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.stages import CallOrder, OrderedCall
@@ -20,6 +21,7 @@ from cnnviz.passes.stages import CallOrder, OrderedCall
 _WEIGHTS_OF_FIRST, _WEIGHTS = 30_000, 8_000
 """So many weights of the first convolution are held, and of any other."""
 _FEWEST = 4
+_RELU = nn.ReLU.__name__
 _SAME = 1e-4
 """Of the largest value: how far the maps of a convolution may be from those of a layer."""
 
@@ -171,52 +173,117 @@ def _padding(layer: nn.Conv2d) -> tuple[int, int] | None:
 
 
 def _met(seen: Capture, order: CallOrder, found: Sequence[_Found]) -> tuple[ConvolutionStep, ...]:
-    """Run the photo once more, and keep what goes into each convolution and what comes out."""
-    read: dict[Key, torch.Tensor] = {}
-    given: dict[Key, torch.Tensor] = {}
-    wanted = {one.key for one in found}
+    """Run the photo once more, and keep what goes into each convolution and what comes out.
+
+    Left out are those whose sums are not those of their kernels, as where a class, a hook or what
+    the layer is called with makes something else of them.
+    """
+    module, calls = seen.model.module, _Calls()
+    behind = {one.key: _followers(module, order, one) for one in found}
+    layers = {one.key: one.layer for one in found}
+    wanted = layers.keys()
+    keys = wanted | {key for each in behind.values() for key in (each.norm, each.act) if key}
+    modules = {name: module.get_submodule(name) for name, _ in keys}
 
     def before(key: Key, inputs: tuple[torch.Tensor, ...]) -> None:
         if key in wanted:
-            read[key] = inputs[0].detach().clone()
+            calls.read[key] = inputs[0].detach().clone()
+            # What computes a weight ahead of each call leaves another one between the calls.
+            calls.weights[key] = _double(layers[key].weight)
 
     def after(key: Key, _inputs: object, output: torch.Tensor) -> None:
-        if key in wanted:
-            given[key] = output.detach().clone()
+        if key in keys:
+            calls.given[key] = output.detach().clone()
 
-    module = seen.model.module
     if found:
         with isolated(module, grad=False):
             images = seen.batch.tensor[:1].clone()
-            modules = {one.call.name: one.layer for one in found}
-            run_to(seen.model.forward, images, modules, wanted, before=before, after=after)
+            run_to(seen.model.forward, images, modules, keys, before=before, after=after)
     return tuple(
-        _step(seen, order, one, read[one.key], given[one.key])
+        _step(seen, order, one, calls, calls.known(behind[one.key], one.key))
         for one in found
-        if one.key in given and read[one.key].ndim == 4
+        if one.key in calls.given and calls.read[one.key].ndim == 4 and calls.adds_up(one)
     )
 
 
+@dataclass(frozen=True)
+class _Followers:
+    """The batch norm and the activation behind a convolution, and what the norm does.
+
+    Attributes
+    ----------
+    norm, act : (str, int) or None
+        Which calls they are; None where there is none.
+    scale, shift : torch.Tensor
+        [M], what the norm multiplies by and adds; ones and zeros without.
+    activation : str
+        The class of the activation.
+    """
+
+    norm: Key | None
+    act: Key | None
+    scale: torch.Tensor
+    shift: torch.Tensor
+    activation: str
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """What went into layers, the weights that they had then, and what came out."""
+
+    read: dict[Key, torch.Tensor] = field(default_factory=dict)
+    weights: dict[Key, torch.Tensor] = field(default_factory=dict)
+    given: dict[Key, torch.Tensor] = field(default_factory=dict)
+
+    def adds_up(self, one: _Found) -> bool:
+        """Whether a convolution gave the sums of products that the page works out."""
+        layer, given = one.layer, self.given[one.key]
+        bias = None if layer.bias is None else _double(layer.bias)
+        sums = nn.functional.conv2d(
+            _double(self.read[one.key]),
+            self.weights[one.key],
+            bias,
+            _pair(layer.stride),
+            one.padding,
+            _pair(layer.dilation),
+            layer.groups,
+        )
+        return not differ(given, sums)
+
+    def known(self, behind: _Followers, key: Key) -> _Followers:
+        """Return what follows as far as it does what the page works out for it."""
+        given, channels = _double(self.given[key]), behind.scale.shape[0]
+        scale, shift = (_double(one).reshape(-1, 1, 1) for one in (behind.scale, behind.shift))
+        normalised = given * scale.to(given.device) + shift.to(given.device)
+        if behind.norm and differ(self.given[behind.norm], normalised):
+            return _Followers(None, None, torch.ones(channels), torch.zeros(channels), "")
+        rectified = behind.act if behind.activation == _RELU else None
+        if rectified and differ(self.given[rectified], normalised.relu()):
+            return replace(behind, act=None, activation="")
+        return behind
+
+
 def _step(
-    seen: Capture, order: CallOrder, one: _Found, read: torch.Tensor, given: torch.Tensor
+    seen: Capture, order: CallOrder, one: _Found, calls: _Calls, behind: _Followers
 ) -> ConvolutionStep:
-    module, layer, count = seen.model.module, one.layer, one.layer.out_channels
-    scale, shift, normalised, names, activation = _followers(module, order, one)
-    sums = _numbers(given)[0]
-    each = layer.weight[0].numel()
+    layer, count = one.layer, one.layer.out_channels
+    weight, sums = calls.weights[one.key], _numbers(calls.given[one.key])[0]
+    scale, shift = _numbers(behind.scale), _numbers(behind.shift)
+    each = weight[0].numel()
     most = (_WEIGHTS_OF_FIRST if one.first else _WEIGHTS) // each
     largest = (sums * scale[:, None, None] + shift[:, None, None]).max((1, 2))
     ranked = np.argsort(-largest, kind="stable")[: max(_FEWEST, most)]
     held = np.sort(ranked).astype(np.int32)
     bias = torch.zeros(count) if layer.bias is None else layer.bias
+    names = [order.written(*key) for key in (one.key, behind.norm, behind.act) if key]
     return ConvolutionStep(
-        name=order.written(one.call.name, one.call.index),
+        name=names[0],
         first=one.first,
         ends=one.ends,
-        inputs=_numbers(read)[0],
+        inputs=_numbers(calls.read[one.key])[0],
         channels=held,
         count=count,
-        kernels=_numbers(layer.weight)[held],
+        kernels=_numbers(weight)[held],
         bias=_numbers(bias)[held],
         sums=sums[held],
         stride=_pair(layer.stride),
@@ -225,9 +292,9 @@ def _step(
         groups=layer.groups,
         scale=scale[held],
         shift=shift[held],
-        normalised=normalised,
-        layers=names,
-        activation=activation,
+        normalised=order.written(*behind.norm) if behind.norm else "",
+        layers=tuple(names),
+        activation=behind.activation,
         begins=_begins(seen, one.ends, sums, sums * scale[:, None, None] + shift[:, None, None]),
     )
 
@@ -252,30 +319,25 @@ def _begins(seen: Capture, ends: str, sums: Floats, normalised: Floats) -> int |
     return None
 
 
-def _followers(
-    module: nn.Module, order: CallOrder, one: _Found
-) -> tuple[Floats, Floats, str, tuple[str, ...], str]:
-    """Return what a batch norm behind it does, its name, the layers alike, and the activation."""
-    channels, call = one.layer.out_channels, one.call
-    scale, shift, normalised = torch.ones(channels), torch.zeros(channels), ""
-    follower = _reader(module, order, call)
+def _followers(module: nn.Module, order: CallOrder, one: _Found) -> _Followers:
+    """Return the batch norm behind a convolution, what it should do, and the activation."""
+    channels, norm = one.layer.out_channels, None
+    scale, shift = torch.ones(channels), torch.zeros(channels)
+    follower = _reader(module, order, one.call)
     if follower is not None and isinstance(follower[1], nn.BatchNorm2d):
-        norm = follower[1]
-        if norm.running_mean is not None and norm.running_var is not None:
-            normalised = order.written(follower[0].name, follower[0].index)
-            scale = (norm.running_var.double() + norm.eps).rsqrt()
-            scale = scale * (1.0 if norm.weight is None else norm.weight.double())
-            shift = -norm.running_mean.double() * scale
-            shift = shift + (0.0 if norm.bias is None else norm.bias.double())
+        layer = follower[1]
+        if layer.running_mean is not None and layer.running_var is not None:
+            norm = follower[0].name, follower[0].index
+            scale = (layer.running_var.double() + layer.eps).rsqrt()
+            scale = scale * (1.0 if layer.weight is None else layer.weight.double())
+            shift = -layer.running_mean.double() * scale
+            shift = shift + (0.0 if layer.bias is None else layer.bias.double())
             follower = _reader(module, order, follower[0])
     acts = follower is not None and follower[0].kind == "activation"
-    names = (
-        order.written(call.name, call.index),
-        normalised,
-        order.written(follower[0].name, follower[0].index) if acts and follower else "",
-    )
-    activation = type(follower[1]).__name__ if acts and follower is not None else ""
-    return _numbers(scale), _numbers(shift), normalised, tuple(filter(None, names)), activation
+    if follower is None or not acts:
+        return _Followers(norm, None, scale, shift, "")
+    act = follower[0].name, follower[0].index
+    return _Followers(norm, act, scale, shift, type(follower[1]).__name__)
 
 
 def _reader(
@@ -298,6 +360,10 @@ def _reads(later: OrderedCall, call: OrderedCall) -> bool:
     # Of one that works in place the version that it leaves is noted.
     wanted = version + int(later.produced[0] == name)
     return any(read.produced == (name, wanted) for read in later.reads)
+
+
+def _double(values: torch.Tensor) -> torch.Tensor:
+    return values.detach().double()
 
 
 def _numbers(values: torch.Tensor) -> Floats:

@@ -64,6 +64,55 @@ def test_what_is_no_plain_convolution_is_left_out(second: nn.Module) -> None:
     assert [step.name for step in found(module, "2")] == ["0"]
 
 
+class Standardised(nn.Conv2d):
+    def _conv_forward(self, x, weight, bias):
+        return super()._conv_forward(x, weight - weight.mean((1, 2, 3), keepdim=True), bias)
+
+
+class Scaled(nn.BatchNorm2d):
+    def forward(self, x):
+        return 3 * super().forward(x)
+
+
+class ReLU(nn.LeakyReLU):
+    """One that is called as torch's is."""
+
+
+def changed_behind() -> nn.Module:
+    layer = nn.Conv2d(8, 6, 3)
+    layer.register_forward_hook(lambda _, __, output: output + 1)
+    return layer
+
+
+def stale() -> nn.Module:
+    layer = nn.utils.weight_norm(nn.Conv2d(8, 6, 3))
+    layer.weight_g.data.mul_(5)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("behind", "worked_out"),
+    [
+        (lambda: [Standardised(8, 6, 3)], None),
+        (lambda: [changed_behind()], None),
+        (lambda: [stale(), nn.BatchNorm2d(6), nn.ReLU()], ("2", "3", "4")),
+        (lambda: [nn.Conv2d(8, 6, 3), Scaled(6), nn.ReLU()], ("2",)),
+        (lambda: [nn.Conv2d(8, 6, 3), nn.BatchNorm2d(6), ReLU()], ("2", "3")),
+    ],
+    ids=["its own sums", "a hook", "its own weight", "its own norm", "its own activation"],
+)
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+def test_what_the_network_makes_otherwise_is_not_worked_out(behind, worked_out) -> None:
+    steps = found(network(nn.Conv2d(3, 8, 3), nn.ReLU(), *behind(), channels=6), "2")
+    assert [one.name for one in steps] == (["0", "2"] if worked_out else ["0"])
+    for one in steps[1:]:
+        exact = largest_error(one, one.inputs.astype(float), one.kernels.astype(float))
+        assert exact < 1e-5 * np.abs(one.sums).max()
+        assert one.layers == worked_out
+        assert bool(one.normalised) == (len(worked_out) > 1)
+        assert bool(one.activation) == (len(worked_out) > 2)
+
+
 def test_between_layers_the_last_wide_kernel_is_taken_and_one_named_is_itself() -> None:
     stem = [nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 6, 1), nn.BatchNorm2d(6)]
     module = network(*stem, nn.ReLU(), channels=6)
