@@ -129,6 +129,28 @@ COSTS = {
         ),
         64 * 4 * 9 + 2 * 64 * 64 * 3,
     ),
+    "conv_tbc": (
+        Made(
+            lambda n, x: torch.conv_tbc(x.flatten(2).permute(2, 0, 1), n.w, n.b, 1).mean(0),
+            w=torch.ones(3, 3, 5),
+            b=torch.ones(5),
+        ),
+        64 * 3 * 3 * 5,
+    ),
+    "addbmm": (
+        Made(
+            lambda n, x: torch.addbmm(n.b, x[0], n.w)[None], w=torch.ones(3, 8, 5), b=torch.ones(5)
+        ),
+        3 * 8 * 8 * 5,
+    ),
+    "product and activation": (
+        Made(
+            lambda n, x: torch._addmm_activation(n.b, x.flatten(1), n.w),
+            w=torch.ones(192, 5),
+            b=torch.ones(5),
+        ),
+        192 * 5,
+    ),
 }
 
 
@@ -152,6 +174,7 @@ def unseen(n: Made, x: torch.Tensor) -> torch.Tensor:
     [
         (lambda n, x: torch.fft.irfft2(torch.fft.rfft2(n.parts[0](x))), "_fft_r2c"),
         (lambda n, x: torch.linalg.inv(n.parts[0](x) + 9 * torch.eye(8)), "linalg_inv"),
+        (lambda n, x: torch.geqrf(n.parts[0](x))[0], "geqrf"),
         (unseen, "a tensor made outside torch"),
     ],
 )

@@ -145,6 +145,10 @@ def _of_its_numbers(operation: Operation) -> int:
         return int(math.prod(site.shape) * math.prod(weight[1:]))
     if name in FACTORS:
         return math.prod(operation.outputs[0].shape) * int(operation[FACTORS[name][0]].shape[-1])
+    if name in _TERMS:
+        factor, axes = _TERMS[name]
+        terms = math.prod(operation[factor].shape[axis] for axis in axes)
+        return math.prod(operation.outputs[0].shape) * int(terms)
     if name.startswith("_scaled_dot_product"):
         query, key, value = (operation[part].shape for part in ("query", "key", "value"))
         tokens = math.prod(query[:-1]) * key[-2]
@@ -161,7 +165,22 @@ _RECURRENT = {
     "miopen_rnn": ("weight",),
 }
 """The names of the weights of each recurrent operator."""
-_COSTLY = ("_fft_", "linalg_", "_linalg_", "_cdist_", "_sparse_", "cholesky", "_trilinear")
+_TERMS: Mapping[str, tuple[str, tuple[int, ...]]] = {
+    "conv_tbc": ("weight", (0, 1)),
+    "addbmm": ("batch1", (0, 2)),
+    "_addmm_activation": ("mat1", (1,)),
+    "_int_mm": ("self", (1,)),
+    "vdot": ("self", (0,)),
+}
+"""Of products without a rule of their own: the factor over whose axes each element is a sum."""
+_COSTLY = (
+    *("_fft_", "linalg_", "_linalg_", "_cdist_", "_pdist_", "_sparse_", "sspaddmm", "cholesky"),
+    *("geqrf", "orgqr", "ormqr", "triangular_solve", "lu_solve", "_trilinear"),
+    # Ways to call a convolution or a product that are meant for torch itself.
+    *("slow_conv", "_slow_conv", "thnn_conv", "_nnpack_", "mkldnn_conv", "mkldnn_linear"),
+    *("cudnn_conv", "miopen_conv", "miopen_depthwise", "_conv_depthwise", "conv_depthwise"),
+    *("_grouped_mm", "_foreach_mm", "_scaled_mm", "_scaled_grouped", "_weight_int", "_dyn_quant"),
+)
 _FREE = ("linalg_vector_norm", "linalg_cross")
 _INTERPOLATING = ("torchvision::roi_align", "torchvision::roi_pool", "torchvision::nms")
 
