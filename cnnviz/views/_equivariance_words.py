@@ -35,9 +35,16 @@ def _of_maps(found: Equivariance) -> str:
         if np.isfinite(value)
     ]
     if not told:
-        return f"{layer_said(found.layers[place])} has constant maps, which tell nothing"
+        why = (
+            "has constant maps, which tell nothing"
+            if found.constant(place)
+            else "has too few positions to compare after a shift"
+        )
+        return f"{layer_said(found.layers[place])} {why}"
     edges = "" if free else ", edges included"
-    return f"{layer_said(found.layers[place])} {' and '.join(told)}{edges}"
+    lost, every = found.constant(place), len(found.images)
+    some = f" (constant maps, not counted, for {lost} of {every} images)" if lost else ""
+    return f"{layer_said(found.layers[place])} {' and '.join(told)}{edges}{some}"
 
 
 def _of_answers(found: Equivariance) -> str:

@@ -21,6 +21,7 @@ from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.resolved_target import Unit
 from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
+from cnnviz.results.known_mean import mean_of_known
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableColumn, TableResult
 from cnnviz.views._equivariance_layers import compared_layers, tracks_of, usual_shift
@@ -133,12 +134,21 @@ class Equivariance(TableResult):
         return bool((self.compared[layer] > 0).all())
 
     def errors(self, layer: int) -> NDArray[np.float64]:
-        """The mismatch of a layer, mean over the images, [S].
+        """The mismatch of a layer, mean over the images whose maps are not constant, [S].
 
         Where no edge reaches, if there is any such place at every shift; else everywhere.
         """
-        chosen = self.inside if self.free(layer) else self.everywhere
-        found: NDArray[np.float64] = chosen[layer].mean(0)
+        return mean_of_known(self._of_images(layer), 0)
+
+    def constant(self, layer: int) -> int:
+        """Return of how many images a layer has constant maps, which tell nothing, at a shift."""
+        unknown = np.isnan(self._of_images(layer))
+        # What no image has at a shift was not compared; unshifted, every position is.
+        unknown[:, 1:] &= ~unknown[:, 1:].all(0)
+        return int(unknown.any(1).sum())
+
+    def _of_images(self, layer: int) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = (self.inside if self.free(layer) else self.everywhere)[layer]
         return found
 
     @property
@@ -156,7 +166,7 @@ class Equivariance(TableResult):
         for place, stride in enumerate(self.strides):
             chosen = ((self.shifts % stride == 0) == whole) & (self.shifts > 0)
             if chosen.any():
-                found[place] = self.errors(place)[chosen].mean()
+                found[place] = mean_of_known(self.errors(place)[chosen], 0)
         return found
 
     def table(self) -> Table:

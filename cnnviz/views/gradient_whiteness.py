@@ -29,6 +29,7 @@ from cnnviz.models.whole_image_scores import check_scores_the_image
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.results import drawing
+from cnnviz.results.known_mean import mean_of_known
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import Result
@@ -82,9 +83,8 @@ class GradientWhiteness(Result):
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """The autocorrelation, mean over the lines, [K, L]."""
-        found: NDArray[np.float64] = self.correlations.mean(axis=1)
-        return found
+        """The autocorrelation, mean over the lines along which the gradient changes, [K, L]."""
+        return mean_of_known(self.correlations, 1)
 
     @property
     def lag_one(self) -> dict[str, float]:
@@ -94,12 +94,18 @@ class GradientWhiteness(Result):
     def summary(self) -> str:
         """Say how alike the gradients of neighbouring images are."""
         said = ", ".join(
-            f"{name} {minus(f'{value:.2f}')}"
+            f"{name} {minus(f'{value:.2f}')}{self._left_out(place)}"
             if np.isfinite(value)
             else f"{name} has a constant gradient"
-            for name, value in zip(self.names, self.mean[:, 1], strict=True)
+            for place, (name, value) in enumerate(zip(self.names, self.mean[:, 1], strict=True))
         )
         return f"Lag-1 autocorrelation of the input gradient: {said}"
+
+    def _left_out(self, place: int) -> str:
+        """Say along how many lines the gradient of a network is constant, if any."""
+        constant = int(np.isnan(self.correlations[place, :, 1]).sum())
+        several = self.correlations.shape[1]
+        return f" (without {constant} of {several} lines: a constant gradient)" if constant else ""
 
     def caption(self) -> str:
         """Say what the lines are, what was differentiated, and how to read the curves."""

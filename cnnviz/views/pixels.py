@@ -26,6 +26,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
+from cnnviz.results.known_mean import mean_of_known
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import Result
 from cnnviz.results.text import number
@@ -113,14 +114,27 @@ class Pixels(Result):
         height, width = self.size
         return self.box.width < width - 1.0 or self.box.height < height - 1.0
 
+    def alike(self, place: int) -> float:
+        """Return the mean correlation at one of the distances; NaN where none is known."""
+        return float(mean_of_known(self.correlations[:, :, place], (0, 1)))
+
+    @property
+    def _all_known(self) -> bool:
+        return bool(np.isfinite(self.correlations[:, :, 1]).all())
+
+    @property
+    def why_unknown(self) -> str:
+        """Why nothing correlates, where nothing does."""
+        return "pixels are too few" if self.deviations.any() else "pixels do not vary"
+
     def summary(self) -> str:
         """Say how large it is, and how alike neighbours are."""
         height, width = self.size
-        alike = float(self.correlations[:, :, 1].mean())
+        alike, some = self.alike(1), "" if self._all_known else " that vary"
         told = (
-            f"neighbours correlate with {number(alike)}"
+            f"neighbours{some} correlate with {number(alike)}"
             if np.isfinite(alike)
-            else "its pixels do not vary, so that nothing correlates"
+            else f"its {self.why_unknown}, so that nothing correlates"
         )
         count = len(self.channels)
         return (
@@ -149,13 +163,14 @@ class Pixels(Result):
             "On the right, how often each value occurs in the whole photo and "
             f"in what the network is given{part}, with mean and standard deviation; and Pearson's "
             "correlation of each pixel with one further to the right or below, the mean over "
-            f"channels{self._alike()}."
+            f"{'channels' if self._all_known else 'the channels that vary'}{self._alike()}."
         )
 
     def _alike(self) -> str:
         """Say how alike neighbours are, as far as they are."""
         own, mixed = (
-            float(each[:, :, 1].mean()) for each in (self.correlations, self.shuffled_correlations)
+            float(mean_of_known(each[:, :, 1], (0, 1)))
+            for each in (self.correlations, self.shuffled_correlations)
         )
         if not own > _ALIKE:
             return ""

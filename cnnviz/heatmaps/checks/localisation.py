@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cnnviz.datasets.annotated_boxes import AnnotatedBox
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps
-from cnnviz.heatmaps.checks.measure import Measure, mean_held
+from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.heatmap import evidence
 from cnnviz.heatmaps.map_boxes import (
     BOX_THRESHOLD,
@@ -25,6 +25,7 @@ from cnnviz.heatmaps.map_boxes import (
 from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox
 from cnnviz.models.categories import classes_called
+from cnnviz.results.known_mean import mean_of_known
 from cnnviz.results.text import dimensions, plural, there_are
 
 Mark = NDArray[np.bool_] | PhotoBox | tuple[PhotoBox, ...]
@@ -120,7 +121,7 @@ def found_at(threshold: float) -> str:
 
 def _at_best(found: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the column of [N, T] that has the largest mean, the first of several."""
-    means = mean_held(found, 0)
+    means = mean_of_known(found, 0)
     best = int(np.argmax(np.nan_to_num(means, nan=-1.0)))
     return np.asarray(found[:, best])
 

@@ -18,14 +18,6 @@ WISHES: dict[str, str] = {"high": "higher is better", "low": "lower is better", 
 """The direction in words."""
 
 
-def mean_held(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Return the mean over an axis of what is a number; NaN where nothing is."""
-    held = np.isfinite(values)
-    counts = held.sum(axis)
-    sums = np.where(held, values, 0.0).sum(axis)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
 @dataclass(frozen=True, eq=False)
 class Measure:
     """One measure of N maps, and of R random maps for each.

@@ -13,7 +13,7 @@ from torch import nn
 
 from cnnviz.errors import NothingFoundError
 from cnnviz.heatmaps.checks.explained_batch import Asked, Explain, ExplainedBatch, Maps, at_size
-from cnnviz.heatmaps.checks.measure import Measure, mean_held
+from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.similarity import drawn, rank_correlation, ssim
 from cnnviz.images import Batch
@@ -23,6 +23,7 @@ from cnnviz.models import Model
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
 from cnnviz.passes.shared_captures import is_shared_with
+from cnnviz.results.known_mean import mean_of_known
 
 _TRIES = 4
 _NO_ROOM = 1e-6
@@ -77,14 +78,14 @@ class Randomisation:
                 "randomised_correlation",
                 "rank correlation, weights redrawn",
                 "",
-                mean_held(self.correlation, 0),
+                mean_of_known(self.correlation, 0),
                 self.random_correlation,
             ),
             Measure(
                 "randomised_similarity",
                 "SSIM, weights redrawn",
                 "",
-                mean_held(self.similarity, 0),
+                mean_of_known(self.similarity, 0),
                 self.random_similarity,
             ),
         )
@@ -108,7 +109,7 @@ class Randomisation:
         ):
             by_chance = random.mean(1)
             room = np.where(by_chance < 1.0 - _NO_ROOM, 1.0 - by_chance, np.nan)
-            kept += 0.5 * (mean_held(values[upper or [0]], 0) - by_chance) / room
+            kept += 0.5 * (mean_of_known(values[upper or [0]], 0) - by_chance) / room
             random_kept += 0.5 * (random - by_chance[:, None]) / room[:, None]
         return kept, random_kept
 

@@ -21,7 +21,7 @@ def _after(found: Pixels) -> Sequence[str]:
         f"{count(numbers)} numbers with a thousand units would have {count(1000 * numbers)} "
         "weights."
     )
-    near, far = (float(found.correlations[:, :, place].mean()) for place in (1, -1))
+    near, far = found.alike(1), found.alike(-1)
     if not math.isfinite(near):
         return (large,)
     return (

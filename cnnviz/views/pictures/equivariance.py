@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.results import colour_bars, drawing
+from cnnviz.results.known_mean import mean_of_known
 from cnnviz.results.text import layer_said, shortened
 from cnnviz.views._equivariance_words import EXACT
 
@@ -129,7 +130,7 @@ def _moved(axes: Axes, found: Equivariance) -> None:
     axes.plot(found.shifts, found.shifts, color=drawing.FAINT, linewidth=4.0, zorder=0)
     for place in range(len(found.layers)):
         style = "-" if found.free(place) else "--"
-        moved = found.moved[place].mean(0)
+        moved = mean_of_known(found.moved[place], 0)
         axes.plot(found.shifts, moved, style, color=_colour(found, place), linewidth=1.2)
     axes.set_ylabel("px", fontsize=drawing.SMALL_SIZE)
     _title(axes, "how far the maps moved (grey: the image)")

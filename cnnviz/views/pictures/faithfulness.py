@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.heatmaps.checks.deletion_insertion import Curves
-from cnnviz.heatmaps.checks.measure import WISHES, Measure, mean_held
+from cnnviz.heatmaps.checks.measure import WISHES, Measure
 from cnnviz.heatmaps.checks.randomisation import Randomisation
 from cnnviz.results import drawing
+from cnnviz.results.known_mean import mean_of_known
 from cnnviz.results.text import layer_said, minus, shortened, whole_percent
 
 if TYPE_CHECKING:
@@ -150,14 +151,14 @@ def _draw_randomisation(axes: Axes, found: Randomisation, *, low: bool) -> None:
         (found.similarity, found.random_similarity, drawing.ACCENT, "s", "SSIM"),
     )
     for values, random, colour, marker, name in measured:
-        mean = np.concatenate([[1.0], mean_held(values, 1)])
-        by_chance = float(mean_held(random.reshape(-1), 0))
+        mean = np.concatenate([[1.0], mean_of_known(values, 1)])
+        by_chance = float(mean_of_known(random.reshape(-1), 0))
         axes.axhline(by_chance, color=colour, linewidth=1.0, linestyle=":", alpha=0.8)
         axes.plot(
             places, mean, color=colour, marker=marker, markersize=3.5, linewidth=1.6, label=name
         )
     if found.gradient is not None:
-        mean = np.concatenate([[1.0], mean_held(found.gradient.correlation, 1)])
+        mean = np.concatenate([[1.0], mean_of_known(found.gradient.correlation, 1)])
         name = "rank correlation of the gradient"
         axes.plot(places, mean, color=_RANDOM, linestyle="--", linewidth=1.4, label=name)
     axes.plot([], [], color=drawing.QUIET, linestyle=":", linewidth=1.0, label="random")

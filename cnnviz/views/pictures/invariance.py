@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
+from cnnviz.results.known_mean import mean_of_known
 from cnnviz.results.space import IMAGE
 from cnnviz.results.text import layer_said, shortened
 
@@ -84,7 +85,7 @@ def _curves(axes: Axes, found: Invariance, kind: int, lines: NDArray[np.float64]
         label = f"{shortened(found.images[place], 28)}: {found.targets[place]}"
         axes.plot(found.values[kind], line, color=colour, linewidth=1.3, label=label)
     if many:
-        axes.plot(found.values[kind], lines.mean(0), color=drawing.INK, linewidth=1.8)
+        axes.plot(found.values[kind], mean_of_known(lines, 0), color=drawing.INK, linewidth=1.8)
     unchanged = 1.0 if kind == 1 else 0.0
     axes.axvline(unchanged, color=drawing.FAINT, linewidth=0.8, zorder=0)
     drawing.plain_axes(axes)

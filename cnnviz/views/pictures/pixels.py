@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.aligned_numbers import with_spread
+from cnnviz.results.known_mean import mean_of_known
 from cnnviz.views.pictures.board import Board, Box, boards_scale, cells_with_numbers, written
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def _finish(axes: Axes, shares: NDArray[np.float64], label: str) -> None:
 
 def _correlations(axes: Axes, found: Pixels) -> None:
     _plot(axes, "correlation of two pixels by their distance", "pixels apart")
-    lines = found.correlations.mean(0)
+    lines = mean_of_known(found.correlations, 0)
     for line, label, colour in zip(
         lines, ("to the right", "below"), (drawing.ACCENT, drawing.WARM), strict=True
     ):
@@ -243,8 +244,8 @@ def _correlations(axes: Axes, found: Pixels) -> None:
             found.distances, line, "o-", color=colour, markersize=3, linewidth=1.3, label=label
         )
     axes.plot(
-        found.distances, found.shuffled_correlations.mean((0, 1)), "s--", color=drawing.QUIET,
-        markersize=2.5, linewidth=1.0, label="pixels shuffled",
+        found.distances, mean_of_known(found.shuffled_correlations, (0, 1)), "s--",
+        color=drawing.QUIET, markersize=2.5, linewidth=1.0, label="pixels shuffled",
     )  # fmt: skip
     axes.axhline(0.0, color=drawing.FAINT, linewidth=0.8, zorder=0)
     finite = lines[np.isfinite(lines)]
@@ -252,7 +253,7 @@ def _correlations(axes: Axes, found: Pixels) -> None:
     axes.set_ylabel("correlation", fontsize=drawing.SMALL_SIZE, color=drawing.INK)
     axes.legend(fontsize=drawing.SMALL_SIZE, frameon=False, loc="upper right")
     if not finite.size:
-        axes.text(0.5, 0.5, "its pixels do not vary", transform=axes.transAxes, ha="center")
+        axes.text(0.5, 0.5, f"its {found.why_unknown}", transform=axes.transAxes, ha="center")
 
 
 def _plot(axes: Axes, title: str, label: str) -> None:
