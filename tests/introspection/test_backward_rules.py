@@ -480,7 +480,13 @@ def test_pooling_normalisation_and_layout_are_no_activation_functions(
         (lambda x: x.permute(0, 2, 3, 1).unflatten(-1, (2, 2)).amax(-1), "1 choice among"),
         (lambda x: x.transpose(1, 3).amax(3), "1 choice among"),
         (lambda x: x[:, None].expand(1, 2, 4, 6, 6).amax(2), "1 choice among"),
-        (lambda x: x - torch.aminmax(x).min, "1 choice among"),
+        *(
+            # The oldest torch has no derivative of it, and nothing to choose for.
+            [(lambda x: x - torch.aminmax(x).min, "1 choice among")]
+            if "Aminmax"
+            in type(torch.aminmax(torch.ones(2, requires_grad=True)).min.grad_fn).__name__
+            else []
+        ),
         (lambda x: x.clamp(min=-1), "1 clamp"),
     ],
 )

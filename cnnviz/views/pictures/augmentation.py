@@ -21,7 +21,7 @@ _WIDE, _LEAST_WIDE, _HEAD = 2.95, 1.6, 0.55
 """Inches of a pair, of one in a column of a paper at least, and above the sheet."""
 _LINE, _BELOW = 0.155, 0.17
 """Inches of a line below a pair, and what is free below the lines."""
-_LETTERS = 12.2
+_LETTERS = 11.7
 """Letters of a line for each inch of a pair: with more, lines run into those beside them."""
 _MOST_ACROSS = 6
 

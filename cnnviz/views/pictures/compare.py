@@ -26,7 +26,7 @@ _SAID, _SAID_LETTERS = 5.4, 68
 """Inches of a picture of answers alone, and letters of a line below them."""
 _FEWEST, _TITLED = 12, 0.5
 """Letters of a line below an answer at least, and inches that the title takes."""
-_LETTER = 0.075
+_LETTER = 0.078
 """Inches of a letter of a layer's name, with what is free between two names."""
 _GAP, _LABEL, _HEAD = 30, 44, 42
 _BESIDE = 2.0
