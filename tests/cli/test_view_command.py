@@ -368,6 +368,26 @@ def test_a_photo_that_cannot_be_read_is_left_out_by_name(run, photo, tmp_path):
     assert said.last_line == "my-photo-predictions.png"
 
 
+def test_why_a_map_must_not_be_read_as_evidence_is_said_beside_it(run, photo, tmp_path):
+    network = """
+import torch
+from torch import nn
+
+class Deaf(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x) * 0.0 + torch.tensor([[1.0, 2.0]])
+
+def make():
+    return Deaf(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+"""
+    (tmp_path / "deaf.py").write_text(network)
+    said = run("cam", photo, "--model", "deaf.py:make", "--crop", "32", "--json")
+    assert said.code == 0
+    (doubt,) = json.loads(said.out)["doubts"]
+    assert "does not hang on the image" in doubt
+    assert f"Note: {doubt}" in said.error_lines
+
+
 @pytest.mark.parametrize(
     ("arguments", "what", "remedy"),
     [
