@@ -95,13 +95,27 @@ def scenes_painted_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def seeded_here_alone() -> Iterator[None]:
+    """Let `torch.manual_seed` seed the processor alone, where no test sees a GPU.
+
+    It also queues a seed for each kind of accelerator, with the whole stack of calls as text: more
+    processor time than most tests take, and memory that is never freed.
+    """
+    torch = sys.modules.get("torch")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("cuda", "xpu", "mtia") if "CNNVIZ_TEST_GPU" not in os.environ else ():
+            kind = getattr(torch, name, None)
+            if hasattr(kind, "manual_seed_all"):
+                patch.setattr(kind, "manual_seed_all", lambda seed: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def drawn_alike() -> None:
     """Let what a test draws not hang on which tests ran before it in the same process."""
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "default_generator"):
-        # `torch.manual_seed` also queues a seed for each kind of accelerator, with the whole stack
-        # of calls as text: more processor time than most tests take.
         torch.default_generator.manual_seed(0)
 
 
