@@ -233,11 +233,17 @@ def palette(name: str) -> Pixels:
 def show(axes: Axes, pixels: Pixels, *, smooth: bool = False) -> None:
     """Show a picture without ticks and frame."""
     drawn = opaque(pixels)
-    image = axes.imshow(drawn, interpolation="antialiased" if smooth else "nearest")
+    interpolation = "antialiased" if smooth else "nearest"
     if drawn.dtype == np.uint8 and drawn.ndim == 3:
-        # matplotlib masks what is not finite, of which bytes have nothing: to divide the masked
-        # array by 255 it looks for zeros in it, in double precision, in half of the time.
+        # matplotlib copies what it is given and masks what is not finite, of which bytes have
+        # nothing, and looks for zeros in it, in double precision: longer than drawing it takes. So
+        # it is given one pixel of that size, and then the others.
+        height, width = drawn.shape[:2]
+        extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+        image = axes.imshow(drawn[:1, :1], interpolation=interpolation, extent=extent)
         image._A = drawn  # type: ignore[attr-defined]
+    else:
+        axes.imshow(drawn, interpolation=interpolation)
     hide_ticks(axes)
 
 
@@ -248,7 +254,7 @@ def opaque(pixels: Pixels) -> Pixels:
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         return pixels
-    return np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA), np.uint8)
 
 
 def overlay(photo: Pixels, heat: NDArray[np.float32], scale: Scale) -> Pixels:

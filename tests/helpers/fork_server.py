@@ -148,6 +148,7 @@ if __name__ == "__main__":
     gc.disable()  # All of it stays.
     load()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 50)  # as in the suite itself: tests/conftest.py
     gc.enable()
     with listen(socket.socket(fileno=int(sys.argv[1]))) as asked:
         wanted = serve(asked)

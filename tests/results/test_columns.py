@@ -85,7 +85,7 @@ def kernels(model: Any) -> Any:
 
 
 def overfitting(model: Any) -> Any:
-    return cnnviz.overfitting(scenes=20, epochs=2, seeds=2, validation=20, test=20)
+    return cnnviz.overfitting(scenes=10, epochs=2, seeds=2, validation=10, test=10)
 
 
 def transfer(model: Any) -> Any:

@@ -29,7 +29,7 @@ from cnnviz.gradients.monitor.run import read_run
 from cnnviz.introspection import layers as layer_names
 from cnnviz.reports.training import training_report
 
-STEPS = 6
+STEPS = 4
 IMAGES = torch.randn(12, 3, 8, 8, generator=torch.Generator().manual_seed(2))
 LABELS = torch.arange(12) % 3
 
