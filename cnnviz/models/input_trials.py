@@ -112,8 +112,11 @@ def registered_channels(module: nn.Module) -> int:
 
 def _find(module: nn.Module) -> AcceptedInput | None:
     small = _Trial(module, "", _SMALL_SIDE)
+    found = small.search()
+    if found is not None:
+        return found
     shapes_only = _Trial(module, "meta", _LARGEST_SIDE)
-    found = small.search() or shapes_only.search()
+    found = shapes_only.search()
     if found is not None or shapes_only.fails_like(small):
         return found
     return _Trial(module, "", _LARGEST_SIDE, small.failures).search()
