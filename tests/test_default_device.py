@@ -18,12 +18,11 @@ from torch.nn import functional as F
 import cnnviz
 from cnnviz.datasets import open_dataset
 from cnnviz.images import Preprocessing
-from cnnviz.testing import Trial, small_network
+from cnnviz.testing import small_network
 from cnnviz.testing.trial import images
-from cnnviz.views import find
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.site.build import build
-from tests.helpers.brief_views import BRIEF
+from tests.helpers.brief_views import brief, brief_result, numbered
 
 NAMES = (
     "receptive_field",
@@ -51,13 +50,12 @@ def default_device(name: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_view_makes_itself_does_not_lie_there(name: str) -> None:
-    trial = Trial(find(name), BRIEF.get(name, {}))
-    network, shown = small_network(), images()
+    network, shown = numbered(), images()
     with default_device("meta"):
-        found = trial.run(network, shown).arrays()
+        found = brief(name, network, shown).arrays()
         assert torch.get_default_device().type == "meta"
     # Not to the last bit: no fast copy runs where a default device is set.
-    for key, array in trial.result.arrays().items():
+    for key, array in brief_result(name).arrays().items():
         if array.dtype.kind in "fc":
             size = np.abs(array[np.isfinite(array)]).max(initial=0.0)
             np.testing.assert_allclose(found[key], array, atol=1e-5 * size, err_msg=key)

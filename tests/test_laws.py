@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -28,8 +29,9 @@ from cnnviz.testing import LAWS, Trial, network_state
 from cnnviz.testing.trial import ARRAYS
 from cnnviz.views import VIEWS
 from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input
-from tests.helpers.brief_views import BRIEF, brief_result
+from tests.helpers.brief_views import BRIEF, BriefTrial
 from tests.helpers.drawn_numbers import Values, texts_of
+from tests.helpers.each_case import each_case
 
 # Tested with small inputs of their own; on large networks they would take minutes.
 QUICK = ("predictions", "filters", "feature_maps", "cam")
@@ -53,16 +55,18 @@ TABLES = {
 }
 """The views whose result is a table as well."""
 
+BARE = re.compile(r"900\d(?!\d|:\d)")
+"""The name of a layer of the numbered network, but for that of a unit, as 9004:1."""
+SAID = re.compile(r"layers? ([\d, ]*(and )?)?$")
+
 
 @pytest.fixture(scope="module", params=VIEWS, ids=lambda view: view.name)
 def trial(request: pytest.FixtureRequest) -> Trial:
     """Return a view with the small networks that it is tried on, and one result for all laws."""
-    trial = Trial(request.param, BRIEF.get(request.param.name, {}))
-    vars(trial)["result"] = brief_result(trial.view.name)  # that of the tests of JSON
-    return trial
+    return BriefTrial(request.param, BRIEF.get(request.param.name, {}))
 
 
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+@each_case("law", LAWS, ids=lambda law: law.__name__)
 def test_every_view_keeps_every_law(trial: Trial, law) -> None:
     law(trial)
 
@@ -120,6 +124,25 @@ def test_a_result_draws_into_a_part_of_a_figure_and_leaves_the_rest_alone(trial:
 
 def test_every_text_of_a_picture_can_be_read(trial: Trial) -> None:
     assert crowded(trial.figure) == ""
+
+
+def bare_names(text: str) -> Iterator[str]:
+    """Yield where a number stands for a layer in a text that is more than the number."""
+    # The mark of an axis of layers, or a cell of its own, is not read as anything else.
+    if BARE.fullmatch(text):
+        return
+    for match in BARE.finditer(text):
+        if not SAID.search(text[: match.start()]):
+            yield text[max(0, match.start() - 30) : match.end() + 20]
+
+
+def test_no_number_stands_for_a_layer_without_saying_so(trial: Trial) -> None:
+    if trial.view.needs in ("nothing", "photo"):
+        return
+    found = trial.result
+    drawn = (text.get_text() for text in trial.figure.findobj(Text))
+    texts = (found.summary(), found.caption(), *drawn)
+    assert [bare for text in texts for bare in bare_names(text)] == []
 
 
 def test_numbers_below_zero_have_a_minus_sign_in_every_text(trial: Trial) -> None:

@@ -21,7 +21,7 @@ from cnnviz.heatmaps.occlusion import block_grid
 from cnnviz.heatmaps.stretching import stretch
 from cnnviz.images import ArrayPreprocessing, Preprocessing
 from cnnviz.models import Model
-from cnnviz.passes.captures import capture
+from cnnviz.passes.captures import Capture, capture
 from cnnviz.results.space import space_of
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
@@ -63,13 +63,19 @@ def pair(axes: int) -> tuple[Model, Model, torch.Tensor, torch.Tensor]:
     return one, two, x, other
 
 
+@cache
+def captures(axes: int) -> tuple[Capture, Capture]:
+    """Return what both networks of a pair hold of it in two layers."""
+    one, two, x, other = pair(axes)
+    return capture(one, x, layers=["1", "4"]), capture(two, other, layers=["1", "4"])
+
+
 @pytest.mark.parametrize("axes", [1, 3])
 @pytest.mark.parametrize("method", CAM_METHODS)
 def test_a_cam_is_that_of_the_network_written_for_images(axes: int, method: str) -> None:
-    one, two, x, other = pair(axes)
+    one, two = captures(axes)
     for layer in ("1", "4"):
-        mine = cam(capture(one, x, layers=["1", "4"]), layer, method).maps[0]
-        theirs = cam(capture(two, other, layers=["1", "4"]), layer, method).maps[0]
+        mine, theirs = cam(one, layer, method).maps[0], cam(two, layer, method).maps[0]
         np.testing.assert_allclose(mine.reshape(theirs.shape), theirs, **CLOSE)
 
 
@@ -86,9 +92,7 @@ def test_an_attribution_is_that_of_the_network_written_for_images(axes: int, met
 
 @pytest.mark.parametrize("axes", [1, 3])
 def test_fused_maps_are_those_of_the_network_written_for_images(axes: int) -> None:
-    one, two, x, other = pair(axes)
-    mine = cam(capture(one, x, layers=["1", "4"]), fuse=True).maps[0]
-    theirs = cam(capture(two, other, layers=["1", "4"]), fuse=True).maps[0]
+    mine, theirs = (cam(held, fuse=True).maps[0] for held in captures(axes))
     np.testing.assert_allclose(mine.reshape(theirs.shape), theirs, **CLOSE)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections import OrderedDict
+from functools import cache, cached_property
 from typing import Any
 
+import torch
+from torch import nn
+
 from cnnviz.results.result import Result
-from cnnviz.testing import Trial
+from cnnviz.testing import Trial, small_network
+from cnnviz.testing.trial import images
 from cnnviz.views import VIEWS
 
 BRIEF: dict[str, dict[str, Any]] = {
@@ -31,7 +36,40 @@ BRIEF: dict[str, dict[str, Any]] = {
 """What a view that cannot do without it, or would take long, is given besides."""
 
 
+_OF_NUMBERED = {"feature_visualization": {"units": "9004:0,1", "steps": 3, "size": 16}}
+"""What is given in place of it to a view that is told a layer of the network by name."""
+
+
+def numbered() -> nn.Sequential:
+    """Return the small network that views are tried on, with names that stand nowhere else.
+
+    Its layers are numbers, as in every Sequential, by which a text may speak of none of them alone.
+    """
+    layers = enumerate(small_network(), 9001)
+    return nn.Sequential(OrderedDict((str(number), layer) for number, layer in layers)).eval()
+
+
+def brief(name: str, network: nn.Module, shown: torch.Tensor) -> Result:
+    """Return what a view gives for a numbered network and a batch of images."""
+    view = next(view for view in VIEWS if view.name == name)
+    return Trial(view, _OF_NUMBERED.get(name, BRIEF.get(name, {}))).run(network, shown)
+
+
 @cache
 def brief_result(name: str) -> Result:
-    """Return what a view gives for the small network that views are tried on; made once."""
-    return Trial(next(view for view in VIEWS if view.name == name), BRIEF.get(name, {})).result
+    """Return what a view gives for the numbered network; made once."""
+    return brief(name, numbered(), images())
+
+
+class BriefTrial(Trial):
+    """A view under trial that shares its result with the tests of JSON."""
+
+    @cached_property
+    def result(self) -> Result:
+        """What the view gives for the numbered network; made once for all tests."""
+        return brief_result(self.view.name)
+
+    @cached_property
+    def again(self) -> Result:
+        """What it gives for such a network the second time; made once."""
+        return brief(self.view.name, numbered(), images())

@@ -155,7 +155,6 @@ def test_every_method_leaves_the_network_alone_and_repeats_itself(
     assert np.abs(first.maps[0]).max() > 0
     assert first.targets == ("class 1", "class 2")
     assert first.provenance.seed == 4
-    assert first.figure().axes
 
 
 @pytest.mark.parametrize("method", ["smoothgrad", "gradient_shap"])

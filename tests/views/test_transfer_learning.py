@@ -36,8 +36,14 @@ def shapes() -> cnnviz.Model:
 
 
 @pytest.fixture(scope="module")
-def tiny(shapes) -> TransferLearning:
-    return cnnviz.transfer_learning(shapes, **TINY)
+def told() -> list[tuple[int, int, str]]:
+    """Return what the trainings of `tiny` told of their progress."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def tiny(shapes, told) -> TransferLearning:
+    return cnnviz.transfer_learning(shapes, **TINY, progress=lambda *step: told.append(step))
 
 
 def model(module: nn.Module | None = None) -> cnnviz.Model:
@@ -305,14 +311,9 @@ def test_images_of_ones_own_can_be_learned_in_every_way(folder) -> None:
     assert one.caption().endswith("late ones specific.")
 
 
-def test_progress_counts_the_trainings(shapes) -> None:
-    seen: list[tuple[int, int, str]] = []
-    cnnviz.transfer_learning(
-        shapes, "directions", samples=2, seeds=2, epochs=1, test=4,
-        progress=lambda *told: seen.append(told),
-    )  # fmt: skip
-    assert [done for done, _, _ in seen[1:]] == list(range(5))
-    assert seen[-1] == (4, 4, "scratch, 2 a class, seed 1")
+def test_progress_counts_the_trainings(tiny, told) -> None:
+    assert [done for done, _, _ in told[1:]] == list(range(9))
+    assert told[-1] == (8, 8, "scratch, 4 a class, seed 1")
 
 
 class Softened(nn.Sequential):
