@@ -32,8 +32,8 @@ FAULTS: tuple[Callable[[], BaseException], ...] = (
     lambda: SystemExit(7),
 )
 BRIEF: dict[str, dict[str, Any]] = {
-    "explanations": {"methods": ["gradcam", "saliency"]},
-    "faithfulness": {"steps": 2, "stages": 1},
+    "explanations": {"methods": ["gradcam", "saliency"], "checks": ["drop"]},
+    "faithfulness": {"steps": 2, "stages": 1, "baselines": ["mean"], "random": 1},
     "invariance": {"steps": 3},
     "loss_landscape": {"points": 3},
     "challenges": {"steps": 2},

@@ -319,12 +319,6 @@ def test_baselines_hide_what_they_say(images: torch.Tensor) -> None:
     assert all(value.shape == images.shape for value in found.values())
 
 
-@pytest.mark.parametrize("channels", [1, 4])
-def test_other_channels(channels: int) -> None:
-    found = attribute(lasting_network(channels), torch.rand(1, channels, 12, 12), steps=2)
-    assert found.maps[0].shape == (1, 12, 12)
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_a_network_of_another_type_gets_about_the_same_maps(method: str) -> None:
     torch.manual_seed(1)

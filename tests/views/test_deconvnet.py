@@ -27,7 +27,7 @@ from cnnviz.views.pictures.deconvnet import (
     paint,
     reach_of,
 )
-from tests.helpers.architectures import build, lasting_network, small_input, tiny_network
+from tests.helpers.architectures import lasting_network, shallow, small_input, tiny_network
 from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
@@ -206,7 +206,7 @@ def test_colours_are_signed_and_end_at_the_stated_percentile() -> None:
     assert paint(lone)[3, 3, 0] == 0
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+@pytest.mark.parametrize("channels", [2, 7])  # Of 1 and of 4 it is a law.
 def test_any_number_of_input_channels_is_drawn(channels: int) -> None:
     found = deconvnet(lasting_network(channels), images(2, 20, channels), "3", top=3)
     assert found.signals.shape[:3] == (3, 2, channels)
@@ -214,9 +214,9 @@ def test_any_number_of_input_channels_is_drawn(channels: int) -> None:
 
 
 def test_gates_are_told_with_what_lies_outside() -> None:
-    model = build("mobilenet_v3_small")
+    model = shallow("mobilenet_v3_small")
     layer = "features.1.block.1"
-    found = deconvnet(model, small_input("mobilenet_v3_small"), layer, "0-15")
+    found = deconvnet(model, small_input("mobilenet_v3_small"), layer, "0-3")
     assert found.signals.shape[3:] == (7, 7)
     assert 0 < found.outside.max() < 1
     assert "Gates let the units see the whole image" in found.caption()

@@ -18,7 +18,6 @@ from cnnviz.errors import TargetError, UsageError
 from cnnviz.evaluation import items
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.verdicts import AgainstRandom
-from cnnviz.heatmaps.methods import method_names
 from cnnviz.images import PhotoBox
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.captures import capture
@@ -95,8 +94,15 @@ def network() -> Model:
     return Model(lasting_network())
 
 
-@pytest.mark.parametrize("method", method_names())
-def test_every_method_can_be_measured(method, network, images):
+# Of each kind of method one: that each is made anew exactly is tested of all of them.
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("gradcam", "eigencam", "scorecam", "integrated_gradients", "deeplift"),
+        *("guided_gradcam", "occlusion"),
+    ],
+)
+def test_every_kind_of_method_can_be_measured(method, network, images):
     found = faithfulness(
         network, images[:1], method, measures=["randomisation"], stages=1, random=1
     )

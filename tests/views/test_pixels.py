@@ -120,8 +120,8 @@ def test_the_patch_is_one_that_the_network_sees(model: Model) -> None:
     assert 10 <= row <= 20
 
 
-@pytest.mark.parametrize("channels", [1, 4, 5])
-def test_networks_of_other_channels(channels: int) -> None:
+def test_networks_of_five_channels() -> None:
+    channels = 5  # Of 1 and of 4 it is a law that they are drawn.
     values = torch.rand(1, channels, 16, 16, generator=torch.Generator().manual_seed(0))
     found = pixels(small_network(channels), values, side=4)
     assert len(found.prepared_channels) == channels

@@ -21,7 +21,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.units.projection import UnitPosition, project
 from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations import TopActivations, top_activations
-from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
+from tests.helpers.architectures import lasting_network, shallow, small_input, tiny_network
 from tests.helpers.font_subsets import cut_anew
 
 SIDE = 24
@@ -260,10 +260,11 @@ def test_the_default_layer_is_the_last_stage(model) -> None:
 @pytest.mark.parametrize("name", ["squeezenet1_0", "convnext_tiny", "mobilenet_v3_small"])
 def test_known_networks_show_patches(name: str) -> None:
     """In-place rectifiers, channels-last blocks and gates that see the whole image."""
-    found = top_activations(thin(name), small_input(name, 3), k=2, top=2)
+    network = shallow(name)
+    found = top_activations(network, small_input(name, 3), k=2, top=2)
     assert isinstance(found, TopActivations)
     assert found.drawn.any()
-    assert found.provenance.notes == thin(name).notes
+    assert found.provenance.notes == network.notes
 
 
 def test_progress_goes_from_images_to_patches(model) -> None:
