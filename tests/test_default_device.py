@@ -70,7 +70,8 @@ def test_a_gallery_is_made(tmp_path: Path) -> None:
     for device in ("meta", "cpu"):
         with default_device(device):
             seen = scan(model, data, "3")
-            build(seen, model, data, tmp_path / device)
+            if device == "meta":
+                build(seen, model, data, tmp_path / "site")
         found.append(seen.table().to_csv())
     assert found[0] == found[1]
 

@@ -122,8 +122,6 @@ def test_without_another_network_it_is_the_same_before_training() -> None:
     assert found.names[1].endswith("(redrawn, seed 3)")
     assert found.provenance.seed == 3
     assert found.cka.shape == (len(found.layers),) * 2
-    again = compare(module, shown, examples=1, seed=3)
-    np.testing.assert_array_equal(found.cka, again.cka)
     assert not np.allclose(found.cka, compare(module, shown, examples=1, seed=4).cka)
 
 

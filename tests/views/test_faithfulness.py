@@ -265,11 +265,11 @@ def test_a_layer_that_the_heatmap_does_not_have(images):
         faithfulness(network, images, gradcam_of(network, images), layer="4")
 
 
-def test_the_same_call_gives_the_same_numbers(images):
-    first, second = (faithfulness(tiny_network(), images, seed=4, **QUICK) for _ in range(2))
-    for name, array in first.arrays().items():
-        np.testing.assert_array_equal(array, second.arrays()[name], err_msg=name)
-    other = faithfulness(tiny_network(), images, seed=5, **QUICK)
+def test_another_seed_redraws_other_weights(images):
+    first, other = (
+        faithfulness(lasting_network(), images, measures=["randomisation"], seed=seed, **QUICK)
+        for seed in (4, 5)
+    )
     assert (other.randomisation.correlation != first.randomisation.correlation).any()
 
 

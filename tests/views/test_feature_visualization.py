@@ -85,7 +85,7 @@ def test_several_photos_to_start_from_are_refused() -> None:
 
 @pytest.mark.parametrize("method", ["fourier", "maco", "pixel"])
 def test_every_method_raises_the_score_of_a_shipped_network(method) -> None:
-    found = feature_visualization(load("shapes"), "features.7:3", 12, method=method, size=48)
+    found = feature_visualization(load("shapes"), "features.7:3", 12, method=method, size=32)
     assert found.end[0, 0] > found.start[0, 0]
     assert found.method == method
 

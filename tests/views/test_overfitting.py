@@ -44,14 +44,12 @@ def test_the_generators_of_the_caller_are_left_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_the_curves_are_of_variants_seeds_and_epochs_and_come_out_again(tiny) -> None:
+def test_the_curves_are_of_variants_seeds_and_epochs(tiny) -> None:
     assert tiny.variants == ("plain", "augmentation", "dropout", "weight decay")
     names = ("train_loss", "validation_loss", "test_loss")
     names += ("train_accuracy", "validation_accuracy", "test_accuracy")
-    again = cnnviz.overfitting(**TINY)
     for name in names:
         assert getattr(tiny, name).shape == (4, 2, 3)
-        np.testing.assert_array_equal(getattr(tiny, name), getattr(again, name))
     assert not np.array_equal(tiny.test_loss[:, 0], tiny.test_loss[:, 1])
     assert tiny.parameters == 3 * 25 * 16 + 16 + 16 * 9 * 32 + 32 + 512 * 64 + 64 + 64 * 10 + 10
 

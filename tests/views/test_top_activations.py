@@ -23,6 +23,7 @@ from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations import TopActivations, top_activations
 from tests.helpers.architectures import lasting_network, shallow, small_input, tiny_network
 from tests.helpers.font_subsets import cut_anew
+from tests.helpers.undrawn import undrawn
 
 SIDE = 24
 
@@ -211,7 +212,8 @@ def test_all_channels_go_on_several_pages(tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(UsageError, match=r"no page 3. There are 2, from 1"):
         found.figure(3)
     # In pictures of one page each, every channel stands on one of them.
-    assert found.save(tmp_path / "a.png", dpi=30) == tmp_path / "a-1.png"
+    with undrawn():
+        assert found.save(tmp_path / "a.png", dpi=30) == tmp_path / "a-1.png"
     assert sorted(path.name for path in tmp_path.glob("*.png")) == [
         f"a-{page}.png" for page in (1, 2)
     ]
