@@ -181,6 +181,7 @@ def learned_kernel(model: Model, unit: str) -> LearnedKernel:
 
     from cnnviz.introspection.layers import named_layers
     from cnnviz.introspection.unit_names import check_channels, read_units
+    from cnnviz.models.weights import layer_weight
     from cnnviz.passes.chosen_layers import choose
 
     units = read_units(unit)
@@ -199,7 +200,7 @@ def learned_kernel(model: Model, unit: str) -> LearnedKernel:
             "Name the first convolution; `cnnviz filters` shows the kernels of all.",
         )
     check_channels([channel], layer.out_channels, name)
-    values = layer.weight[channel].detach().double().cpu().numpy()
+    values = layer_weight(layer)[channel].double().cpu().numpy()
     bias = 0.0 if layer.bias is None else float(layer.bias[channel].detach())
     title = f"{name}:{channel} of {model.name}"
     return LearnedKernel(

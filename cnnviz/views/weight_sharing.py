@@ -14,7 +14,7 @@ from cnnviz.images.reading import read_photo
 from cnnviz.results import drawing
 from cnnviz.results.provenance import ImageSource, Provenance
 from cnnviz.results.result import Result
-from cnnviz.results.text import dimensions, spelled
+from cnnviz.results.text import dimensions, plural, spelled
 
 KINDS = ("fully connected", "locally connected", "shared weights")
 BYTES = 4
@@ -73,7 +73,8 @@ class WeightSharing(Result):
         """Say what is counted, and by which formula."""
         (h, w, c), (high, wide, k), f = self.input_size, self.output_size, self.kernel
         return (
-            f"Three layers that make {k} maps of {high} x {wide} values out of {self.image}, "
+            f"Three layers that make {plural(k, 'map')} of {high} x {wide} values out of "
+            f"{self.image}, "
             f"which has {h} x {w} pixels in {c} {'channel' if c == 1 else 'channels'}. Fully "
             f"connected, every value sees every pixel: ({h} * {w} * {c}) * ({high} * {wide} * {k}) "
             f"= {self.weights[0]:,} weights. Locally connected, every value sees a window of {f} x "

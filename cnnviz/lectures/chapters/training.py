@@ -46,11 +46,12 @@ def _learned(found: Comparison) -> Sequence[str]:
 
 def _drawn_beside(found: Comparison) -> Sequence[str]:
     pair = found.kernels
-    if pair is None or not len(pair.changes) or not np.isfinite(pair.changes).any():
+    known = np.empty(0) if pair is None else pair.changes[np.isfinite(pair.changes)]
+    if pair is None or not known.size:
         return ()
-    change = number(float(np.nanmedian(pair.changes)))
+    change = number(float(np.median(known)))
     return (
-        f"Half of the {len(pair.changes)} kernels of {layer_said(pair.layers[0])} differ from the "
+        f"Half of the {known.size} kernels of {layer_said(pair.layers[0])} differ from the "
         "random ones "
         f"by {change} times their own norm or more.",
     )

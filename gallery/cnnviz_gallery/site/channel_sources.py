@@ -16,6 +16,7 @@ from cnnviz.introspection.layers import kind
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz.models.weights import layer_weight
+from cnnviz_gallery.site.class_layer import gives_classes
 from cnnviz_gallery.site.connections import Sources
 
 Floats = NDArray[np.float32]
@@ -63,7 +64,7 @@ class ChannelSources:
     """
 
     def __init__(self, model: Model, sources: Mapping[str, Sources]) -> None:
-        self._modules = dict(model.module.named_modules())
+        self._model, self._modules = model, dict(model.module.named_modules())
         self._sources = sources
         self._readers: dict[str, list[str]] = {}
         for layer, found in sources.items():
@@ -130,13 +131,16 @@ class ChannelSources:
         return {units: tuple(at) for units, at in places.items()}
 
     def last_layer(self, classes: int) -> str | None:
-        """Return the last layer with weights that has one output for each class."""
+        """Return the last layer with weights that has one output for each class.
+
+        None where its outputs are no classes: a layer within may have as many.
+        """
         found = None
         for layer in self._sources:
             weight = self._weight(layer)
             if weight is not None and len(weight) == classes:
                 found = layer
-        return found
+        return found if found and gives_classes(self._model, found) else None
 
     def _weight(self, layer: str) -> torch.Tensor | None:
         return self._weight_of(layer.partition("#")[0])

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.introspection.hooks import isolated, module_hooks
+from cnnviz.introspection.tolerance import tolerance
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models.weights import layer_weight
 from cnnviz_gallery.site.context import SiteContext
@@ -116,26 +117,40 @@ def _added(
 ) -> NDArray[np.float64] | None:
     """Return what each feature adds to the score of a class on average, or None if unknown."""
     read: list[torch.Tensor] = []
+    given: list[torch.Tensor] = []
 
     def before(name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         if inputs and isinstance(inputs[0], torch.Tensor):
             read.append(inputs[0].detach().clone())
 
+    def after(name: str, module: nn.Module, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        given.append(output.detach().clone())
+
     model = subject.model
     batch = model.prepare(subject.images.tensors(places))
     with (
         isolated(model.module, grad=False),
-        module_hooks({layer: module}, before=before),
+        module_hooks({layer: module}, before=before, after=after),
     ):
         model.forward(batch.tensor)
     call = int(layer.partition("#")[2] or 0)
     if call >= len(read) or len(read[call]) != len(places):
         return None
     found = _contributions(module, layer_weight(module)[index].detach(), read[call])
-    if found is None:
+    if found is None or not _adds_up(module, found, index, given[call]):
         return None
     added = np.asarray(found.double().mean(0).cpu().numpy())
     return added if np.isfinite(added).all() else None
+
+
+def _adds_up(module: nn.Module, found: torch.Tensor, index: int, given: torch.Tensor) -> bool:
+    """Whether what the features add is what the layer gave: a class of its own may weigh anew."""
+    own = given[..., index] if isinstance(module, nn.Linear) else given[:, index]
+    biases: torch.Tensor | None = getattr(module, "bias", None)
+    bias = 0.0 if biases is None else float(biases.detach()[index])
+    apart = (found.double().sum(1) + bias - own.double().reshape(len(own), -1).mean(1)).abs()
+    sizes = found.double().abs().sum(1) + abs(bias)
+    return bool((apart <= tolerance(given) * sizes).all())
 
 
 def _contributions(

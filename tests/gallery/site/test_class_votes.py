@@ -117,6 +117,38 @@ def test_without_images_a_class_has_the_weights_alone(tmp_path):
     assert {vote.units[0]: vote.value for vote in found.votes} == pytest.approx(wanted, rel=1e-5)
 
 
+class Within(ClassMap):
+    """The last layer is the network's own, and one before it has as many outputs as classes."""
+
+    def __init__(self):
+        super().__init__()
+        mixed = [[1.0, 2.0, 0.0], [0.0, 1.0, -1.0], [3.0, 0.0, 1.0]]
+        self.mixed = nn.Parameter(torch.tensor(mixed))
+
+    def forward(self, x):
+        return super().forward(x) @ self.mixed
+
+
+class Cosine(nn.Linear):
+    def forward(self, x):
+        return F.linear(F.normalize(x), F.normalize(self.weight), self.bias)
+
+
+class ByAngle(Residual):
+    def __init__(self):
+        super().__init__()
+        self.head = Cosine(4, 3)
+
+
+def test_no_votes_are_told_that_are_not_those_of_the_answer(tmp_path):
+    subject, _, _ = context(Within, ["first"], tmp_path)
+    assert subject.last_layer is None
+    assert class_votes(subject, 0, range(6)).votes == ()
+    subject, _, _ = context(ByAngle, ["first", "second"], tmp_path)
+    assert subject.last_layer == "head"
+    assert class_votes(subject, 0, range(6)).images == 0, "they are by the weights alone"
+
+
 @pytest.mark.parametrize(
     ("network", "said", "to"),
     [
