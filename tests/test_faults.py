@@ -20,8 +20,9 @@ from torch import nn
 from cnnviz.introspection import hooks
 from cnnviz.results.result import Result
 from cnnviz.testing.state import differences, network_state
-from cnnviz.testing.trial import Trial, images, mixed_network
+from cnnviz.testing.trial import images, mixed_network
 from cnnviz.views import VIEWS, View
+from tests.helpers import brief_views
 from tests.helpers.same_json import difference
 
 FAULTS: tuple[Callable[[], BaseException], ...] = (
@@ -32,12 +33,16 @@ FAULTS: tuple[Callable[[], BaseException], ...] = (
     lambda: SystemExit(7),
 )
 BRIEF: dict[str, dict[str, Any]] = {
+    **brief_views.BRIEF,
     "explanations": {"methods": ["gradcam", "saliency"], "checks": ["drop"]},
     "faithfulness": {"steps": 2, "stages": 1, "baselines": ["mean"], "random": 1},
     "invariance": {"steps": 3},
     "loss_landscape": {"points": 3},
     "challenges": {"steps": 2},
     "feature_visualization": {"units": "3:0", "steps": 2, "size": 16},
+    "receptive_field": {"draws": 1},
+    "gradient_whiteness": {"points": 4, "lines": 1},
+    "augmentation": {"draws": 2},
 }
 TRAINS = ("transfer_learning",)
 """Trains for seconds, on copies; the laws try it."""
@@ -63,7 +68,7 @@ class Fault:
 
 def run(view: View, network: nn.Module) -> Result:
     # How photos are prepared for it is said: a size that is tried, and fails, is passed over.
-    return Trial(view, BRIEF.get(view.name, {})).run(network, images())
+    return brief_views.BriefTrial(view, BRIEF.get(view.name, {})).run(network, images())
 
 
 @contextmanager

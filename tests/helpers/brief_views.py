@@ -13,14 +13,19 @@ from cnnviz.results.result import Result
 from cnnviz.testing import Trial, small_network
 from cnnviz.testing.trial import images
 from cnnviz.views import VIEWS
+from tests.helpers.quick_code import few_random_maps
 
 BRIEF: dict[str, dict[str, Any]] = {
+    "attribute": {"steps": 4},
+    "augmentation": {"draws": 4},
     "explanations": {"methods": ["gradcam", "saliency"]},
     "faithfulness": {"steps": 4, "stages": 2, "baselines": ["mean"], "random": 2},
     "activation_functions": {"functions": "relu,tanh,maxout", "width": 32},
     "losses": {"functions": "mse,cross_entropy"},
     "pixels": {"side": 4},
     "softmax": {"temperatures": (0.5, 2.0)},
+    "receptive_field": {"draws": 2},
+    "gradient_whiteness": {"points": 8},
     "top_activations": {"k": 2, "top": 3},
     "invariance": {"steps": 5},
     "loss_landscape": {"points": 5},
@@ -52,7 +57,7 @@ def numbered() -> nn.Sequential:
 def brief(name: str, network: nn.Module, shown: torch.Tensor) -> Result:
     """Return what a view gives for a numbered network and a batch of images."""
     view = next(view for view in VIEWS if view.name == name)
-    return Trial(view, _OF_NUMBERED.get(name, BRIEF.get(name, {}))).run(network, shown)
+    return BriefTrial(view, _OF_NUMBERED.get(name, BRIEF.get(name, {}))).run(network, shown)
 
 
 @cache
@@ -62,7 +67,12 @@ def brief_result(name: str) -> Result:
 
 
 class BriefTrial(Trial):
-    """A view under trial that shares its result with the tests of JSON."""
+    """A view under trial that shares its result with the tests of JSON, and is brief."""
+
+    def run(self, module: nn.Module, shown: torch.Tensor) -> Result:
+        """Run the view, with two random maps for a heatmap where nobody says how many."""
+        with few_random_maps():
+            return super().run(module, shown)
 
     @cached_property
     def result(self) -> Result:
