@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -63,7 +63,7 @@ def write(place: Path, command: str, result: Result | RunChecks) -> None:
     from cnnviz.results.checks import junit
     from cnnviz.results.files import write_atomically
 
-    beside: tuple[Any, ...] = getattr(result, "others", ())
+    beside: tuple[Result, ...] = getattr(result, "others", ())
     notes = [note for one in (result, *beside) for note in one.remarks()]
     content = junit(command, getattr(result, "checks", ()), tuple(dict.fromkeys(notes)))
     write_atomically(place, lambda path: path.write_bytes(content))

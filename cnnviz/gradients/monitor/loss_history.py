@@ -181,19 +181,22 @@ class LossHistory:
         aligned = len(self._aligned) > 1 and fmean(self._aligned) >= ALIGNED
         if not ascends and not aligned:
             return None
-        seen = (
-            "the optimizer maximises (maximize=True)"
+        seen, why = (
+            ("the optimizer maximises (maximize=True)", "its sign is wrong")
             if ascends
-            else f"all steps go the same way (mean cosine {fmean(self._aligned):.2f} between "
-            "gradients that follow each other), as when a loss is climbed and not as when steps "
-            "are too long"
+            else (
+                f"all steps go the same way (mean cosine {fmean(self._aligned):.2f} between "
+                "gradients that follow each other), as when a loss is climbed and not as when "
+                "steps are too long",
+                "its sign is wrong, or gradients are not set to zero after a step and add up",
+            )
         )
         return Event(
             step,
             "wrong-sign",
             "",
             f"The loss has risen from {number(start)} to {number(now)} and never fell, while "
-            f"{seen}. If it is to fall, its sign is wrong.",
+            f"{seen}. If it is to fall, {why}.",
         )
 
     def _rises(self, span: int) -> bool:

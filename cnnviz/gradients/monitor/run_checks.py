@@ -46,6 +46,10 @@ class RunChecks(Checked):
     checks: tuple[Check, ...]
     provenance: Provenance
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return what is noted of the run, as results do."""
+        return self.provenance.notes
+
 
 def asked_of_a_run(fail_on: str | Sequence[str] | None) -> list[str]:
     """Return the faults that are named: kinds of events, or that a run did not end well.
