@@ -48,11 +48,12 @@ gc.disable()
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what imports and collection made: it stays anyway.
 
+    Also what is garbage of it, a tenth, which takes a second to find.
+
     Every figure leaves circles of some thousand objects behind. Looked for at every 700 new
     objects, as is usual, they took a tenth of the suite's time.
     """
     sys.dont_write_bytecode = _FORBIDDEN
-    gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
     gc.enable()
