@@ -45,6 +45,14 @@ OF_OTHER_BLOCKS = [name for name in ARCHITECTURES if name not in _OF_BLOCKS_OF_O
 resnext50 without groups, RegNet is that with the gates of efficientnet_b0, and mobilenet_v3_large
 is mobilenet_v3_small at greater length. They ask nothing new of a computation but time."""
 
+OF_OTHER_KINDS = [
+    name
+    for name in OF_OTHER_BLOCKS
+    if name
+    not in ("alexnet", "vgg16_bn", "inception_v3", "resnet18", "resnext50_32x4d", "mobilenet_v2")
+]
+"""Those that differ in how layers follow one another, and not in the layers alone."""
+
 _DRAWS = (
     "kaiming_normal_",
     "kaiming_uniform_",

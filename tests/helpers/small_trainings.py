@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz import GradientMonitor
-from cnnviz.models.training import draw_samples
+from cnnviz.datasets.shapes import Shapes
 
 STEPS = 128
 EVERY = 2
@@ -141,11 +141,12 @@ def gratings(size: int, generator: torch.Generator, noise: float = 1.0) -> Itera
 
 @cache
 def _pool() -> tuple[torch.Tensor, torch.Tensor]:
-    images, labels, _ = draw_samples(512, seed=7, workers=1)
-    small = F.avg_pool2d(torch.from_numpy(images).permute(0, 3, 1, 2).float(), 96 // SIDE)
-    kept = torch.from_numpy(np.asarray(labels)).long()
-    chosen = kept < CLASSES
-    return small[chosen], kept[chosen]
+    scenes = Shapes(seed=7)
+    # Of which class a scene is, is known before it is painted, which takes milliseconds.
+    chosen = [place for place in range(512) if scenes.label(place) < CLASSES]
+    images = torch.from_numpy(np.stack([scenes[place].image for place in chosen]))
+    small = F.avg_pool2d(images.permute(0, 3, 1, 2).float(), 96 // SIDE)
+    return small, torch.tensor([scenes.label(place) for place in chosen])
 
 
 def shapes(size: int, generator: torch.Generator) -> Iterator[Batch]:

@@ -166,10 +166,10 @@ def test_fields_without_gates_are_the_support_with_the_gates_held(name: str) -> 
 
 PUBLISHED: dict[str, dict[str, tuple[int, int]]] = {
     # Size and cumulative stride. Araujo et al. (2019) give 195, 212 and 1311 for the last layer of
-    # AlexNet v2, VGG-16 and Inception v3, whose layers torchvision shares. Their 483 and 1507 for
-    # ResNet-50 and 152 hold where the stride sits in the last unit of a stage; in torchvision it
-    # sits in the 3x3 layer of the first unit: 35 after layer1, then per stage 3x3 layers at strides
-    # 4, 8 x 3 (or x 7), 8, 16 x 5 (or x 35), 16, 32 x 2: 35 + 2 (4 + 24 + 8 + 80 + 16 + 64) = 427.
+    # AlexNet v2, VGG-16 and Inception v3, whose layers torchvision shares. Their 483 for ResNet-50
+    # holds where the stride sits in the last unit of a stage; in torchvision it sits in the 3x3
+    # layer of the first unit: 35 after layer1, then per stage 3x3 layers at strides 4, 8 x 3, 8,
+    # 16 x 5, 16, 32 x 2: 35 + 2 (4 + 24 + 8 + 80 + 16 + 64) = 427.
     "alexnet": {
         "features.0": (11, 4),
         "features.3": (51, 8),
@@ -179,7 +179,6 @@ PUBLISHED: dict[str, dict[str, tuple[int, int]]] = {
     "vgg16": {"features.28": (196, 16), "features.30": (212, 32)},
     "resnet18": {"conv1": (7, 2), "layer1": (43, 4), "layer4": (435, 32)},
     "resnet50": {"layer1": (35, 4), "layer4": (427, 32)},
-    "resnet152": {"layer4": (1451, 32)},
     "inception_v3": {"Mixed_7c": (1311, 32)},
     "lenet5": {"features.c1": (5, 1), "features.s2": (6, 2), "features.s4": (16, 4)},
 }

@@ -240,8 +240,8 @@ def test_the_shipped_networks_answer_the_same(name: str) -> None:
     "name",
     [
         *("resnet18", "mobilenet_v3_small", "shufflenet_v2_x1_0", "densenet121", "googlenet"),
-        *("squeezenet1_0", "efficientnet_b0", "regnet_y_400mf", "mnasnet0_5", "mobilenet_v2"),
-        *("resnet50", "inception_v3", "vgg16_bn"),
+        *("squeezenet1_0", "efficientnet_b0", "regnet_y_400mf", "mobilenet_v2"),
+        *("resnet50", "vgg16_bn"),
     ],
 )
 def test_published_architectures_answer_the_same(name: str) -> None:
@@ -255,8 +255,7 @@ def test_published_architectures_answer_the_same(name: str) -> None:
     # Weights of random sign let nothing through after some tens of layers.
     for norm in (each for each in module.modules() if isinstance(each, nn.BatchNorm2d)):
         nn.init.constant_(norm.weight, 1.0)
-    # Inception takes no smaller ones.
-    model, images = cnnviz.load(module), photos(2, 80 if name == "inception_v3" else 64)
+    model, images = cnnviz.load(module), photos(2, 64)
     assert isinstance(fast_model(model, images, rows=1), FastModel)
     assert apart(outputs(model, images), outputs(cnnviz.load(model, exact=True), images)) < 1e-5
 

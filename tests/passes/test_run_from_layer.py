@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cnnviz.models import as_model
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.run_from_layer import ForwardFromLayer
-from tests.helpers.architectures import OF_OTHER_BLOCKS, build, shallow, small_input
+from tests.helpers.architectures import OF_OTHER_KINDS, build, shallow, small_input
 from tests.helpers.in_place_networks import Twice, seeded
 from tests.helpers.state import state
 
@@ -47,7 +47,7 @@ def dense(module: nn.Module, name: str, call: int, image: torch.Tensor, values: 
         handle.remove()
 
 
-@pytest.mark.parametrize("name", [n for n in OF_OTHER_BLOCKS if n != "vgg16_bn"])
+@pytest.mark.parametrize("name", OF_OTHER_KINDS)
 def test_every_network_resumes_at_its_middle(name: str) -> None:
     model = shallow(name)
     image = small_input(name)

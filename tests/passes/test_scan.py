@@ -16,7 +16,7 @@ from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.scan import first_batch, scan, way_to_scan
-from tests.helpers.architectures import OF_OTHER_BLOCKS, shallow, small_input, thin, tiny_network
+from tests.helpers.architectures import OF_OTHER_KINDS, shallow, small_input, thin, tiny_network
 from tests.helpers.state import state
 
 
@@ -37,7 +37,7 @@ def collected(model: Model, data: torch.Tensor, layers: list[str], **how: object
     return {layer: torch.cat(maps) for layer, maps in found.items()}, order, scanned
 
 
-@pytest.mark.parametrize("name", OF_OTHER_BLOCKS)
+@pytest.mark.parametrize("name", OF_OTHER_KINDS)
 def test_the_maps_are_those_of_a_capture(name: str) -> None:
     """Of the stages of every listed network, in-place rectifiers included."""
     model, data = shallow(name), small_input(name, 3)

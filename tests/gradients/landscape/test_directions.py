@@ -12,7 +12,7 @@ from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from cnnviz.errors import ModelError
 from cnnviz.gradients.landscape import random_direction
 from cnnviz.gradients.landscape.directions import filter_norms
-from tests.helpers.architectures import build, tiny_network
+from tests.helpers.architectures import thin, tiny_network
 from tests.helpers.state import rng
 
 
@@ -24,7 +24,7 @@ def small_convnext() -> nn.Module:
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_0", "convnext"])
 def test_every_filter_is_as_long_as_the_networks_own(name: str) -> None:
-    module = small_convnext() if name == "convnext" else build(name).module
+    module = small_convnext() if name == "convnext" else thin(name).module
     found = random_direction(module, 0)
     for key, parameter in module.named_parameters():
         if parameter.ndim < 2 or key.endswith("layer_scale"):
@@ -67,7 +67,7 @@ def test_a_filter_of_zeros_does_not_move() -> None:
 
 
 def test_directions_depend_on_their_seed_alone_and_are_nearly_orthogonal() -> None:
-    module = build("squeezenet1_0").module
+    module = thin("squeezenet1_0").module
     before = rng()
     first, again, other = (random_direction(module, seed) for seed in (4, 4, 5))
     assert rng() == before

@@ -55,7 +55,7 @@ def test_the_table_of_faults_is_whole() -> None:
     ids=lambda one: f"{one.fault}: {one.what}",
 )
 def test_a_fault_is_named(training: Training) -> None:
-    monitor = training.run(SEED, steps=80 if training.fault == "label noise" else 64)
+    monitor = training.run(SEED, steps=80 if training.fault == "label noise" else 48)
     assert is_right(training, monitor), [str(event) for event in monitor.events]
 
 
@@ -90,7 +90,7 @@ def test_a_jump_names_the_rate_and_the_step_and_what_died_of_it() -> None:
 def test_nothing_with_dead_units_advises_a_higher_rate() -> None:
     dead = [one for one in TRAININGS if one.fault == "dead units"]
     for training in (*dead, recipe("rate too large", "2 convolutions, SGD")):
-        monitor = training.run(SEED, steps=40)
+        monitor = training.run(SEED, steps=20)
         text = " ".join(event.text for event in monitor.events).lower()
         assert "are dead" in text
         assert not re.search(r"raise|too small|higher", text)
