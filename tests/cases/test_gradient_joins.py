@@ -17,7 +17,7 @@ from cnnviz.views.gradient_flow import FAULTS, GradientFlow
 from cnnviz_cli.app import main
 from tests.helpers.undrawn import undrawn
 
-DEPTH = 10
+DEPTH = 7
 
 Pair = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -121,7 +121,7 @@ def _written(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 # How one encoder is called twice does not hang on what joins its answers: a few of each kind.
-TOWERS = [*((join, False) for join in JOINS), *((join, True) for join in [*JOINS][::3])]
+TOWERS = [*((join, False) for join in JOINS), *((join, True) for join in [*JOINS][::7])]
 
 
 @pytest.mark.parametrize(("join", "shared"), TOWERS)
@@ -268,13 +268,13 @@ class _Recurrent(nn.Module):
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["all outputs", "the last state"])
-@pytest.mark.parametrize("layers", [1, 6])
+@pytest.mark.parametrize("layers", [1, 3])
 def test_each_layer_of_a_recurrent_stack_is_looked_at(layers: int, last: bool) -> None:
     """Against the same stack as modules of one layer each."""
     net = Net(
         lambda net, x: net.r(net.stem(x)), stem=nn.Conv2d(3, 8, 3), r=_Recurrent(layers, last)
     )
-    x = images()[..., :6, :6]  # of 16 steps, each of which is a call of every layer
+    x = images()[..., :5, :5]  # of 9 steps, each of which is a call of every layer
     found = flow(net, x)
     assert found.verdict.hidden == layers + 1
     singles = [nn.GRU(8, 8, batch_first=True) for _ in range(layers)]

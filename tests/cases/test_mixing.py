@@ -348,7 +348,6 @@ class NumpyNoise(Base):
         return x * float(np.random.rand())  # noqa: NPY002
 
 
-RANDOM = [AlwaysDrops, Noisy, NumpyNoise]
 ASKED: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "cam": lambda m, x: cnnviz.cam(cnnviz.capture(m, x, layers="two", target=1)),
     "predictions": lambda m, x: cnnviz.predictions(cnnviz.capture(m, x, layers=())),
@@ -363,8 +362,11 @@ ASKED: dict[str, Callable[[Any, torch.Tensor], Any]] = {
 }
 
 
-@pytest.mark.parametrize("ask", ASKED)
-@pytest.mark.parametrize("kind", RANDOM)
+# Dropout draws by torch, as noise does.
+RANDOM = [(kind, ask) for kind in (AlwaysDrops, NumpyNoise) for ask in ASKED] + [(Noisy, "cam")]
+
+
+@pytest.mark.parametrize(("kind", "ask"), RANDOM)
 def test_a_random_network_answers_the_same_twice_and_it_is_said(kind: type[Base], ask: str) -> None:
     first = ASKED[ask](model(kind), images(1))
     torch.rand(7)
@@ -490,8 +492,16 @@ HOLDERS: dict[str, Callable[[nn.Module, Any, Callable[[Any], float]], Draw]] = {
 """What has a network hold a generator, and returns how it draws from it."""
 
 
-@pytest.mark.parametrize("kind", GENERATORS)
-@pytest.mark.parametrize("within", HOLDERS)
+# Where a generator is held does not hang on its kind: two kinds of each, and each in half of them.
+HELD = [
+    (kind, within)
+    for place, within in enumerate(HOLDERS)
+    for each, kind in enumerate(GENERATORS)
+    if (place + each) % 2 == 0 or within == "an attribute"
+]
+
+
+@pytest.mark.parametrize(("kind", "within"), HELD)
 def test_a_generator_of_the_networks_own_is_put_back(kind: str, within: str) -> None:
     make, draw, state = GENERATORS[kind]
     generator = make()
