@@ -15,7 +15,7 @@ from cnnviz.gradients.graph import between, is_leaf, trunk_of
 from cnnviz.gradients.probe import probe
 from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
-from tests.helpers.architectures import small_input, thin
+from tests.helpers.architectures import shallow, small_input
 from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
@@ -210,7 +210,7 @@ def test_a_head_of_zeros_and_a_softmax_do_not_stop_the_gradient() -> None:
 
 @pytest.mark.parametrize("name", ["lenet5", "squeezenet1_0", "mobilenet_v3_small", "densenet121"])
 def test_known_architectures_are_read_and_left_as_they_were(name: str) -> None:
-    model = thin(name)
+    model = shallow(name)
     model.module.train()
     try:
         before = state(model.module)

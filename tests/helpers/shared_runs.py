@@ -77,10 +77,10 @@ RUNS: dict[str, Callable[..., Any]] = {
 }
 TOGETHER = {
     "evaluate": 2,
-    "errors": 3,
+    "errors": 2,
     "evaluate-classifier": 2,
     "top-activations": 3,
-    "visualize": 3,
+    "visualize": 2,
 }
 """How many processes share each; those of the other number are killed first, or run a command."""
 KILLED = ("evaluate", "top-activations", "visualize")

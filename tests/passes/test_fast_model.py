@@ -31,7 +31,7 @@ from cnnviz.passes.fast_model import (
 )
 from cnnviz.passes.target_types import Contrast, Target
 from cnnviz.results.provenance import AS_IT_IS
-from tests.helpers.architectures import drawn_anew, shallow
+from tests.helpers.architectures import shallow
 from tests.helpers.foldable_networks import trained
 from tests.helpers.state import rng, state
 
@@ -262,7 +262,7 @@ def test_published_architectures_answer_the_same(name: str) -> None:
 
 @pytest.mark.usefixtures("always")
 def test_a_network_that_is_mostly_of_other_layers_has_no_copy() -> None:
-    model = drawn_anew("convnext_tiny")
+    model = shallow("convnext_tiny")
     held = cnnviz.capture(model, photos(1, 64), layers=["features"], gradients=False)
     why = "it has no fast copy, for too little of it could be folded or packed"
     assert held.computed_on == f"{AS_IT_IS}: {why}"

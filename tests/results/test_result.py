@@ -6,8 +6,6 @@ import base64
 import dataclasses
 import io
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from cnnviz.results import drawing
 from cnnviz.results.files import write_atomically
 from cnnviz.results.provenance import ImageSource, Provenance
 from cnnviz.results.result import Result, png
+from tests.helpers.processes import needs_fork, run_code
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -207,6 +206,7 @@ def test_a_result_is_frozen(sample: Sample) -> None:
         sample.name = "other"  # type: ignore[misc]
 
 
+@needs_fork
 def test_figures_are_unknown_to_pyplot(sample: Sample) -> None:
     code = (
         "import sys, numpy, cnnviz.results.drawing as d; "
@@ -216,4 +216,5 @@ def test_figures_are_unknown_to_pyplot(sample: Sample) -> None:
         "f.canvas.draw(); "
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    found = run_code(code)
+    assert found.returncode == 0, found.stderr
