@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from cnnviz.errors import UsageError
 from cnnviz.introspection.activation_functions import chain_gradients, table
+from cnnviz.results import drawing
+from cnnviz.results.legibility import crowded
 from cnnviz.results.text import power_of_ten
 from cnnviz.views.activation_functions import activation_functions
 from cnnviz.views.pictures.activation_functions import spread
@@ -41,8 +43,12 @@ def test_the_chains_are_those_of_the_functions_asked_for() -> None:
     assert activation_functions(["relu", "ReLU"], layers=1, width=2).names == ("relu",)
 
 
-def test_the_summary_names_who_keeps_and_who_loses() -> None:
+def test_all_of_them_fill_a_slide_and_the_summary_names_who_keeps_and_who_loses() -> None:
     found = activation_functions()
+    figure = found.figure()
+    width, height = figure.get_size_inches()
+    assert width / height == pytest.approx(drawing.SLIDE, rel=0.02)
+    assert crowded(figure) == ""
     assert "with SELU" in found.summary()
     assert "with softmax" in found.summary()
     assert "100% of" not in str(found).splitlines()[0]

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.errors import CnnvizError, ModelError, UsageError
+from cnnviz.images import Preprocessing
 from cnnviz.images.baselines import BASELINES, baseline_images
 from cnnviz.introspection.saved_state import SavedState
 from cnnviz.models import Model, as_model
@@ -212,9 +213,11 @@ def test_integrated_gradients_equal_a_fine_sum_in_double_precision(images: torch
 def test_a_linear_network_is_attributed_exactly_by_every_complete_method(
     images: torch.Tensor,
 ) -> None:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 14, 2))
-    weight = network[1].weight.detach().reshape(2, 3, 16, 14)
-    start = baseline_images(as_model(network).preprocessing, images, "mean")
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 14, 2))
+    sized = Preprocessing(16, (16, 14), (0.5,) * 3, (0.25,) * 3)
+    network = Model(module, preprocessing=sized)
+    weight = module[1].weight.detach().reshape(2, 3, 16, 14)
+    start = baseline_images(sized, images, "mean")
     expected = (weight[1] * (images - start)).sum(1).numpy()
     for method in ("integrated_gradients", "gradient_shap", "deeplift"):
         found = attribute(network, images, method, target=1, baseline="mean", steps=4)

@@ -47,7 +47,9 @@ def by_hand(rule: Rule, most: float) -> Callable[..., torch.Tensor]:
 def in_double(name: str) -> tuple[Model, np.ndarray]:
     """Return a network whose rectifiers jump where the reference's do, and its plain gradient."""
     # Single precision moves a few values across zero.
-    double = Model(copy.deepcopy(shallow(name).module).double(), name=name)
+    single = shallow(name)
+    module = copy.deepcopy(single.module).double()
+    double = Model(module, name=name, preprocessing=single.preprocessing)
     images = small_input(name).double()
     plain = capture(double, images, layers=(), target=CLASS).input_gradient
     return double, plain.numpy()

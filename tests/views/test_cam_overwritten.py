@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from cnnviz.introspection.layers import select
+from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.views.cam import cam
 from tests.helpers.architectures import shallow, small_input
@@ -49,7 +50,8 @@ def test_the_map_is_that_of_the_layer_before_it_was_overwritten(
     # In double precision on both sides: max pooling turns rounding into other places.
     module = copy.deepcopy(shallow(name).module).double()
     images = small_input(name).double()
-    held = capture(module, images, layers=kind, target=TARGET, gradients="layers")
+    model = Model(module, preprocessing=shallow(name).preprocessing)
+    held = capture(model, images, layers=kind, target=TARGET, gradients="layers")
     layers = [layer for layer in select(module, kind) if layer in held.activations]
     assert len(layers) == count
     layers = layers[::every]

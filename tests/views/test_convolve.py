@@ -44,7 +44,7 @@ def test_the_worked_example_of_every_lecture() -> None:
     assert "all 9 positions" in texts
 
 
-def test_every_position_is_a_frame_of_the_animation(tmp_path: Path) -> None:
+def test_every_position_is_a_frame_of_the_animation() -> None:
     found = convolve(MATRIX, KERNEL)
     shown = []
     for frame in found.frames():
@@ -52,9 +52,7 @@ def test_every_position_is_a_frame_of_the_animation(tmp_path: Path) -> None:
         shown += [t.get_text() for t in total if "at column" in t.get_text()]
     sums = [int(text.split("= ")[1].split("\n")[0]) for text in shown]
     assert sums == [4, 3, 4, 2, 4, 3, 2, 3, 4, 4], "the last stands still where it was worked out"
-    few = convolve(MATRIX, KERNEL, stride=2)
-    with Image.open(few.save(tmp_path / "a.gif", dpi=40)) as opened:
-        assert opened.n_frames == 5
+    assert len(list(convolve(MATRIX, KERNEL, stride=2).frames())) == 5
 
 
 def test_a_photo_is_grey_for_edges_and_in_colour_for_blurs(photo: NDArray[np.uint8]) -> None:

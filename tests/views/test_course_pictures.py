@@ -63,7 +63,7 @@ def test_challenges_fit_a_slide_and_nothing_is_lost(swept: Challenges) -> None:
         np.testing.assert_allclose((low - up) / (low - high), swept.answers[place], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["activation_functions", "losses", "optimizers"])
+@pytest.mark.parametrize("name", ["losses", "optimizers"])
 def test_what_needs_no_network_fills_a_slide_by_itself(name: str) -> None:
     given = {"steps": 4} if name == "optimizers" else {}
     figure = getattr(cnnviz, name)(**given).figure()

@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import cnnviz
 from cnnviz.course.optimizers import descend as run
@@ -90,16 +89,14 @@ def test_the_picture_draws_the_paths_and_the_losses(found: OptimizerPaths) -> No
     assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == ("x", "y")
 
 
-def test_the_paths_grow_from_frame_to_frame(tmp_path) -> None:
+def test_the_paths_grow_from_frame_to_frame() -> None:
     lengths, titles = [], []
     for frame in cnnviz.optimizers(steps=3).frames():
         lengths.append(len(frame.canvas.axes[1].lines[2].get_xdata()))
         titles.append(frame.canvas.axes[3].texts[0].get_text())
     assert lengths == list(range(1, 5))
     assert titles == [f"step {step} of 3" for step in range(4)]
-    short = cnnviz.optimizers(optimizers="gd", steps=1)
-    with Image.open(short.save(tmp_path / "a.gif", dpi=50)) as moving:
-        assert moving.n_frames == 2
+    assert len(list(cnnviz.optimizers(optimizers="gd", steps=1).frames())) == 2
 
 
 @each_case(
