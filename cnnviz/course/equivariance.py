@@ -125,12 +125,13 @@ def mismatch(
     """
     if not within:
         return math.nan
-    there = shifted[..., within.start : within.stop]
+    # In single precision the mean of a large constant map is off by more than its deviation.
+    there = shifted[..., within.start : within.stop].double()
     wanted = _moved_part(original, by, within, round_=round_)
-    deviation = float((there - there.mean((-2, -1), keepdim=True)).double().norm())
-    if not deviation > _SAME * float(there.double().norm()):
+    deviation = float((there - there.mean((-2, -1), keepdim=True)).norm())
+    if not deviation > _SAME * float(there.norm()):
         return math.nan
-    return float((there - wanted).double().norm()) / deviation
+    return float((there - wanted.double()).norm()) / deviation
 
 
 def _moved_part(
@@ -176,6 +177,10 @@ def found_shift(
     least_count = max(2, whole / 2)
     if len(compared(shift)) < least_count:
         return math.nan
+    whole_map = original.double()
+    spread = float((whole_map - whole_map.mean((-2, -1), keepdim=True)).norm())
+    if not spread > _SAME * float(whole_map.norm()):
+        return math.nan  # What is left of it is rounding, which may match anywhere.
     products = _Products.of(original, shifted, round_=round_)
     best, least, most = math.nan, math.inf, -math.inf
     for pixels in candidates:
@@ -208,8 +213,10 @@ class _Products:
 
     @classmethod
     def of(cls, original: torch.Tensor, shifted: torch.Tensor, *, round_: bool) -> _Products:
-        means = original.mean((-2, -1), keepdim=True)
-        here, there = (one.sub(means).flatten(0, -2).float() for one in (original, shifted))
+        means = original.double().mean((-2, -1), keepdim=True)
+        here, there = (
+            one.double().sub(means).flatten(0, -2).float() for one in (original, shifted)
+        )
         found = (here.T @ here, there.T @ there, there.T @ here)
         own, other, both = (one.double().cpu().numpy() for one in found)
         if round_:

@@ -9,6 +9,7 @@ from cnnviz.results.text import layer_said, number, whole_percent
 if TYPE_CHECKING:
     from cnnviz.views.challenges import Challenges
 
+_ROUNDING = 1e-5
 _WEAKEST = (
     " The weakest spot is where the answer changes soonest, as a share of the way to the last "
     "amount that was tried."
@@ -31,12 +32,14 @@ def summary(found: Challenges) -> str:
     lowest = int(found.answers.min(1).argmin())
     least = found.answers[lowest].min()
     said = whole_percent(float(least)) if found.unit == "probability" else number(float(least))
+    # What a network gives twice may differ in its last digits.
+    as_it_is = float(found.answers[lowest, 0])
+    falls = (
+        f"is lowest, {said}, when {found.sweeps[lowest]}"
+        if least < as_it_is - _ROUNDING * abs(as_it_is)
+        else f"falls nowhere below {said}, that of the image as it is"
+    )
     if not found.named:
-        falls = (
-            f"is lowest, {said}, when {found.sweeps[lowest]}"
-            if least < found.answers[lowest, 0]
-            else f"falls nowhere below {said}, that of the image as it is"
-        )
         return (
             f"{found.target}: the score {falls}; the network names no classes, so when its "
             "answer changes is not known"
@@ -45,7 +48,7 @@ def summary(found: Challenges) -> str:
     if place is None:
         return (
             f"{found.class_names[0][0]!r} held everywhere tried; the {found.unit} of "
-            f"{found.target!r} is lowest, {said}, when {found.sweeps[lowest]}"
+            f"{found.target!r} {falls}"
         )
     at = found.first_changes[place] or 0
     before, after = (number(float(v)) for v in found.amounts[place, at - 1 : at + 1])

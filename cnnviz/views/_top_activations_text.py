@@ -44,7 +44,7 @@ def _searched(found: TopActivations) -> str:
     count, k = found.values.shape
     below = int(found.never_above_zero.sum())
     return (
-        f"{layer_said(found.layer)}: the {strongest(k)} of {count} channels in "
+        f"{layer_said(found.layer)}: the {strongest(k)} of {plural(count, 'channel')} in "
         f"{plural(found.seen, found.space.noun)}" + (f"; {below} never above zero" if below else "")
     )
 

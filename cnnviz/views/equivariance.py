@@ -166,7 +166,7 @@ class Equivariance(TableResult):
         for place, stride in enumerate(self.strides):
             chosen = ((self.shifts % stride == 0) == whole) & (self.shifts > 0)
             if chosen.any():
-                found[place] = mean_of_known(self.errors(place)[chosen], 0)
+                found[place] = self.errors(place)[chosen].mean()
         return found
 
     def table(self) -> Table:

@@ -18,7 +18,7 @@ from cnnviz.results.array_pictures import upwards, upwards_told
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import layer_said, listed, plural, shown_of, whole_percent
+from cnnviz.results.text import layer_said, listed, number, plural, shown_of, whole_percent
 from cnnviz.views.pictures import array_feature_maps
 from cnnviz.views.pictures.feature_maps import (
     MOST_ON_SHEET,
@@ -125,6 +125,12 @@ class FeatureMaps(TableResult):
         return float(self.sparsity.mean())
 
     @property
+    def _dead_said(self) -> str:
+        """What the dead channels are, in words: one value everywhere may be a response."""
+        responds = bool((self.peak[self.dead] > 0.0).any())
+        return "with one value everywhere" if responds else "without any response"
+
+    @property
     def quiet_said(self) -> str:
         """What positions without a response are, in words: behind a ReLU none is below zero."""
         return "zero or below" if self.signed else "zero"
@@ -135,7 +141,7 @@ class FeatureMaps(TableResult):
         return (
             f"{layer_said(self.layer)}: {plural(count, 'map')} of {self.space.map_size(size)}, "
             f"{whole_percent(self.mean_sparsity)} of positions {self.quiet_said}, "
-            f"{int(self.dead.sum())} without any response"
+            f"{int(self.dead.sum())} {self._dead_said}"
         )
 
     def caption(self) -> str:
@@ -149,7 +155,8 @@ class FeatureMaps(TableResult):
         dead = np.flatnonzero(self.dead).tolist()
         noun = "photo" if self.space == IMAGE else self.space.noun
         where = f"on this {noun}" if self.images == 1 else f"on all {self.images} {noun}s"
-        lost = f" Without any response {where}: {listed(list(map(str, dead)), 12)}." if dead else ""
+        said = f"{self._dead_said[0].upper()}{self._dead_said[1:]}"
+        lost = f" {said} {where}: {listed(list(map(str, dead)), 12)}." if dead else ""
         place = "below it"
         if self.space != IMAGE:
             colours = array_feature_maps.how(self)
@@ -251,7 +258,9 @@ class FeatureMaps(TableResult):
     def label(self, channel: int) -> str:
         """Say which channel it is, and the largest value of its map: of all shown to one place."""
         if self.dead[channel]:
-            return f"{channel}: none"
+            # A constant may be one above zero, as that of a photo of one colour is.
+            value = float(self.peak[channel])
+            return f"{channel}: all {number(value)}" if value > 0.0 else f"{channel}: none"
         value = float(self.peak[channel])
         largest = float(np.abs(self.peak[list(self.shown)]).max()) if self.shown else value
         return f"{channel}: {beside_each_other([value, largest])[0]}"

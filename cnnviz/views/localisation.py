@@ -32,6 +32,7 @@ from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captured import Capture, check_capture
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
+from cnnviz.results.intervals import alike
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import number, plural, there_are
@@ -110,6 +111,8 @@ class ObjectLocalisation(TableResult):
             if box.width
             else "no evidence for it, so no box"
         )
+        if box.width and _flat(self.heatmap.maps[0][0]):
+            drawn += ", all that was seen, as the map is the same everywhere"
         said = f"{self.heatmap.title} for {self.heatmap.targets[0]!r}: {drawn}"
         if not math.isnan(self.overlaps[0]):
             said += f", overlap {self.overlaps[0]:.2f}"
@@ -192,6 +195,11 @@ class ObjectLocalisation(TableResult):
         from cnnviz.views.pictures.localisation import draw
 
         return draw(self, into)
+
+
+def _flat(values: NDArray[np.float32]) -> bool:
+    """Whether a map points nowhere: nothing but rounding tells its places apart."""
+    return bool(alike(values.min(), values.max()))
 
 
 @bounded
