@@ -6,7 +6,7 @@ mean colour, the principal directions of the colours, and how their detail falls
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,26 +49,34 @@ class ColourStatistics:
 
 def measure(photos: Sequence[Any]) -> ColourStatistics:
     """Measure the colours of photos, which are whatever `cnnviz.images.read_photo` takes."""
-    pixels = np.stack([_CUT(read_photo(photo)).numpy() for photo in photos]).astype(np.float64)
-    colours = pixels.transpose(1, 0, 2, 3).reshape(3, -1)
-    mean = colours.mean(1)
-    variances, vectors = np.linalg.eigh(np.cov(colours))
+    pixels = [_CUT(read_photo(photo)).numpy() for photo in photos]
+    # One photo at a time in double precision: all of them at once take thirty times the memory.
+    mean = np.mean([each.mean((1, 2), dtype=np.float64) for each in pixels], axis=0)
+    products = [each @ each.T for each in (_centred(one, mean) for one in pixels)]
+    covariance = np.sum(products, axis=0) / (len(pixels) * SIDE**2 - 1)
+    variances, vectors = np.linalg.eigh(covariance)
+    # Of grey photos all but one are zero, or by rounding less.
+    variances = np.maximum(variances, 0.0)
     order = np.argsort(-variances)
     # An eigenvector has no sign of its own; its first entry is made positive.
     vectors = vectors[:, order] * np.where(vectors[0, order] < 0, -1.0, 1.0)
-    apart = np.einsum("cd,nchw->ndhw", vectors, pixels - mean[:, None, None])
+    apart = ((vectors.T @ _centred(each, mean)).reshape(each.shape) for each in pixels)
     return ColourStatistics(
-        len(pixels), mean, vectors * np.sqrt(variances[order]), _decay(apart, pixels.shape[-1])
+        len(pixels), mean, vectors * np.sqrt(variances[order]), _decay(apart)
     )
 
 
-def _decay(values: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+def _centred(pixels: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    return pixels.reshape(3, -1) - mean[:, None]
+
+
+def _decay(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Fit a straight line to the logarithm of the mean amplitude over that of the frequency."""
-    frequencies = np.fft.fftfreq(side) * side
+    frequencies = np.fft.fftfreq(SIDE) * SIDE
     distance = np.hypot(frequencies[:, None], frequencies[None, :])
     # A window keeps the jump from one border to the other out of the spectrum.
-    window = np.hanning(side)[:, None] * np.hanning(side)[None, :]
-    amplitudes = np.abs(np.fft.fft2(values * window)).mean(0)
+    window = np.hanning(SIDE)[:, None] * np.hanning(SIDE)[None, :]
+    amplitudes = np.mean([np.abs(np.fft.fft2(each * window)) for each in values], axis=0)
     inside = (distance >= _WAVES[0]) & (distance <= _WAVES[1])
     lines = [np.polyfit(np.log(distance[inside]), np.log(each[inside]), 1) for each in amplitudes]
     return np.array([-slope for slope, _ in lines])
