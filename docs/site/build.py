@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gc
 import io
+import logging
 import shutil
 import subprocess
 import sys
@@ -77,10 +78,17 @@ def build(target: Path, quick: bool = False, pictures: Path | None = None) -> No
         options += ["-A", "gallery=1"] if (target / GALLERY / "index.html").is_file() else []
         # Notebooks that were run are left beside the pages, which therefore are built in here.
         pages = Path(folder) / "pages"
-        if sphinx([*options, str(source), str(pages)]):
+        # Each event of each page is told as well, to nobody.
+        logging.disable(logging.INFO)
+        try:
+            failed = sphinx([*options, str(source), str(pages)])
+        finally:
+            logging.disable(logging.NOTSET)
+        if failed:
             raise RuntimeError("The site is not built: Sphinx says above what is wrong.")
         clear(target)
-        shutil.copytree(pages, target, dirs_exist_ok=True)
+        for each in pages.iterdir():
+            shutil.move(each, target / each.name)
         keep_reports(source / "docs" / "notebooks", target / "docs" / "notebooks")
         if pictures is not None:
             for name in staging.PICTURES:
