@@ -61,9 +61,7 @@ def measure(photos: Sequence[Any]) -> ColourStatistics:
     # An eigenvector has no sign of its own; its first entry is made positive.
     vectors = vectors[:, order] * np.where(vectors[0, order] < 0, -1.0, 1.0)
     apart = ((vectors.T @ _centred(each, mean)).reshape(each.shape) for each in pixels)
-    return ColourStatistics(
-        len(pixels), mean, vectors * np.sqrt(variances[order]), _decay(apart)
-    )
+    return ColourStatistics(len(pixels), mean, vectors * np.sqrt(variances[order]), _decay(apart))
 
 
 def _centred(pixels: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
