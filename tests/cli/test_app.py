@@ -191,8 +191,9 @@ def _cnnviz(*arguments, stdout):
 
 
 PRINTING = [
-    pytest.param(("models",), marks=needs_fork),
-    pytest.param(("models", "--json"), marks=needs_fork),
+    # A table that is written at the end, and text that is longer than what streams hold back.
+    pytest.param(("networks",), marks=needs_fork),
+    pytest.param(("networks", "--json"), marks=needs_fork),
     ("--help",),
 ]
 
