@@ -95,13 +95,14 @@ class _Undrawn(FunctionMode):
             found: torch.Tensor = args[0] if args else named["tensor"]
             with torch.no_grad():
                 plain = found.is_contiguous() and found.device.type == "cpu"
-                return found.set_(_zeros(found)) if plain else found.zero_()
+                return _filled_with_new_zeros(found) if plain else found.zero_()
         return func(*args, **named)
 
 
-def _zeros(like: torch.Tensor) -> torch.Tensor:
+def _filled_with_new_zeros(tensor: torch.Tensor) -> torch.Tensor:
     # `torch.zeros` writes them; NumPy asks the system.
-    return torch.from_numpy(np.zeros(tuple(like.shape), np.float32)).to(like.dtype)
+    zeros = torch.from_numpy(np.zeros(tensor.numel(), np.float32)).to(tensor.dtype)
+    return tensor.set_(zeros.untyped_storage(), 0, tensor.shape, tensor.stride())
 
 
 _DRAWS = (
