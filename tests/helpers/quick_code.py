@@ -35,7 +35,12 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
         "draw_samples(64,": "draw_samples(16,",
         "epochs=[0, 4, 16]": "epochs=[0, 4, 8]",
         "LeNet-5, AlexNet, GoogLeNet": "LeNet-5, AlexNet",
+        "samples=(2, 4)": "samples=(1, 2)",
+        '["occlusion", "clutter", "pose"]': '["occlusion", "pose"]',
+        "count=16, most=3": "count=4, most=2",
     },
+    "docs/coming-from.md": {"window=16, stride=16": "window=32, stride=32"},
+    "docs/heatmaps.md": {"window=16, stride=8": "window=32, stride=32"},
     "docs/monitor.md": {
         "draw_samples(64,": "draw_samples(16,",
         "slice(16 * (step % 4), 16 * (step % 4) + 16)": "slice(4 * (step % 4), 4 * (step % 4) + 4)",
@@ -47,6 +52,10 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
         "plain-20:none:default": "plain-8:none:default",
         "resnet-20:none:default": "resnet-8:none:default",
     },
+    "docs/views/transfer_learning.md": {"samples=(2, 8)": "samples=(1, 2)"},
+    "docs/views/training_history.md": {"count=24, batch_size=12": "count=8, batch_size=8"},
+    "docs/views/loss_landscape.md": {"points=7, count=8": "points=3, count=4"},
+    "docs/views/challenges.md": {"scene=19, steps=4": "scene=19, steps=2"},
     "docs/notebooks/gradients.ipynb": {"-20:none:default": "-8:none:default"},
     "docs/notebooks/my_network.ipynb": {"range(240)": "range(60)", "range(30)": "range(6)"},
 }
