@@ -19,8 +19,8 @@ from cnnviz.introspection.tracing import trace
 from cnnviz.passes.captures import capture
 from cnnviz.passes.fast_model import fast_model
 from cnnviz.testing.state import differences, network_state
-from cnnviz.testing.trial import Trial
 from cnnviz.views import VIEWS, View
+from tests.helpers import brief_views
 from tests.helpers.generated_networks import SIDE, Generated, generated_networks, shown
 
 few = settings(max_examples=8, suppress_health_check=list(HealthCheck))
@@ -29,7 +29,7 @@ TRAINS = ("transfer_learning",)
 LOOKS = [view for view in VIEWS if view.needs in ("model", "capture") and view.name not in TRAINS]
 """The views of networks; those that one example has are drawn, so that all come up over time."""
 BRIEF: dict[str, dict[str, Any]] = {
-    "explanations": {"methods": ["gradcam", "saliency"]},
+    **brief_views.BRIEF,
     "feature_visualization": {"units": "first:0", "steps": 2, "size": SIDE},
 }
 
@@ -41,7 +41,7 @@ def test_every_network_is_after_every_view_what_it_was(network: Generated, view:
     network.first.bias.requires_grad_(False)
     before = network_state(network)
     with suppress(cnnviz.CnnvizError):  # Not every view is for every network.
-        Trial(view, BRIEF.get(view.name, {})).run(network, shown())
+        brief_views.BriefTrial(view, BRIEF.get(view.name, {})).run(network, shown())
     assert not differences(before, network_state(network))
 
 

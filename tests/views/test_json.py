@@ -39,6 +39,7 @@ from tests.helpers.colour_classes import Means, colour_folder, colour_model, wri
 from tests.helpers.detectors import NAMES, UNIT, Pyramid
 from tests.helpers.detectors import photos as scenes
 from tests.helpers.drawn_numbers import Values, written
+from tests.helpers.each_case import each_case
 from tests.helpers.report_model import small_model, write_photo
 from tests.helpers.undrawn import undrawn
 
@@ -233,8 +234,8 @@ def test_every_result_keeps_to_the_schema(
     assert ("table" in saved) == isinstance(result, TableResult)
 
 
-def test_the_large_arrays_are_where_the_references_say(result: Result, file: Path) -> None:
-    saved, folder = read(file), file.parent
+def large_arrays_are_where_the_references_say(result: Result, file: Path, saved: Any) -> None:
+    folder = file.parent
     found = list(references(saved))
     expected = {"a.json", "a.npz"} if found else {"a.json"}
     assert {path.name for path in folder.iterdir()} == expected
@@ -251,8 +252,7 @@ def test_the_large_arrays_are_where_the_references_say(result: Result, file: Pat
         assert (folder / "a.npz").read_bytes() == first, "so that it does not matter which is last"
 
 
-def test_every_array_comes_out_to_the_last_bit(result: Result, file: Path) -> None:
-    saved = read(file)
+def every_array_comes_out_to_the_last_bit(result: Result, file: Path, saved: Any) -> None:
     for name, array in result.arrays().items():
         held = saved.get(name)
         if isinstance(held, list):
@@ -264,23 +264,36 @@ def test_every_array_comes_out_to_the_last_bit(result: Result, file: Path) -> No
             np.testing.assert_array_equal(back.reshape(array.shape).astype(array.dtype), array)
 
 
-# Those of the pictures of views are looked for where these are drawn: with the laws.
-@pytest.mark.parametrize("result", list(KINDS)[len(VIEWS) :], indirect=True)
-def test_every_number_of_a_picture_is_a_value(result: Result, file: Path) -> None:
-    values = Values(file)
-    lost = {text: found for text in written(result.figure()) if (found := values.unknown(text))}
-    assert lost == {}
-
-
-def test_every_number_of_a_table_is_a_value(result: Result, file: Path) -> None:
+def every_number_of_a_table_is_a_value(result: Result, file: Path, saved: Any) -> None:
     if isinstance(result, TableResult):
-        held = read(file)["table"]
+        held = saved["table"]
         table = result.table()
         assert [column["name"] for column in held["columns"]] == [c.name for c in table.columns]
         lost = [isinstance(x, float) and not math.isfinite(x) for row in table.rows for x in row]
         flat = [value for row in table.rows for value in row]
         kept = [None if gone else value for gone, value in zip(lost, flat, strict=True)]
         assert [value for row in held["rows"] for value in row] == kept
+
+
+@each_case(
+    "check",
+    [
+        large_arrays_are_where_the_references_say,
+        every_array_comes_out_to_the_last_bit,
+        every_number_of_a_table_is_a_value,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_all_numbers_of_a_result_come_out(result: Result, file: Path, check) -> None:
+    check(result, file, read(file))
+
+
+# Those of the pictures of views are looked for where these are drawn: with the laws.
+@pytest.mark.parametrize("result", list(KINDS)[len(VIEWS) :], indirect=True)
+def test_every_number_of_a_picture_is_a_value(result: Result, file: Path) -> None:
+    values = Values(file)
+    lost = {text: found for text in written(result.figure()) if (found := values.unknown(text))}
+    assert lost == {}
 
 
 def test_a_number_that_is_not_among_the_values_is_found(tmp_path: Path) -> None:

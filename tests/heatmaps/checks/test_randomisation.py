@@ -20,7 +20,7 @@ from cnnviz.heatmaps.checks.randomisation import (
 from cnnviz.heatmaps.checks.stability import stability
 from cnnviz.heatmaps.checks.verdicts import AgainstRandomisation, similarity_limit
 from cnnviz.models import Model
-from tests.helpers.architectures import small_input, thin
+from tests.helpers.architectures import shallow, small_input
 from tests.helpers.explained import by_name
 
 
@@ -149,7 +149,7 @@ def test_a_gain_for_each_channel_is_no_kernel_and_keeps_its_size():
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "convnext_tiny"])
 def test_any_network_can_be_randomised(name):
-    model = thin(name)
+    model = shallow(name)
     subject = ExplainedBatch.of(model, model.prepare(small_input(name)), (3,))
     found = randomised(subject, by_name("saliency"), stages=2)
     assert found.redrawn[-1] == found.layers
