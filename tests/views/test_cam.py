@@ -17,7 +17,7 @@ from cnnviz.heatmaps.map_places import summed
 from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox, Preprocessing
 from cnnviz.models import Model
-from cnnviz.passes.captures import capture
+from cnnviz.passes.captures import Capture, capture
 from cnnviz.results.text import number
 from cnnviz.views.cam import cam
 from tests.helpers.architectures import lasting_network, small_input, thin, tiny_network
@@ -75,14 +75,21 @@ def by_hand(method: str, activations: np.ndarray, gradients: np.ndarray) -> np.n
     return found
 
 
-@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "xgradcam", "hirescam", "layercam"])
-@pytest.mark.parametrize("layer", ["1", "3", "5"])
-def test_every_method_equals_its_paper_written_out(method: str, layer: str) -> None:
+@pytest.fixture(scope="module")
+def held_in_double() -> Capture:
+    """Return three layers of the tiny network in double precision, for two images."""
     images = torch.randn(
         2, 3, 8, 10, generator=torch.Generator().manual_seed(5), dtype=torch.double
     )
-    module = tiny_network().double()
-    held = capture(module, images, layers=["1", "3", "5"], target=[0, 3])
+    return capture(tiny_network().double(), images, layers=["1", "3", "5"], target=[0, 3])
+
+
+@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "xgradcam", "hirescam", "layercam"])
+@pytest.mark.parametrize("layer", ["1", "3", "5"])
+def test_every_method_equals_its_paper_written_out(
+    held_in_double: Capture, method: str, layer: str
+) -> None:
+    held = held_in_double
     found = cam(held, layer, method)
     for image in range(2):
         a, g = (store[layer][image].numpy() for store in (held.activations, held.gradients))
@@ -196,14 +203,21 @@ METHODS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_silent_layers_give_no_evidence_and_no_division_by_zero(method: str) -> None:
+@pytest.fixture(scope="module")
+def silent() -> Capture:
+    """Return what is held of a network whose second layer gives nothing."""
     network = tiny_network()
     nn.init.constant_(network[3].weight, 0.0)
     nn.init.constant_(network[4].bias, -1.0)
     nn.init.constant_(network[4].weight, 0.0)
-    found = cam(capture(network, torch.rand(1, 3, 8, 8), layers="5"), "5", method)
-    assert (found.maps[0] == 0).all()
+    return capture(network, torch.rand(1, 3, 8, 8), layers="5")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_silent_layers_give_no_evidence_and_no_division_by_zero(
+    silent: Capture, method: str
+) -> None:
+    assert (cam(silent, "5", method).maps[0] == 0).all()
 
 
 @pytest.mark.parametrize(

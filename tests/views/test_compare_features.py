@@ -190,6 +190,11 @@ def test_a_checkpoint_alone_is_the_same_network_with_other_weights(tmp_path: Pat
         compare(first, PHOTOS, compare_weights=tmp_path / "other.pth")
 
 
+@pytest.fixture(scope="module")
+def of_one_image() -> Comparison:
+    return compare(model(module()), PHOTOS[:1], model(module(1)), layers=["1"])
+
+
 @pytest.mark.parametrize(
     ("count", "answers", "told"),
     [
@@ -199,8 +204,10 @@ def test_a_checkpoint_alone_is_the_same_network_with_other_weights(tmp_path: Pat
         (40, 0.375, "; the same answer to 38% of 40 images"),
     ],
 )
-def test_of_few_images_it_is_said_how_many(count: int, answers: float, told: str) -> None:
-    found = compare(model(module()), PHOTOS[:1], model(module(1)), layers=["1"])
+def test_of_few_images_it_is_said_how_many(
+    of_one_image: Comparison, count: int, answers: float, told: str
+) -> None:
+    found = of_one_image
     made = dict(vars(found)) | {"seen": count, "agreement": answers, "labelled": (count, 0)}
     made["accuracies"] = (answers, float("nan"))
     other = Comparison(**made)
