@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,19 @@ from tests.helpers.each_case import each_case
 QUICK = {"steps": 2, "stages": 2, "random": 2}
 
 
+def two_images() -> torch.Tensor:
+    return torch.randn(2, 3, 12, 16, generator=torch.Generator().manual_seed(1))
+
+
 @pytest.fixture
 def images() -> torch.Tensor:
-    return torch.randn(2, 3, 12, 16, generator=torch.Generator().manual_seed(1))
+    return two_images()
+
+
+@cache
+def measured(*groups: str) -> Faithfulness:
+    """Return these groups of measures of Grad-CAM on two images; taken once."""
+    return faithfulness(lasting_network(), two_images(), measures=groups, **QUICK)
 
 
 def gradcam_of(network: Model | nn.Module, images: torch.Tensor, layer: str = "3", **keywords):
@@ -266,11 +277,10 @@ def test_a_layer_that_the_heatmap_does_not_have(images):
 
 
 def test_another_seed_redraws_other_weights(images):
-    first, other = (
-        faithfulness(lasting_network(), images, measures=["randomisation"], seed=seed, **QUICK)
-        for seed in (4, 5)
-    )
-    assert (other.randomisation.correlation != first.randomisation.correlation).any()
+    other = faithfulness(
+        lasting_network(), images, measures=["randomisation"], seed=5, **QUICK
+    ).randomisation
+    assert (other.correlation != measured("randomisation").randomisation.correlation).any()
 
 
 def test_the_default_number_of_random_maps_makes_a_verdict_possible(images):
@@ -354,8 +364,8 @@ def test_it_is_written_as_numbers_and_as_arrays(images, tmp_path: Path):
         (("stability",), 2),
     ],
 )
-def test_the_picture_has_a_panel_for_what_was_measured(images, measures, panels):
-    found = faithfulness(lasting_network(), images, measures=measures, **QUICK)
+def test_the_picture_has_a_panel_for_what_was_measured(measures, panels):
+    found = measured(*measures)
     figure = found.figure()
     assert len(figure.axes) == panels
     figure.draw_without_rendering()
@@ -364,8 +374,8 @@ def test_the_picture_has_a_panel_for_what_was_measured(images, measures, panels)
         assert any(text.startswith(one.title) for text in written), one.title
 
 
-def test_on_a_flat_canvas_no_words_run_into_one_another(images):
-    found = faithfulness(lasting_network(), images, measures=["curves", "randomisation"], **QUICK)
+def test_on_a_flat_canvas_no_words_run_into_one_another():
+    found = measured("curves", "randomisation")
     figure = found.draw(drawing.new_figure(11.0, 5.0))
     figure.draw_without_rendering()
     for axes in figure.axes[:3]:
@@ -376,8 +386,8 @@ def test_on_a_flat_canvas_no_words_run_into_one_another(images):
     assert all(below.y1 < above.y0 for above, below in itertools.pairwise(told))
 
 
-def test_the_curves_that_are_drawn_are_the_means(images):
-    found = faithfulness(lasting_network(), images, measures=["curves"], **QUICK)
+def test_the_curves_that_are_drawn_are_the_means():
+    found = measured("curves")
     deletion, insertion = found.figure().axes[:2]
     for axes, curves in ((deletion, found.curves.deletion), (insertion, found.curves.insertion)):
         drawn = [line.get_ydata() for line in axes.lines]
@@ -385,8 +395,8 @@ def test_the_curves_that_are_drawn_are_the_means(images):
             assert any(len(y) == len(expected) and np.allclose(y, expected) for y in drawn)
 
 
-def test_the_similarity_is_drawn_beside_that_of_the_gradient(images):
-    found = faithfulness(lasting_network(), images, measures=["randomisation"], **QUICK)
+def test_the_similarity_is_drawn_beside_that_of_the_gradient():
+    found = measured("randomisation")
     axes = found.figure().axes[0]
     for held in (found.randomisation, found.randomisation.gradient):
         expected = [1.0, *held.correlation.mean(1)]
