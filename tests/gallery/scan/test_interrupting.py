@@ -73,11 +73,11 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @needs_fork
-def test_a_gallery_that_is_killed_twelve_times_is_the_same_in_the_end(tmp_path) -> None:
-    found = drive("kill", tmp_path, 12)
-    assert found["killed"] == 12
+def test_a_gallery_that_is_killed_six_times_is_the_same_in_the_end(tmp_path) -> None:
+    found = drive("kill", tmp_path, 6)
+    assert found["killed"] == 6
     # Half of a file lay there, and the next run took it away.
-    assert found["left"] >= 6
+    assert found["left"] >= 3
     wanted, got = files(tmp_path / "whole"), files(tmp_path / "killed")
     assert len(wanted) > 40
     assert sorted(got) == sorted(wanted), found
@@ -85,11 +85,11 @@ def test_a_gallery_that_is_killed_twelve_times_is_the_same_in_the_end(tmp_path) 
 
 
 @needs_fork
-def test_one_two_and_three_processes_find_the_same_to_the_last_byte(tmp_path) -> None:
-    drive("share", tmp_path, 1, 2, 3)
+def test_one_and_three_processes_find_the_same_to_the_last_byte(tmp_path) -> None:
+    drive("share", tmp_path, 1, 3)
     alone = files(tmp_path / "1-0")
     assert "scan.json" in alone
-    for other in ("2-0", "2-1", "3-0", "3-1", "3-2"):
+    for other in ("3-0", "3-1", "3-2"):
         assert files(tmp_path / other) == alone, other
 
 
@@ -202,18 +202,28 @@ def _other_data() -> dict[str, object]:
     ],
     ids=["seed", "layers", "shards", "data", "weights"],
 )
-def test_parts_of_another_scan_are_never_mixed_in(scanned, whole, changed, model: int) -> None:
+def test_parts_of_another_scan_are_never_mixed_in(scanned, changed, model: int) -> None:
     given = {"images": data(), "settings": FEW, "shard": 8, **changed}
     images = given.pop("images")
     alone = content(scan(network(model), images, **given))
     assert content(scan(network(model), images, folder=scanned, every=0.0, **given)) == alone
     assert len(list(scanned.iterdir())) == 2
-    # Nor where somebody moves them.
-    mine, other = sorted(scanned.iterdir())
-    for here, there in ((mine, other), (other, mine)):
+
+
+def test_nor_are_they_where_somebody_moves_them(scanned, whole) -> None:
+    """A part holds the same key that names the folder, so that one kind of change shows it."""
+
+    def other(folder: Path | None) -> dict[str, object]:
+        how = {"settings": FEW, "shard": 8, "every": 0.0, "folder": folder}
+        return content(scan(network(1), data(), **how))
+
+    alone = other(None)
+    assert other(scanned) == alone
+    one, two = sorted(scanned.iterdir())
+    for here, there in ((one, two), (two, one)):
         for part in here.glob("part-*.npz"):
             (there / part.name).write_bytes(part.read_bytes())
-    assert content(scan(network(model), images, folder=scanned, every=0.0, **given)) == alone
+    assert other(scanned) == alone
     assert content(run(scanned)) == whole
 
 
