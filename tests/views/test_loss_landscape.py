@@ -68,6 +68,27 @@ def test_the_line_is_the_middle_of_the_surface() -> None:
     np.testing.assert_allclose(surface.losses[2], line.losses[0], rtol=1e-5)
 
 
+@each_case(
+    ("end", "output"),
+    [
+        (nn.Softmax(1), "classes"),
+        (nn.LogSoftmax(1), "classes"),
+        (nn.Sigmoid(), "labels"),
+        (nn.Identity(), "classes"),
+    ],
+)
+def test_what_ends_with_its_softmax_or_sigmoid_is_not_given_another(end, output) -> None:
+    module = tiny_network()
+    plain, ended = (
+        loss_landscape(
+            Model(each, output=output), images(), dimensions=1, points=3, batch_norm="keep"
+        )
+        for each in (nn.Sequential(module, nn.Identity()), nn.Sequential(module, end))
+    )
+    np.testing.assert_allclose(ended.losses, plain.losses, rtol=1e-5)
+    assert ended.centre == pytest.approx(ended.own_loss, rel=1e-5)
+
+
 def test_batch_norms_may_keep_what_they_store() -> None:
     module = tiny_network()
     with torch.no_grad():

@@ -18,6 +18,7 @@ from cnnviz.foreign_code import Foreign
 from cnnviz.gradients.landscape.directions import WeightDirection
 from cnnviz.gradients.landscape.objective import LossObjective
 from cnnviz.introspection.batch_statistics import batch_statistics, calibrate
+from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.introspection.passes_anew import anew
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.models import Model
@@ -134,8 +135,9 @@ class LossSurroundings:
         batches = list(self._batches())
 
         def run(inputs: torch.Tensor) -> Any:
-            # An in-place first layer may not write to what the next point needs.
-            with RandomDraws(), made_as_the_caller_has_set():
+            # An in-place first layer may not write to what the next point needs. What went into a
+            # softmax at the end is noted, as in any pass: the loss would take another one of it.
+            with RandomDraws(), FinalActivation(), made_as_the_caller_has_set():
                 return self._run(weights, inputs.clone())
 
         if not self.calibrated:
