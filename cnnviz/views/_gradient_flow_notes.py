@@ -16,7 +16,7 @@ from cnnviz.gradients.verdict_text import told_branch
 from cnnviz.gradients.verdicts import GradientVerdict
 from cnnviz.images import Batch
 from cnnviz.results.space import space_of_shape
-from cnnviz.results.text import listed, plural
+from cnnviz.results.text import joined, listed, plural
 
 if TYPE_CHECKING:
     from cnnviz.views.gradient_flow import GradientFlow
@@ -46,9 +46,11 @@ def told_of_others(flow: GradientFlow) -> str:
         return ""
     own = flow.verdict.edges
     apart = [str(one.provenance.model) for one in flow.others if one.verdict.edges != own]
+    ends = sorted({one.verdict.edges[3] for one in flow.others if one.verdict.edges != own})
     whose = (
-        f" The bands are those of {flow.provenance.model}; dashed lines are the ends of the "
-        f"healthy band of {listed(apart, 3)}, which normalisation and skips move."
+        f" The bands are those of {flow.provenance.model}; the healthy band of {listed(apart, 3)} "
+        f"ends at {joined([f'{end:+g}' for end in ends])}, which normalisation and skips move (a "
+        "dashed line, where it is in the picture)."
         if apart
         else " All of them have the same bands."
     )

@@ -311,7 +311,7 @@ def test_shards_are_indexed_once_and_read_by_offset(shards) -> None:
         for index in range(4):
             np.testing.assert_array_equal(shown(found, index), pixels(index))
             assert found.read(index).label == found.label(index)
-    assert found.describe() == "a-000.tar, 4 images in 2 shards"
+    assert found.describe() == "a-000.tar to a-001.tar, 4 images in 2 shards"
     assert open_dataset(shards / "a-001.tar").names == names[2:]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -229,18 +230,32 @@ def test_beside_another_network_every_mark_and_both_bands_are_told() -> None:
     (other,) = found.others
     assert found.verdict.edges != other.verdict.edges
     axes = found.figure().axes[0]
-    ends = [line.get_ydata()[0] for line in axes.get_lines() if line.get_linestyle() == "--"]
-    assert ends
-    assert set(ends) <= set(other.verdict.edges[2:4])
     marks = [text.xy for text in axes.texts if text.get_text() == "D"]
     assert [y for _, y in marks] == pytest.approx([found.decades, other.decades])
     legend = [text.get_text() for text in axes.get_legend().get_texts()]
     assert any(text.startswith("branch") for text in legend)
     name = other.provenance.model
-    assert f"dashed lines are the ends of the healthy band of {name}" in found.caption()
+    assert f"the healthy band of {name} ends at " in found.caption()
     alike = gradient_flow(plain, images(), compare=depth_network("plain-10", **SMALL))
     assert not [line for line in alike.figure().axes[0].get_lines() if line.get_linestyle() == "--"]
     assert "All of them have the same bands." in alike.caption()
+
+
+def test_two_bands_that_end_at_one_place_have_one_line_and_a_name_clear_of_the_curves() -> None:
+    found = gradient_flow(depth_network("plain-8", **SMALL), images(), remedies=False)
+    moved = replace(found.verdict, edges=(*found.verdict.edges[:3], 0.4, 2.0, 4.0))
+    axes = found.compare(*[replace(found, verdict=moved)] * 2).figure().axes[0]
+    ends = [line.get_ydata()[0] for line in axes.get_lines() if line.get_linestyle() == "--"]
+    assert ends == [0.4], "the other end is that of the shaded band"
+    (name,) = [text for text in axes.texts if text.get_text().startswith("healthy for")]
+    assert name.get_text().count(found.provenance.model) == 2
+    axes.figure.canvas.draw()
+    box = name.get_window_extent().padded(1.0)
+    curves = [line for line in axes.get_lines() if line.get_marker() == "o"]
+    assert curves
+    for line in curves:
+        path = line.get_path().interpolated(50).transformed(line.get_transform())
+        assert not any(box.contains(x, y) for x, y in path.vertices)
 
 
 def test_skips_alone_bring_back_a_gradient_that_had_vanished() -> None:

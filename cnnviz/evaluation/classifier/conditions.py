@@ -105,6 +105,6 @@ def _read(text: str) -> Condition:
     if condition.measure not in _FIXED and not condition.k:
         raise UsageError(
             f"There is no measure {condition.measure!r} to fail on.",
-            did_you_mean(condition.measure, NAMES, f"Choose among {', '.join(NAMES)}."),
+            f"{did_you_mean(condition.measure, NAMES)} Choose among {', '.join(NAMES)}.".strip(),
         )
     return condition

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cnnviz.results import drawing
+from cnnviz.results.text import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +24,10 @@ SHADES = {
     "vanished": "#eec0b4",
 }
 _NAME_SIZE = 6.5
+_NAMED = 2
+"""Networks whose bands end at one place that are named there."""
+_NAME_SHARE = 0.2
+"""Of the width of a panel, what the name of the end of a band takes."""
 _LEAST_SHARE = 0.045
 """Of the height of a panel, from which on a band has room for its name."""
 
@@ -42,19 +49,48 @@ def draw_bands(axes: Axes, flow: GradientFlow, low: float, high: float) -> None:
             )  # fmt: skip
 
 
-def draw_other_band(
-    axes: Axes, flow: GradientFlow, colour: str, limits: tuple[float, float]
+def draw_other_bands(
+    axes: Axes, flows: Sequence[GradientFlow], colours: Sequence[str], limits: tuple[float, float]
 ) -> None:
-    """Draw the ends of the healthy band of a network whose bands are not the shaded ones."""
-    for end, words in zip(flow.verdict.edges[2:4], ("from", "up to"), strict=True):
-        if not limits[0] < end < limits[1]:
-            continue
+    """Draw where the healthy band of networks ends that end it elsewhere than the shaded one.
+
+    The curves have to be drawn before, as the names of the ends keep out of their way.
+    """
+    shaded = flows[0].verdict.edges
+    ends: dict[tuple[float, str], list[int]] = {}
+    for place, flow in enumerate(flows):
+        for number, words in ((2, "from"), (3, "up to")):
+            end = flow.verdict.edges[number]
+            if end != shaded[number] and limits[0] < end < limits[1]:
+                ends.setdefault((end, words), []).append(place)
+    for (end, words), places in ends.items():
+        names = listed([str(flows[place].provenance.model) for place in places], _NAMED)
+        colour = colours[places[0] % len(colours)] if len(places) == 1 else drawing.QUIET
+        across, side = _clear_of_curves(axes, end, 0.05 * (limits[1] - limits[0]))
         axes.axhline(end, color=colour, lw=0.9, ls=(0, (5, 3)), zorder=1)
         axes.annotate(
-            f"healthy for {flow.provenance.model} {words} here", (0.995, end),
+            f"healthy for {names} {words} here", (across, end),
             xycoords=axes.get_yaxis_transform(), xytext=(0, 2), textcoords="offset points",
-            fontsize=_NAME_SIZE, color=colour, ha="right", va="bottom",
+            fontsize=_NAME_SIZE, color=colour, ha=side, va="bottom",
         )  # fmt: skip
+
+
+def _clear_of_curves(axes: Axes, base: float, high: float) -> tuple[float, str]:
+    """Return where along a line a name of such a height is farthest from the curves."""
+    left, right = axes.get_xlim()
+    curves = [line.get_data() for line in axes.lines if len(line.get_xdata()) > 2]
+
+    def room(place: tuple[float, str]) -> float:
+        end = {"right": place[0] - _NAME_SHARE, "left": place[0], "center": 0.5 - _NAME_SHARE / 2}
+        span = left + (right - left) * np.linspace(0.0, _NAME_SHARE, 24)
+        over = span + (right - left) * end[place[1]]
+        heights = [np.interp(over, x, y, left=np.nan, right=np.nan) for x, y in curves]
+        apart = [
+            np.nanmin(np.abs(one - base - high / 2)) for one in heights if np.isfinite(one).any()
+        ]
+        return min(float(min(apart, default=np.inf)), 2.0 * high)
+
+    return max(((0.995, "right"), (0.5, "center"), (0.005, "left")), key=room)
 
 
 def of_other_bands(flows: Sequence[GradientFlow]) -> list[GradientFlow]:

@@ -14,7 +14,7 @@ from cnnviz.results.text import listed, minus, number, shortened
 from cnnviz.views.pictures.gradient_bands import (
     SHADES,
     draw_bands,
-    draw_other_band,
+    draw_other_bands,
     of_other_bands,
 )
 from cnnviz.views.pictures.named_marks import name_mark
@@ -93,14 +93,13 @@ def _gradients(axes: Axes, flows: tuple[GradientFlow, ...], across: float, *, na
     lines = [_decades(flow) for flow in flows]
     low, high = _limits(lines)
     draw_bands(axes, flows[0], low, high)
-    others = of_other_bands(flows)
+    axes.set_ylim(low, high)
     for place, (flow, decades) in enumerate(zip(flows, lines, strict=True)):
         colour = COLOURS[place % len(COLOURS)]
         label = _TRUNK if alone else _legend(flow)
         _line(axes, flow, decades, colour, label, (low, high), alone)
         _mark_first(axes, flow, decades, colour, alone)
-        if flow in others:
-            draw_other_band(axes, flow, colour, (low, high))
+    draw_other_bands(axes, flows, COLOURS, (low, high))
     if alone:
         _mark_break(axes, flows[0], low, high)
     elif any((~flow.on_trunk).any() for flow in flows):
@@ -110,7 +109,6 @@ def _gradients(axes: Axes, flows: tuple[GradientFlow, ...], across: float, *, na
         _reading(flows, across),
         loc="left", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
     )  # fmt: skip
-    axes.set_ylim(low, high)
     label = f"gradient at each output, decades\nbeside that at {_unit(flows)}"
     if narrow:
         label = f"gradient at each output,\ndecades beside that at\n{_unit(flows)}"
