@@ -421,3 +421,24 @@ def test_windows_and_flattened_maps_see_what_their_positions_see() -> None:
     assert (numbers["each_value"], numbers["whole_image"]) == ((5, 5), True)
     view = cnnviz.receptive_field(network, torch.rand(1, 3, 16, 16), "mix", draws=2)
     assert view.described == ("up to 5 x 5 px",)
+
+
+@pytest.mark.parametrize("made_by", ["weight_norm", "spectral_norm", "orthogonal"])
+def test_a_layer_that_computes_its_weight_is_one_layer_and_the_weight_no_output(
+    made_by: str,
+) -> None:
+    """What a layer makes its weight by is neither a layer of the table nor a map in memory."""
+    wrap = getattr(nn.utils.parametrizations, made_by)
+    plain, computed = (
+        nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 2, 3)).eval()
+        for _ in range(2)
+    )
+    for place in (0, 2):
+        wrap(computed[place])
+    calls, own = trace(computed, (3, 16, 16)).calls, trace(plain, (3, 16, 16)).calls
+    assert [(call.label, call.windows) for call in calls] == [
+        (call.label, call.windows) for call in own
+    ]
+    sums = [cnnviz.architecture(each, 16).sums() for each in (computed, plain)]
+    assert sums[0]["activation_bytes"] == sums[1]["activation_bytes"]
+    assert sums[0]["layers"] == sums[1]["layers"]

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrize import ParametrizationList
 
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.introspection.called_functions import keep_functions
@@ -71,7 +72,7 @@ def trace(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> Trace
 
 def _trace(module: nn.Module, image: torch.Tensor, *, computes: bool) -> Trace:
     recorder = OperationRecorder(module, image, computes=computes)
-    listened = dict(module.named_modules())
+    listened = _listened(module)
     with (
         isolated(module, grad=False),
         module_hooks(listened, before=recorder.enter, after=recorder.leave),
@@ -149,6 +150,20 @@ def _forward(module: nn.Module, image: torch.Tensor, recorder: OperationRecorder
     except ModelError as error:
         # A fault of the recorder's own is not the network's.
         raise (recorder.fault or error) from error.__cause__
+
+
+def _listened(module: nn.Module) -> dict[str, nn.Module]:
+    """Return the modules that are parts of the network, and not of how a layer makes its weight.
+
+    A layer under `torch.nn.utils.parametrize` is one layer, whose weight is no output.
+    """
+    every = dict(module.named_modules())
+    making = [f"{name}." for name, child in every.items() if isinstance(child, ParametrizationList)]
+    return {
+        name: child
+        for name, child in every.items()
+        if not any(f"{name}.".startswith(each) for each in making)
+    }
 
 
 def _uncalled(module: nn.Module, calls: Sequence[LayerCall], counted: set[int]) -> tuple[str, ...]:
