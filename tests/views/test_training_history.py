@@ -97,10 +97,8 @@ def test_changes_and_similarity_are_those_taken_by_hand(tmp_path: Path) -> None:
     assert found.weights_order == pytest.approx(2.0 / np.sqrt(3 * 2))
 
 
-@pytest.mark.parametrize(("depth", "told"), [(3, False), (5, True)])
-def test_layers_that_settle_in_turn_are_told_so_if_they_are_enough(
-    tmp_path: Path, depth: int, told: bool
-) -> None:
+def write_settling(folder: Path, depth: int) -> Model:
+    """Write an epoch for each layer, in which it comes to its end, and return the network."""
     layers = [nn.Conv2d(3, 3, 1) for _ in range(depth)]
     made = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
     end = {name: value.clone() for name, value in made.state_dict().items()}
@@ -108,21 +106,32 @@ def test_layers_that_settle_in_turn_are_told_so_if_they_are_enough(
         with torch.no_grad():
             for place, layer in enumerate(layers):
                 layer.weight.copy_(end[f"{place}.weight"] * (1.9 if epoch <= place else 1.0))
-        torch.save({"state_dict": made.state_dict()}, tmp_path / f"epoch-{epoch}.ckpt")
-    wrapped = Model(made, preprocessing=PLAIN, output="classes", name="net")
+        torch.save({"state_dict": made.state_dict()}, folder / f"epoch-{epoch}.ckpt")
+    return Model(made, preprocessing=PLAIN, output="classes", name="net")
+
+
+def test_checkpoints_named_one_by_one_keep_their_order(tmp_path: Path) -> None:
+    wrapped = write_settling(tmp_path, 3)
+    # From the highest number to the lowest: the order is that of the files.
+    for epoch in range(4):
+        (tmp_path / f"epoch-{epoch}.ckpt").rename(tmp_path / f"left-{3 - epoch}.ckpt")
+    files = [tmp_path / f"left-{left}.ckpt" for left in range(3, -1, -1)]
+    named = training_history(wrapped, PHOTOS[0], files)
+    assert named.weights_settled.tolist() == [2, 1, 0]
+    assert named.weights_order == 1.0
+    assert "the deeper, the earlier" not in named.summary()
+
+
+@pytest.mark.parametrize(("depth", "told"), [(3, False), (5, True)])
+def test_layers_that_settle_in_turn_are_told_so_if_they_are_enough(
+    tmp_path: Path, depth: int, told: bool
+) -> None:
+    wrapped = write_settling(tmp_path, depth)
     # One photo: no CKA, and the weights are told.
     found = training_history(wrapped, PHOTOS[0], tmp_path)
     assert np.isnan(found.cka).all()
     assert found.weights_settled.tolist() == list(range(1, depth + 1))
     assert found.weights_order == 1.0
-    # Named one by one, from the highest number to the lowest: the order is that of the files.
-    for epoch in range(depth + 1):
-        (tmp_path / f"epoch-{epoch}.ckpt").rename(tmp_path / f"left-{depth - epoch}.ckpt")
-    files = [tmp_path / f"left-{left}.ckpt" for left in range(depth, -1, -1)]
-    named = training_history(wrapped, PHOTOS[0], files)
-    assert named.weights_settled.tolist() == list(range(depth - 1, -1, -1))
-    assert named.weights_order == 1.0
-    assert "the deeper, the earlier" not in named.summary()
     assert found.weights_order_chance == pytest.approx(2 / (120 if told else 6))
     assert (
         "weights are within 10% of the last from epoch 1 on at layer 0, at the last alone at layer "
