@@ -18,9 +18,8 @@ def scenes() -> list[Sample]:
     return Shapes(split="held-out")[:COUNT]
 
 
-@pytest.mark.parametrize("name", ["shapes-plain", "shapes-residual"])
-def test_the_maximum_falls_inside_the_object(name: str, scenes: list[Sample]) -> None:
-    model = load(name)
+def test_the_maximum_falls_inside_the_object(scenes: list[Sample]) -> None:
+    model = load("shapes-residual")
     hits, right = [], []
     for begin in range(0, COUNT, 25):
         part = scenes[begin : begin + 25]
