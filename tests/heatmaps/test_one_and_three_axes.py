@@ -27,6 +27,7 @@ from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.occlusion import occlusion
 from tests.helpers.array_networks import flattened, seeded, signal_classifier
+from tests.helpers.each_case import each_case
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 
@@ -71,7 +72,7 @@ def captures(axes: int) -> tuple[Capture, Capture]:
 
 
 @pytest.mark.parametrize("axes", [1, 3])
-@pytest.mark.parametrize("method", CAM_METHODS)
+@each_case("method", CAM_METHODS)
 def test_a_cam_is_that_of_the_network_written_for_images(axes: int, method: str) -> None:
     one, two = captures(axes)
     for layer in ("1", "4"):
@@ -80,9 +81,7 @@ def test_a_cam_is_that_of_the_network_written_for_images(axes: int, method: str)
 
 
 @pytest.mark.parametrize("axes", [1, 3])
-@pytest.mark.parametrize(
-    "method", [name for name in ATTRIBUTION_METHODS if name != "gradient_shap"]
-)
+@each_case("method", [name for name in ATTRIBUTION_METHODS if name != "gradient_shap"])
 def test_an_attribution_is_that_of_the_network_written_for_images(axes: int, method: str) -> None:
     one, two, x, other = pair(axes)
     mine = attribute(one, x, method, baseline="black", steps=4).maps[0]

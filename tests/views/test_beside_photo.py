@@ -8,9 +8,10 @@ import pytest
 
 from cnnviz.results import drawing
 from cnnviz.views.pictures.beside_photo import beside_photo, room_in
+from tests.helpers.each_case import each_case
 
 
-@pytest.mark.parametrize("count", [1, 4, 9, 24, 48, 64])
+@each_case("count", [1, 4, 9, 24, 48, 64])
 def test_tiles_fit_their_room_and_fill_most_of_it_with_the_photo(count) -> None:
     room, label = (10.0, 5.1), 0.2
     found = beside_photo(count, room, tile=1.0, label=label, photo=1.0, key=1.0, least=1.7)

@@ -85,7 +85,7 @@ def held_in_double() -> Capture:
 
 
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++", "xgradcam", "hirescam", "layercam"])
-@pytest.mark.parametrize("layer", ["1", "3", "5"])
+@each_case("layer", ["1", "3", "5"])
 def test_every_method_equals_its_paper_written_out(
     held_in_double: Capture, method: str, layer: str
 ) -> None:
@@ -213,7 +213,7 @@ def silent() -> Capture:
     return capture(network, torch.rand(1, 3, 8, 8), layers="5")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@each_case("method", METHODS)
 def test_silent_layers_give_no_evidence_and_no_division_by_zero(
     silent: Capture, method: str
 ) -> None:

@@ -229,7 +229,7 @@ def test_a_fused_map_is_made_anew_from_all_its_layers(images):
     assert found.stability is not None
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("keywords", "message"),
     [
         ({"measures": ["curve"]}, r"no group of measures 'curve'"),

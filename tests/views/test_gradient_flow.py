@@ -20,6 +20,7 @@ from cnnviz.reports import report
 from cnnviz.views.gradient_flow import FAULTS, gradient_flow
 from tests.helpers import gradient_families as families
 from tests.helpers.architectures import lasting_network, shallow, small_input, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.state import state
 
 SMALL = {"input_size": (3, 16, 16), "width": 16}
@@ -162,7 +163,7 @@ def test_a_loss_sends_back_its_own_gradient() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("options", "error", "message"),
     [
         ({"objective": "lss"}, UsageError, "no objective 'lss'.*Did you mean 'loss'"),

@@ -325,7 +325,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("what", WRONG)
+@each_case("what", WRONG)
 def test_the_schema_refuses(what: str, validator, results: dict[str, Result]) -> None:
     if "predictions" not in results:
         results["predictions"] = KINDS["predictions"]()

@@ -17,6 +17,7 @@ from cnnviz.results import drawing
 from cnnviz.results.legibility import crowded
 from cnnviz.results.picture_style import PictureStyle
 from tests.helpers.colour_classes import SIDE, colour_model
+from tests.helpers.each_case import each_case
 from tests.helpers.undrawn import undrawn
 
 TRUE = PhotoBox(8, 4, 14, 12)
@@ -162,7 +163,7 @@ def test_many_photos_are_pages(tmp_path: Path):
     assert [path.name for path in files] == ["found-1.png", "found-2.png"]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("box", "how"),
     [
         (PhotoBox(5000, 5000, 6000, 6000), "lies outside"),

@@ -22,6 +22,7 @@ from cnnviz.units.projection import UnitPosition, project
 from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations import TopActivations, top_activations
 from tests.helpers.architectures import lasting_network, shallow, small_input, tiny_network
+from tests.helpers.each_case import each_case
 from tests.helpers.font_subsets import cut_anew
 from tests.helpers.undrawn import undrawn
 
@@ -276,7 +277,7 @@ def test_progress_goes_from_images_to_patches(model) -> None:
     assert told[-1] == (4, 4, "done")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("keywords", "error", "message"),
     [
         ({"k": 0}, UsageError, "k cannot be 0"),

@@ -54,7 +54,7 @@ def test_maps_keep_little_similarity_or_much_or_it_is_not_known(
     assert ("not known" in CHECK.said(find(values))) == (passed is None)
 
 
-@pytest.mark.parametrize("count", [2, 5, 12, 13, 40])
+@each_case("count", [2, 5, 12, 13, 40])
 def test_the_interval_of_a_mean_is_students(count: int) -> None:
     from scipy.stats import t
 
