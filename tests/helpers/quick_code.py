@@ -40,7 +40,10 @@ FURTHER: Mapping[str, Mapping[str, str]] = {
         "count=16, most=3": "count=4, most=2",
     },
     "docs/coming-from.md": {"window=16, stride=16": "window=32, stride=32"},
-    "docs/heatmaps.md": {"window=16, stride=8": "window=32, stride=32"},
+    "docs/heatmaps.md": {
+        "window=16, stride=8": "window=32, stride=32",
+        '["gradcam", "guided_backprop"]': '["gradcam"]',
+    },
     "docs/monitor.md": {
         "draw_samples(64,": "draw_samples(16,",
         "slice(16 * (step % 4), 16 * (step % 4) + 16)": "slice(4 * (step % 4), 4 * (step % 4) + 4)",
