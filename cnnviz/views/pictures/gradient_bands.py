@@ -26,7 +26,7 @@ SHADES = {
 _NAME_SIZE = 6.5
 _NAMED = 2
 """Networks whose bands end at one place that are named there."""
-_NAME_SHARE = 0.2
+_NAME_SHARE = 0.3
 """Of the width of a panel, what the name of the end of a band takes."""
 _LEAST_SHARE = 0.045
 """Of the height of a panel, from which on a band has room for its name."""
@@ -78,7 +78,8 @@ def draw_other_bands(
 def _clear_of_curves(axes: Axes, base: float, high: float) -> tuple[float, str]:
     """Return where along a line a name of such a height is farthest from the curves."""
     left, right = axes.get_xlim()
-    curves = [line.get_data() for line in axes.lines if len(line.get_xdata()) > 2]
+    drawn = [np.asarray(line.get_xydata(), np.float64).T for line in axes.lines]
+    curves = [points for points in drawn if points.shape[1] > 2]
 
     def room(place: tuple[float, str]) -> float:
         end = {"right": place[0] - _NAME_SHARE, "left": place[0], "center": 0.5 - _NAME_SHARE / 2}
