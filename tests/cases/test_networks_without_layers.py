@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -48,6 +49,23 @@ def _program(network: nn.Module) -> torch.export.ExportedProgram:
     return exported(network.eval(), (IMAGES,), dynamic_shapes=sizes)
 
 
+@cache
+def _program_of_layers() -> torch.export.ExportedProgram:
+    return _program(_Layers())
+
+
+@cache
+def _operators() -> nn.Module:
+    """Return the program as a network, which tests share: they leave it as it is."""
+    return _program_of_layers().module()
+
+
+@cache
+def _functions() -> nn.Module:
+    """Return the network of functions that tests share as well."""
+    return _Functions().eval()
+
+
 def _captured(network: nn.Module) -> cnnviz.Capture:
     return cnnviz.capture(network, IMAGES, layers="stages")
 
@@ -65,17 +83,16 @@ VIEWS: dict[str, Callable[[nn.Module], object]] = {
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_what_has_no_layers_to_look_at_is_said_with_the_way_out(view: str) -> None:
-    flat = _program(_Layers()).module()
     with pytest.raises(LayerError, match=r"calls operators.* Give torch.export.unflatten"):
-        VIEWS[view](flat)
+        VIEWS[view](_operators())
     with pytest.raises(LayerError, match=r"_Functions has no layers.* Make a module of what"):
-        VIEWS[view](_Functions().eval())
+        VIEWS[view](_functions())
 
 
 @pytest.mark.parametrize("decomposed", [False, True])
 def test_filters_of_a_program_are_those_of_its_module(decomposed: bool) -> None:
     module = _Layers()
-    program = _program(module)
+    program = _program_of_layers()
     layers = torch.export.unflatten(program.run_decompositions() if decomposed else program)
     for name in ("first", "second"):
         found, wanted = cnnviz.filters(layers, name), cnnviz.filters(module, name)
@@ -98,14 +115,15 @@ def test_a_report_says_why_it_shows_no_filters() -> None:
         (section,) = cnnviz.report(network, IMAGES[:1], sections=["filters"]).sections
         return " ".join(section.lead)
 
-    assert "no layer that is a convolution" in lead(_Functions().eval())
-    assert "calls operators, not layers" in lead(_program(_Layers()).module())
-    assert "The network has 3 convolutions" not in lead(torch.export.unflatten(_program(_Layers())))
-    assert "The network has 2 convolutions" in lead(torch.export.unflatten(_program(_Layers())))
+    assert "no layer that is a convolution" in lead(_functions())
+    assert "calls operators, not layers" in lead(_operators())
+    told = lead(torch.export.unflatten(_program_of_layers()))
+    assert "The network has 3 convolutions" not in told
+    assert "The network has 2 convolutions" in told
 
 
 def test_weights_that_no_layer_holds_are_not_redrawn() -> None:
-    network = _Functions().eval()
+    network = _functions()
     options = {"random": 2, "stages": 2, "steps": 2, "baselines": ("mean",)}
     found = cnnviz.faithfulness(network, IMAGES, "saliency", **options)
     assert "randomisation" not in found.results
@@ -116,7 +134,7 @@ def test_weights_that_no_layer_holds_are_not_redrawn() -> None:
 
 
 def test_a_program_itself_is_told_what_to_give() -> None:
-    program = _program(_Layers())
+    program = _program_of_layers()
     for call in (cnnviz.load, cnnviz.architecture):
         with pytest.raises(UsageError, match=r"not ExportedProgram. Give torch.export.unflatten"):
             call(program)  # type: ignore[operator]
