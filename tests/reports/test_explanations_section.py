@@ -1,10 +1,12 @@
 """The section on how far to believe the heatmaps, which is built only when it is asked for."""
 
 import re
+from functools import partial
 
 import torch
 
 from cnnviz.reports import report
+from cnnviz.reports.sections import explanations
 from tests.helpers.architectures import tiny_network
 
 
@@ -32,7 +34,10 @@ def test_a_thorough_report_shows_every_method_with_its_measures(thorough):
     )
 
 
-def test_what_is_not_one_class_is_compared_by_its_score():
+def test_what_is_not_one_class_is_compared_by_its_score(monkeypatch):
+    # Of a map at a layer and one at the input: the report above has all methods.
+    two = partial(explanations.explanations, methods=("gradcam", "saliency"))
+    monkeypatch.setattr(explanations, "explanations", two)
     sections = made(sections="explanations", target="0 - 1")
     section = sections["explanations"]
     (picture,) = section.pictures
