@@ -85,7 +85,9 @@ def estimate(model: Model, data: Dataset, layers: Layers | None = None) -> Estim
     names = scannable(model, layers)
     check_one_size(model, data)
     found, scanning = _scanned(model, data, names)
-    drawing = sum(_sent(model, layer, len(data)) for layer in found.layers)
+    # Of the size in which the images come: a network that states none may be given any.
+    inputs = _probes(model, found.network.input_shape)
+    drawing = sum(_sent(model, layer, inputs, len(data)) for layer in found.layers)
     units = sum(layer.channels for layer in found.layers)
     # Pictures are compressed and images read while others are sent back, where cores are free.
     beside = units * _UNIT_SECONDS + _read(model, data) * min(len(data), units * STRONGEST)
@@ -119,11 +121,14 @@ def _scanned(model: Model, data: Dataset, names: Sequence[str]) -> tuple[ScanRes
     return found, first + each * (len(data) - size)
 
 
-def _sent(model: Model, layer: LayerResult, images: int) -> float:
-    """Return how long it takes to send all units of a layer back to the pixels."""
-    generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(_PROBED, *model.input_shape, generator=generator)
-    inputs = inputs.to(model.device, model.dtype)
+def _probes(model: Model, shape: Sequence[int]) -> torch.Tensor:
+    """Return a few images of noise to send units back for."""
+    noise = torch.randn(_PROBED, *shape, generator=torch.Generator().manual_seed(0))
+    return noise.to(model.device, model.dtype)
+
+
+def _sent(model: Model, layer: LayerResult, inputs: torch.Tensor, images: int) -> float:
+    """Return how long it takes to send all units of a layer back to the pixels of some inputs."""
     passage = PartialForward.to(model, inputs, layer.layer)
 
     def timed(times: int) -> float:

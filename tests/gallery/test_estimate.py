@@ -31,7 +31,7 @@ SHARED, BACK, READ = 0.25, 0.125, 0.375
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Let the estimate read a clock that only the work put on it moves."""
-    moved = SimpleNamespace(now=0.0, scans=0)
+    moved = SimpleNamespace(now=0.0, scans=0, shapes=set[tuple[int, ...]]())
     scan, project, stream = estimating.scan, estimating.project_positions, estimating.stream
 
     def slow_scan(model: Model, data: Dataset, *given: Any, **how: Any) -> object:
@@ -40,7 +40,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         moved.scans += 1
         return found
 
-    def slow_project(passage: object, inputs: object, picks: list[Any]) -> object:
+    def slow_project(passage: object, inputs: Any, picks: list[Any]) -> object:
+        moved.shapes.add(tuple(inputs.shape[1:]))
         moved.now += SHARED * len({pick.image for pick in picks}) + BACK * len(picks)
         return project(passage, inputs, picks)
 
@@ -98,6 +99,8 @@ def test_units_go_back_in_chunks_that_share_their_images(
     chunked = estimate(network(), Generated(20), "3").seconds
     # The second estimate is no first scan.
     assert chunked + FIRST - whole == pytest.approx(SHARED * 20)
+    # As large as the images of the data: it was 224 px, whatever came, of networks that state none.
+    assert clock.shapes == {(3, 12, 12)}
 
 
 def test_the_network_is_left_as_it_was() -> None:
