@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 from cnnviz.gradients.causes import explain
 from cnnviz.gradients.probe import probe
+from cnnviz.gradients.regions import regions
 from cnnviz.gradients.verdict_text import evidence, learned, pairs
 from cnnviz.gradients.verdicts import judge
 from cnnviz.models import as_model
@@ -81,16 +86,60 @@ def test_a_gradient_that_is_lost_in_a_branch_is_never_called_healthy(
         assert "watch" in evidence("net", verdict, names)
 
 
+class Step:
+    """A node of a graph that data goes through, and what it comes from."""
+
+    def __init__(self, *below: Step) -> None:
+        self.next_functions = [(one, 0) for one in below]
+
+
+def ways(end: Step, image: Step) -> list[list[Step]]:
+    below = [one for one, _ in end.next_functions]
+    return [[image]] if end is image else [[*w, end] for one in below for w in ways(one, image)]
+
+
+@each_case("seed", range(40))
+def test_regions_are_those_of_every_way_one_by_one(seed: int) -> None:
+    drawn, steps = random.Random(seed), [Step()]
+    for _ in range(drawn.randint(3, 10)):
+        steps.append(Step(*drawn.sample(steps, min(len(steps), drawn.choice([1, 1, 1, 2])))))
+    used = {below for step in steps for below, _ in step.next_functions}
+    end = Step(*[step for step in steps if step not in used])
+    every, layers = ways(end, steps[0]), steps[1:]
+    first = drawn.choice(layers)
+    trunk = {step for step in steps if all(step in way for way in every if first in way)}
+
+    def around(start: Step) -> tuple[int, ...]:
+        found = []
+        for place, step in enumerate(layers[layers.index(start) :], layers.index(start)):
+            if [start in way for way in every] == [step in way for way in every]:
+                if step in trunk:
+                    break
+                found.append(place)
+        return tuple(found)
+
+    met: list[Any] = [SimpleNamespace(node=step, is_layer=True) for step in layers]
+    wanted, covered = [], set[int]()
+    for place, step in enumerate(layers):
+        if place not in covered and len(region := around(step)) > 1:
+            wanted.append(region)
+            covered.update(region)
+    assert list(regions(met, steps, end, trunk)) == wanted
+
+
 @each_case("variance, far", [(1e4, True), (1e-5, True), (None, False)])
 def test_statistics_of_other_images_are_named_as_the_cause(
     variance: float | None, far: bool
 ) -> None:
     torch.manual_seed(0)
-    layers = [(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()) for _ in range(4)]
+    layers = [
+        (nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4, momentum=1.0), nn.ReLU())
+        for _ in range(4)
+    ]
     network = nn.Sequential(*[one for three in layers for one in three], nn.Conv2d(4, 2, 8))
     network.train()
     images = torch.randn(4, 4, 8, 8)
-    for _ in range(60):
+    for _ in range(2):
         network(images)
     for _, norm, _ in layers:
         if variance is not None:
