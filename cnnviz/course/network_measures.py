@@ -94,7 +94,9 @@ class _Undrawn(FunctionMode):
         if func in _DRAWS:
             found: torch.Tensor = args[0] if args else named["tensor"]
             with torch.no_grad():
-                plain = found.is_contiguous() and found.device.type == "cpu"
+                # A part of another tensor stays a part of it.
+                whole = found.nbytes == found.untyped_storage().nbytes() and not found._is_view()
+                plain = whole and found.is_contiguous() and found.device.type == "cpu"
                 return _filled_with_new_zeros(found) if plain else found.zero_()
         return func(*args, **named)
 
