@@ -18,7 +18,7 @@ from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.categories import class_index
 from cnnviz.models.guesses import of_other_input, told_doubt
 from cnnviz.models.image_inputs import exchanged, told_input
-from cnnviz.models.input_trials import NOMINAL_SIDE, find_input
+from cnnviz.models.input_trials import find_input
 from cnnviz.models.kept_preprocessing import KeptPreprocessing
 from cnnviz.models.notebook_facts import shown
 from cnnviz.models.output_kinds import OutputKind, check_decode, read_output_kind
@@ -26,6 +26,7 @@ from cnnviz.models.reading import Reading
 from cnnviz.models.run_findings import RunFindings
 from cnnviz.models.state_digest import KeptDigest
 from cnnviz.models.usable_module import check_module
+from cnnviz.models.usual_input import usual_shape
 from cnnviz.models.wrappers import unwrap
 from cnnviz.results.provenance import AS_IT_IS, ImageSource, Provenance
 from cnnviz.results.space import IMAGE, Space
@@ -255,9 +256,9 @@ class Model:
     def input_shape(self) -> tuple[int, ...]:
         """Channels of the input and its size along each axis: height and width of an image.
 
-        Where the preprocessing leaves the size to the photo, that of a square photo of 224 px.
+        Where it is left to the photo, that of a square one of a size that the network takes.
         """
-        return (self.channels, *self.preprocessing.usual_size(NOMINAL_SIDE))
+        return usual_shape(self.module, self.preprocessing)
 
     @property
     def sha256(self) -> str:

@@ -30,6 +30,11 @@ class ImageCache:
     scan : ScanResult
         The scan, for the size that its images have.
 
+    Attributes
+    ----------
+    shape : tuple of int
+        Channels, height and width of each image.
+
     Raises
     ------
     UsageError
@@ -47,9 +52,9 @@ class ImageCache:
         self.data = data
         if self.changed():
             raise photos_changed(data)
-        self.model, self._shape = model, scan.network.input_shape
+        self.model, self.shape = model, scan.network.input_shape
         self._held: OrderedDict[int, tuple[torch.Tensor, Pixels]] = OrderedDict()
-        self._most = max(64, _MOST_BYTES // (5 * self._shape[1] * self._shape[2] * 3))
+        self._most = max(64, _MOST_BYTES // (5 * self.shape[1] * self.shape[2] * 3))
 
     def changed(self) -> bool:
         """Whether the images are other ones now than those that were scanned."""
@@ -89,10 +94,10 @@ class ImageCache:
         image = self.data.read(place).image
         preprocessing = self.model.preprocessing
         tensor = preprocessing(image) if isinstance(image, Photo) else image.float().cpu()
-        if tuple(tensor.shape) != tuple(self._shape):
+        if tuple(tensor.shape) != tuple(self.shape):
             raise UsageError(
                 f"{self.data.name(place)} comes out as {list(tensor.shape)}, not as "
-                f"{list(self._shape)} like the others.",
+                f"{list(self.shape)} like the others.",
                 "A gallery needs images of one size: give the network a preprocessing with a crop.",
             )
         return tensor, preprocessing.invert(tensor)

@@ -72,7 +72,7 @@ class PatchCutter:
 
     def __init__(self, images: ImageCache, passage: PartialForward) -> None:
         self.images, self.passage = images, passage
-        height, width = images.model.input_shape[1:]
+        height, width = images.shape[1:]
         self._size = (height, width)
 
     def patches(self, places: Sequence[ExamplePosition], side: int = SIDE) -> list[Pixels]:
