@@ -84,6 +84,7 @@ GROUPS = {
         (
             "cnnviz/heatmaps/cam_methods.py",
             "cnnviz/heatmaps/cancelled_weights.py",
+            "cnnviz/heatmaps/constant_scores.py",
             "cnnviz/heatmaps/map_places.py",
         ),
         (
@@ -94,6 +95,7 @@ GROUPS = {
             "tests/cases/test_spectrogram_inputs.py",
             "tests/heatmaps/test_cam_methods.py",
             "tests/heatmaps/test_cancelled_weights.py",
+            "tests/heatmaps/test_constant_scores.py",
             "tests/heatmaps/test_one_and_three_axes.py",
             "tests/views/test_cam.py",
         ),
@@ -107,11 +109,16 @@ GROUPS = {
         ),
     ),
     "verdicts": Group(
-        ("cnnviz/gradients/measures.py", "cnnviz/gradients/verdicts.py"),
+        (
+            "cnnviz/gradients/measures.py",
+            "cnnviz/gradients/regions.py",
+            "cnnviz/gradients/verdicts.py",
+        ),
         (
             "tests/cases/test_gradient_joins.py",
             "tests/gradients/monitor/test_verdicts_on_trainings.py",
             "tests/gradients/test_measures.py",
+            "tests/gradients/test_regions.py",
             "tests/gradients/test_verdicts.py",
             "tests/views/test_gradient_flow.py",
         ),
