@@ -256,7 +256,7 @@ class Model:
     def input_shape(self) -> tuple[int, ...]:
         """Channels of the input and its size along each axis: height and width of an image.
 
-        Where it is left to the photo, that of a square one of a size that the network takes.
+        Where it is left to what is given, a size that the network takes.
         """
         return usual_shape(self.module, self.preprocessing)
 

@@ -5,30 +5,37 @@ from __future__ import annotations
 from torch import nn
 
 from cnnviz.errors import ModelChangedError
+from cnnviz.images.array_preprocessing import ArrayPreprocessing
 from cnnviz.images.preprocessing import Preprocessing
+from cnnviz.models.array_trials import find_array
 from cnnviz.models.guesses import TO_UNIT_RANGE
 from cnnviz.models.input_trials import NOMINAL_SIDE, find_input
-from cnnviz.results.space import IMAGE
 
 
 def usual_shape(module: nn.Module, preprocessing: Preprocessing) -> tuple[int, ...]:
-    """Return channels and the size along each axis that photos come out with.
+    """Return channels and the size along each axis that inputs come out with.
 
-    Where it follows the photo, that of a square photo of 224 px; of a network that does not run on
-    such, a size that it runs on.
+    Where it follows what is given, a size that the network runs on: of images 224 px, and of
+    signals and volumes the usual sizes, come first.
     """
-    return (preprocessing.channels, *preprocessing.usual_size(_side(module, preprocessing)))
-
-
-def _side(module: nn.Module, preprocessing: Preprocessing) -> int:
-    follows = preprocessing.size is None and preprocessing.resize is None
-    # A detector of torchvision resizes what it is given by itself.
-    if not follows or preprocessing.space != IMAGE or preprocessing is TO_UNIT_RANGE:
-        return NOMINAL_SIDE
     try:
-        found = find_input(module)
+        found = _accepted(module, preprocessing)
     except ModelChangedError:  # as it will be told where it is run
-        return NOMINAL_SIDE
-    if found is None or found.channels != preprocessing.channels:
-        return NOMINAL_SIDE
-    return found.side
+        found = None
+    own = preprocessing.usual_size(NOMINAL_SIDE)
+    if found is None or found[0] != preprocessing.channels or len(found) != 1 + len(own):
+        return (preprocessing.channels, *own)
+    return found
+
+
+def _accepted(module: nn.Module, preprocessing: Preprocessing) -> tuple[int, ...] | None:
+    """Return an input that the network runs on; None where its size is known, or no such is."""
+    if isinstance(preprocessing, ArrayPreprocessing):
+        if preprocessing.shape is not None or preprocessing.size is not None:
+            return None
+        array = find_array(module)
+        return None if array is None else (array.channels, *array.size)
+    # A detector of torchvision resizes what it is given by itself.
+    follows = preprocessing.size is None and preprocessing.resize is None
+    image = find_input(module) if follows and preprocessing is not TO_UNIT_RANGE else None
+    return None if image is None else (image.channels, image.side, image.side)

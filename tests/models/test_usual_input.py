@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
-from cnnviz.images import Preprocessing
+from cnnviz.images import ArrayPreprocessing, Preprocessing
 from cnnviz.models import Model
 from tests.helpers.each_case import each_case
+
+_TWO_CHANNELS = ArrayPreprocessing(mean=(0.0, 0.0), std=(1.0, 1.0), axes=1)
 
 
 def _open(channels: int = 3, **given: object) -> Preprocessing:
@@ -22,6 +26,12 @@ def _flat(side: int, channels: int = 3) -> nn.Module:
     ).eval()
 
 
+def _signal(length: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv1d(2, 2, 3, padding=1), nn.Flatten(), nn.Linear(2 * length, 4)
+    ).eval()
+
+
 def _mean() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
 
@@ -33,6 +43,10 @@ def _mean() -> nn.Module:
         (_flat(96), _open(), (3, 96, 96)),
         (_flat(28, 1), _open(1), (1, 28, 28)),
         (_mean(), _open(), (3, 224, 224)),
+        (_signal(4096), _TWO_CHANNELS, (2, 4096)),
+        (_signal(1000), _TWO_CHANNELS, (2, 1000)),
+        (_signal(1000), replace(_TWO_CHANNELS, shape=(300,)), (2, 300)),
+        (_signal(1000), replace(_TWO_CHANNELS, mean=(0.0,), std=(1.0,)), (2, 1000)),
         # What was said of the size stands, whether or not the network takes it.
         (_flat(32), _open(resize=40), (3, 40, 40)),
         (_flat(32), _open(crop=(24, 20)), (3, 24, 20)),
