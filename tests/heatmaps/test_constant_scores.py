@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from cnnviz.images import Preprocessing
+from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
@@ -130,6 +132,21 @@ def test_it_is_said_of_the_image_that_it_holds_of() -> None:
     assert len(flat) == 1
     assert flat[0].startswith("image 0: ")
     assert not any(_CONSTANT in note for note in notes)
+
+
+class _OfBlack(nn.Module):
+    """A network that tells black from all else, and nothing else."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        lit = (x.amax((1, 2, 3)) > 0.0).to(x)[:, None]
+        return torch.cat([lit, 2.0 - lit], 1) + 0.0 * x.mean((1, 2, 3))[:, None]
+
+
+def test_another_image_is_tried_where_the_first_one_changes_nothing(image: torch.Tensor) -> None:
+    model = Model(_OfBlack(), preprocessing=Preprocessing(None, None, (0.0,) * 3, (1.0,) * 3))
+    (doubt,) = attribute(model, image, "saliency", 0).doubts
+    assert _FLAT in doubt
+    assert doubt.endswith("it changes by 1.")
 
 
 def test_a_target_of_all_images_together_is_asked_for_all(image: torch.Tensor) -> None:
