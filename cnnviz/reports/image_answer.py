@@ -94,15 +94,20 @@ def _overlay(subject: ReportImage) -> Picture | None:
         if peak > 0
         else "no place of this layer is evidence for it, so nothing is bright"
     )
+    told = (
+        f"Grad-CAM at {layer_said(where)}, {dimensions(heatmap.maps[0].shape[1:])} values, "
+        f"0 to {max(peak, 0.0):.2g}"
+    )
+    target, doubts = heatmap.targets[0], " ".join(heatmap.doubts)
     return Picture(
         name=f"{subject.slug}-overlay",
-        title=f"Grad-CAM for {heatmap.targets[0]}",
-        caption=(
-            f"Where it looked for {heatmap.targets[0]}: {reading} (Grad-CAM at "
-            f"{layer_said(where)}, {dimensions(heatmap.maps[0].shape[1:])} values, "
-            f"0 to {max(peak, 0.0):.2g})."
-        ),
-        alt=_where(heatmap.on_photo(), subject, heatmap.targets[0]),
+        title=f"Grad-CAM for {target}",
+        caption=f"Not to be read as evidence for {target} ({told}). {doubts}"
+        if doubts
+        else f"Where it looked for {target}: {reading} ({told}).",
+        alt=f"{subject.photo.name} under a heatmap that is not to be read as evidence for {target}"
+        if doubts
+        else _where(heatmap.on_photo(), subject, target),
         draw=partial(_heat, heatmap),
         provenance=heatmap.provenance,
         data={

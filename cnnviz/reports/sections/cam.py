@@ -47,7 +47,7 @@ def build(context: Context) -> Section:
         title=begin.title,
         anchor=begin.anchor,
         lead=begin.lead,
-        notes=begin.notes,
+        notes=(*begin.notes, *last.doubts),
         subject=begin.subject,
         pictures=(*_last_layer(subject, last), *_stages(subject, names, last)),
         tables=(_table(every),),
