@@ -150,8 +150,8 @@ class Shards(Dataset):
     def describe(self) -> str:
         """Say how many images and shards there are."""
         images, shards = plural(len(self), "image"), plural(len(self.paths), "shard")
-        names = [self.paths[0].name, *[self.paths[-1].name][: len(self.paths) - 1]]
-        return f"{' to '.join(names)}, {images} in {shards}"
+        ends = dict.fromkeys([self.paths[0].name, self.paths[-1].name])
+        return f"{' to '.join(ends)}, {images} in {shards}"
 
     def _written_label(self, index: int) -> tuple[str, bytes] | None:
         """Return how the label of an image is written, and its bytes; None where there is none."""

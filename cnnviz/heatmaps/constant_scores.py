@@ -1,4 +1,4 @@
-"""Whether a score hangs on the image at all: of one that does not, every map is rounding.
+"""Whether anything moves a score: of one that is the same for every image, a map is rounding.
 
 A dead layer, weights of zero, or a norm that takes out what is summed up leave an answer that is
 the same for every image. Its gradient is zero but for rounding, which looks like a map.
@@ -129,8 +129,8 @@ def _constant(held: Capture, image: int) -> str:
     dark = "black" if held.model.space == IMAGE else "zeros"
     return (
         f"{_named(held, image)}, stays the same but for its rounding with noise, {dark} or the "
-        f"mean of the {noun} in its place: what is explained does not hang on the {noun}, and this "
-        "map does not tell where the evidence lies."
+        f"mean of the {noun} in its place: as none of these moves it, this map does not tell where "
+        "the evidence lies."
     )
 
 

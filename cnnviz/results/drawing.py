@@ -235,11 +235,9 @@ def show(axes: Axes, pixels: Pixels, *, smooth: bool = False) -> None:
     drawn = opaque(pixels)
     interpolation = "antialiased" if smooth else "nearest"
     if drawn.dtype == np.uint8 and drawn.ndim == 3:
-        # matplotlib copies what it is given and masks what is not finite, of which bytes have
-        # nothing, and looks for zeros in it, in double precision: longer than drawing it takes. So
-        # it is given one pixel of that size, and then the others.
-        height, width = drawn.shape[:2]
-        extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+        # matplotlib copies and masks what it is given, in double precision, which takes longer than
+        # to draw it. So it is given one pixel of that size, and then the others.
+        extent = (-0.5, drawn.shape[1] - 0.5, drawn.shape[0] - 0.5, -0.5)
         image = axes.imshow(drawn[:1, :1], interpolation=interpolation, extent=extent)
         image._A = drawn  # type: ignore[attr-defined]
     else:

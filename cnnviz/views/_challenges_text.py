@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cnnviz.results.intervals import alike
 from cnnviz.results.text import layer_said, number, whole_percent
 
 if TYPE_CHECKING:
     from cnnviz.views.challenges import Challenges
 
-_ROUNDING = 1e-5
 _WEAKEST = (
     " The weakest spot is where the answer changes soonest, as a share of the way to the last "
     "amount that was tried."
@@ -32,12 +32,10 @@ def summary(found: Challenges) -> str:
     lowest = int(found.answers.min(1).argmin())
     least = found.answers[lowest].min()
     said = whole_percent(float(least)) if found.unit == "probability" else number(float(least))
-    # What a network gives twice may differ in its last digits.
-    as_it_is = float(found.answers[lowest, 0])
     falls = (
-        f"is lowest, {said}, when {found.sweeps[lowest]}"
-        if least < as_it_is - _ROUNDING * abs(as_it_is)
-        else f"falls nowhere below {said}, that of the image as it is"
+        f"falls nowhere below {said}, that of the image as it is"
+        if alike(least, found.answers[lowest, 0])
+        else f"is lowest, {said}, when {found.sweeps[lowest]}"
     )
     if not found.named:
         return (

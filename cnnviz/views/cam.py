@@ -107,8 +107,7 @@ def cam(
     chosen = _chosen_method(method, precision)
     check_precision(precision, capture.model)
     names, fuse, named = _chosen_layers(capture, layer, chosen, fuse=fuse)
-    for name in names:
-        # Refused before anything is computed.
+    for name in names:  # refused before anything is computed
         capture.check_map(name)
     keys = tuple(capture.activations.resolve(name) for name in names)
     passes = sum(_channels(capture, key) for key in keys)
@@ -123,12 +122,11 @@ def cam(
         *(_of_levels(capture, keys, relu=relu) if by_sum else ()),
         *(chosen.told_of_boxes() if capture.detects else ()),
     ]
-    doubts = _undone(capture, chosen, keys, maps) if isinstance(chosen, GradientCam) else []
+    doubts = _doubts(capture, chosen, keys, maps)
     asks = chosen.explains_class
     if asks:
         images = [photo.name for photo in capture.batch.photos]
         notes += overlaps_told(capture.resolved_targets, images)
-        doubts += [*capture.saturated, *_without_slope(capture, chosen, maps)]
     maps = _on_image(maps, extents, fuse=fuse, by_sum=by_sum, relu=relu)
     provenance = capture.provenance
     if chosen.by_trial:
@@ -144,7 +142,7 @@ def cam(
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
         notes=(*notes, *filter(None, [capture.model.explained_input])),
-        doubts=tuple(doubts),
+        doubts=doubts,
         target_classes=capture.target_classes if asks else (),
         explains_class=asks,
         settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule, relu=relu),
@@ -192,6 +190,16 @@ def _shown_layers(names: Sequence[str], *, fuse: bool, by_sum: bool) -> tuple[st
     if not fuse:
         return tuple(names)
     return (f"pyramid of {len(names)} levels" if by_sum else " | ".join(names),)
+
+
+def _doubts(
+    capture: Capture, method: CamMethod, keys: Sequence[Key], maps: Sequence[torch.Tensor]
+) -> tuple[str, ...]:
+    """Say why maps must not be read as evidence, and set those to zero that are known not to be."""
+    undone = _undone(capture, method, keys, maps) if isinstance(method, GradientCam) else []
+    if not method.explains_class:
+        return tuple(undone)
+    return (*undone, *capture.saturated, *_without_slope(capture, method, maps))
 
 
 def _undone(

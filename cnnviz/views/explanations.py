@@ -81,9 +81,8 @@ class Explanations(Result):
     def summary(self) -> str:
         """Say how many methods were compared, and how many passed every check."""
         said = f"{plural(len(self.heatmaps), 'explanation')} of {self.target!r} in {self.image}"
-        doubts = dict.fromkeys(doubt for held in self.heatmaps for doubt in held.doubts)
         if not self.checks:
-            return " ".join([said, *doubts])
+            return said
         passed = sum(
             not unchecked(check) and all(v.passed for v in check.verdicts) for check in self.checks
         )
@@ -91,8 +90,11 @@ class Explanations(Result):
 
     def remarks(self) -> tuple[str, ...]:
         """Return also why a map must not be read as evidence."""
-        doubts = dict.fromkeys(doubt for held in self.heatmaps for doubt in held.doubts)
-        return (*super().remarks(), *doubts)
+        return (*super().remarks(), *self._doubts)
+
+    @property
+    def _doubts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(doubt for held in self.heatmaps for doubt in held.doubts))
 
     def caption(self) -> str:
         """Say how to compare the maps, and what the numbers are."""
@@ -102,16 +104,15 @@ class Explanations(Result):
             "in units of their own: compare where maps are bright, not how bright they are."
             f"{spectrograms_told(self.heatmaps[0])}{darker_told(self.heatmaps[0])}"
         )
-        doubts = dict.fromkeys(doubt for held in self.heatmaps for doubt in held.doubts)
         if not self.checks:
-            return " ".join([said, *doubts])
+            return " ".join([said, *self._doubts])
         readings = dict.fromkeys(each.reading for held in self.checks for each in held.checks)
         words = [self.space.words(reading) for reading in readings]
         where = "Below" if self.space == IMAGE else "Above"
         lacking = dict.fromkeys(
             note for held in self.checks if unchecked(held) for note in held.notes
         )
-        return " ".join([said, f"{where} a map stand its checks.", *words, *lacking, *doubts])
+        return " ".join([said, f"{where} a map stand its checks.", *words, *lacking, *self._doubts])
 
     @property
     def space(self) -> Space:

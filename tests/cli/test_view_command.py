@@ -384,7 +384,7 @@ def make():
     said = run("cam", photo, "--model", "deaf.py:make", "--crop", "32", "--json")
     assert said.code == 0
     (doubt,) = json.loads(said.out)["doubts"]
-    assert "does not hang on the image" in doubt
+    assert "none of these moves it" in doubt
     assert f"Note: {doubt}" in said.error_lines
 
 
