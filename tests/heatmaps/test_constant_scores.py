@@ -14,6 +14,7 @@ from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
+from cnnviz.views.explanations import explanations
 from tests.helpers.each_case import each_case
 
 _CONSTANT, _FLAT = "none of these moves it", "has no slope at this image"
@@ -165,3 +166,10 @@ def test_completeness_is_not_measured_against_the_rounding_of_a_score(image: tor
             "(rounding) of the score over the baseline's: how complete they are is not known"
             in caption
         )
+
+
+def test_explanations_say_it_once_and_not_in_their_summary(image: torch.Tensor) -> None:
+    found = explanations(_dead(), image, ["gradcam", "saliency"], 0, checks=())
+    assert found.summary() == "2 explanations of 'class 0' in image 0"
+    (doubt,) = (one for one in found.remarks() if _CONSTANT in one)
+    assert found.caption().count(doubt) == 1
