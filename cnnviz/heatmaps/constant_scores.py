@@ -59,15 +59,15 @@ def least_swings(held: Capture) -> torch.Tensor:
     return least
 
 
-def constant_told(held: Capture, doubted: torch.Tensor, blank: torch.Tensor) -> list[str]:
-    """Say of which images the map tells nothing, because the score stays as it is.
+def constant_told(held: Capture, doubted: torch.Tensor) -> list[str]:
+    """Say of which images the map tells nothing, because nothing that is tried moves the score.
 
     Parameters
     ----------
     held : Capture
         The images, and what is explained of each.
-    doubted, blank : torch.Tensor
-        Of which images it is asked, and whose maps are zero everywhere, each [N].
+    doubted : torch.Tensor
+        Of which images it is asked, [N].
     """
     if held.detects or not doubted.any():
         return []
@@ -75,34 +75,30 @@ def constant_told(held: Capture, doubted: torch.Tensor, blank: torch.Tensor) -> 
         moves, same = _moved(held, doubted)
     except CnnvizError:  # A network may refuse what it was not given before.
         return []
-    said = []
-    for image in doubted.nonzero()[:, 0].tolist():
-        if same[image]:
-            said.append(_constant(held, image))
-        elif blank[image]:
-            said.append(_flat(held, image, float(moves[image])))
-    return said
+    return [_told(held, k, float(moves[k])) for k in (same & doubted).nonzero()[:, 0].tolist()]
 
 
 def _moved(held: Capture, doubted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return how far others in place of each image move its score, and where not at all, [N].
+    """Return how far others in place of each image move its score, and where it may be rounding.
 
-    Once the score of every image in doubt has moved, no more are tried.
+    Once the score of every image in doubt has moved, no more are tried. What is the image itself,
+    as zeros are in place of zeros, is none that was tried.
     """
-    scores = held.scores.detach().double().cpu()
+    inputs, scores = held.batch.tensor, held.scores.detach().double().cpu()
     moves, largest = torch.zeros_like(scores), scores.abs()
-    same = torch.ones_like(scores, dtype=torch.bool)
+    same, tried = torch.ones_like(scores).bool(), torch.zeros_like(scores).bool()
     with isolated(held.model.module, grad=False):
         forward = anew(held.model.module, held.model.forward)
         for kind in _INSTEAD:
-            others = baseline_images(held.model.preprocessing, held.batch.tensor, kind)
+            others = baseline_images(held.model.preprocessing, inputs, kind)
+            tried |= (others != inputs).flatten(1).any(1).cpu()
             found = _scored(held, forward, others).double().cpu()
             moves = torch.maximum(moves, (found - scores).abs())
             largest = torch.maximum(largest, found.abs())
             same = moves * MOST_ROUNDING <= torch.finfo(held.scores.dtype).eps * largest
             if not (same & doubted).any():
                 break
-    return moves, same
+    return moves, same & tried
 
 
 def _scored(
@@ -120,23 +116,11 @@ def _scored(
     return torch.stack([target.score(answer)[place] for place, target in enumerate(targets)])
 
 
-def _named(held: Capture, image: int) -> str:
-    return f"{held.batch.photos[image].name}: the score, {number(float(held.scores[image]))}"
-
-
-def _constant(held: Capture, image: int) -> str:
-    noun = held.model.space.noun
-    dark = "black" if held.model.space == IMAGE else "zeros"
+def _told(held: Capture, image: int, move: float) -> str:
+    space, name = held.model.space, held.batch.photos[image].name
+    dark = "black" if space == IMAGE else "zeros"
     return (
-        f"{_named(held, image)}, stays the same but for its rounding with noise, {dark} or the "
-        f"mean of the {noun} in its place: as none of these moves it, this map does not tell where "
-        "the evidence lies."
-    )
-
-
-def _flat(held: Capture, image: int, move: float) -> str:
-    noun = held.model.space.noun
-    return (
-        f"{_named(held, image)}, has no slope at this {noun}, as behind units that are all off, so "
-        f"that the map is zero; with another {noun} in its place it changes by {number(move)}."
+        f"{name}: the score, {number(float(held.scores[image]))}, changes by {number(move)} at "
+        f"most, which may be its rounding, with noise, {dark} or the mean of the {space.noun} in "
+        "its place: this map does not tell where the evidence lies."
     )

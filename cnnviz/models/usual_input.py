@@ -23,19 +23,18 @@ def usual_shape(module: nn.Module, preprocessing: Preprocessing) -> tuple[int, .
     except ModelChangedError:  # as it will be told where it is run
         found = None
     own = preprocessing.usual_size(NOMINAL_SIDE)
-    if found is None or found[0] != preprocessing.channels or len(found) != 1 + len(own):
-        return (preprocessing.channels, *own)
-    return found
+    size = own if found is None or len(found) != len(own) else found
+    return (preprocessing.channels, *size)
 
 
 def _accepted(module: nn.Module, preprocessing: Preprocessing) -> tuple[int, ...] | None:
-    """Return an input that the network runs on; None where its size is known, or no such is."""
+    """Return a size that the network runs on; None where it is known, or no such is."""
     if isinstance(preprocessing, ArrayPreprocessing):
         if preprocessing.shape is not None or preprocessing.size is not None:
             return None
         array = find_array(module)
-        return None if array is None else (array.channels, *array.size)
+        return None if array is None else array.size
     # A detector of torchvision resizes what it is given by itself.
     follows = preprocessing.size is None and preprocessing.resize is None
     image = find_input(module) if follows and preprocessing is not TO_UNIT_RANGE else None
-    return None if image is None else (image.channels, image.side, image.side)
+    return None if image is None else (image.side, image.side)

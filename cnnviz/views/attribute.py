@@ -153,7 +153,7 @@ def attribute(
         relu=not summed,
         clip_percentile=REACH,
         notes=(*notes, *filter(None, [wrapped.explained_input])),
-        doubts=(*doubts, *held.saturated, *_without_slope(held, chosen, values)),
+        doubts=(*doubts, *held.saturated, *_constant(held, chosen, values)),
         target_classes=held.target_classes,
         asked_boxes=asked_boxes(held.resolved_targets) if held.detects else (),
         settings=AttributionSettings(
@@ -192,14 +192,13 @@ def _told(
     return [*notes, *overlaps_told(held.resolved_targets, images)]
 
 
-def _without_slope(held: Capture, method: AttributionMethod, values: torch.Tensor) -> list[str]:
-    """Say of which images the map is zero or rounding, since their scores do not change."""
+def _constant(held: Capture, method: AttributionMethod, values: torch.Tensor) -> list[str]:
+    """Say of which images the map tells nothing, since nothing moves their scores."""
     sizes = values.double().flatten(1).norm(dim=1)
-    blank = (sizes == 0.0).cpu()
     inputs = held.batch.tensor.double().flatten(1)
     # A gradient tells for a change of one: it is taken times as much as the values differ.
     ranges = torch.ones_like(sizes) if method.sums else inputs.amax(1) - inputs.amin(1)
-    return constant_told(held, in_doubt(held, sizes * ranges), blank)
+    return constant_told(held, in_doubt(held, sizes * ranges))
 
 
 def _ask(

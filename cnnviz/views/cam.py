@@ -199,7 +199,7 @@ def _doubts(
     undone = _undone(capture, method, keys, maps) if isinstance(method, GradientCam) else []
     if not method.explains_class:
         return tuple(undone)
-    return (*undone, *capture.saturated, *_without_slope(capture, method, maps))
+    return (*undone, *capture.saturated, *_constant(capture, method))
 
 
 def _undone(
@@ -227,13 +227,12 @@ def _undone(
     return said
 
 
-def _without_slope(capture: Capture, method: CamMethod, maps: Sequence[torch.Tensor]) -> list[str]:
-    """Say of which images the maps are zero or rounding, since their scores do not change."""
-    blank = torch.stack([~each.flatten(1).any(1) for each in maps]).all(0).cpu()
-    if not isinstance(method, GradientCam):
-        # Differences of scores, or shares of them, tell nothing of whether the scores differ.
-        return constant_told(capture, torch.ones_like(blank), blank)
-    return constant_told(capture, in_doubt(capture, least_swings(capture)), blank)
+def _constant(capture: Capture, method: CamMethod) -> list[str]:
+    """Say of which images the maps tell nothing, since nothing moves their scores."""
+    # Differences of scores, or shares of them, tell nothing of whether the scores differ.
+    always = torch.ones(len(capture.batch.photos)).bool()
+    by_slope = isinstance(method, GradientCam)
+    return constant_told(capture, in_doubt(capture, least_swings(capture)) if by_slope else always)
 
 
 def _on_image(

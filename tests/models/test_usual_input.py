@@ -26,6 +26,11 @@ def _flat(side: int, channels: int = 3) -> nn.Module:
     ).eval()
 
 
+class _Grey(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(1, keepdim=True)
+
+
 def _signal(length: int) -> nn.Module:
     return nn.Sequential(
         nn.Conv1d(2, 2, 3, padding=1), nn.Flatten(), nn.Linear(2 * length, 4)
@@ -50,8 +55,8 @@ def _mean() -> nn.Module:
         # What was said of the size stands, whether or not the network takes it.
         (_flat(32), _open(resize=40), (3, 40, 40)),
         (_flat(32), _open(crop=(24, 20)), (3, 24, 20)),
-        # Of other channels than were said nothing is known.
-        (_flat(32), _open(1), (1, 224, 224)),
+        # Of a network that makes grey of what it is given, more channels may have been tried.
+        (nn.Sequential(_Grey(), _flat(28, 1)).eval(), _open(1), (1, 28, 28)),
     ],
 )
 def test_it_is_one_that_the_network_takes(

@@ -18,7 +18,7 @@ def test_of_an_answer_that_never_changes_the_report_says_so_first_of_all() -> No
     plain = Preprocessing(None, None, (0.0,) * 3, (1.0,) * 3)
     made = report(Model(network, preprocessing=plain), torch.rand(1, 3, 16, 16), "cam")
     (doubt,) = (note for section in made.sections for note in section.notes)
-    assert "none of these moves it" in doubt
+    assert "which may be its rounding, with noise, black or the mean of the image" in doubt
     (shown,) = made.answers
     assert shown.overlay is not None
     assert shown.overlay.caption.startswith("Not to be read as evidence for ")
