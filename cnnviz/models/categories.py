@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from cnnviz.errors import TargetError, UsageError, did_you_mean, nearest
 from cnnviz.images.paths import expand
 from cnnviz.results.given_files import given_text
 from cnnviz.results.structured import decoded
-from cnnviz.results.text import joined, plural, there_are
+from cnnviz.results.text import joined, kind_of, plural, there_are
 
 _MOST_NEAR = 3
 _LEAST_WORD = 3
@@ -89,6 +90,24 @@ class ClassNames:
             if found:
                 return tuple(found)
         return ()
+
+
+def class_number(asked: Any) -> int:
+    """Return the index of a class that is asked for by number, written out or not.
+
+    Raises
+    ------
+    TargetError
+        If it is no whole number, such as a list of several.
+    """
+    if not isinstance(asked, bool):
+        try:
+            return int(asked) if isinstance(asked, str) else operator.index(asked)
+        except TypeError:
+            pass
+    raise TargetError(
+        f"{kind_of(asked, begins=True)} names no class.", "Give the index of a class, or its name."
+    )
 
 
 def class_index(

@@ -13,6 +13,7 @@ from cnnviz.bounds import read_whole
 from cnnviz.errors import NothingFoundError, TargetError
 from cnnviz.images import Batch
 from cnnviz.models import Model
+from cnnviz.models.categories import class_number
 from cnnviz.models.detections import Detections, overlap, read_detections
 from cnnviz.models.reading import Reading
 from cnnviz.passes.resolved_target import ResolvedTarget
@@ -212,7 +213,7 @@ class BoxResolver:
     def _label(self, entry: int | str) -> int:
         if isinstance(entry, str) and read_whole(entry) is None:
             return self.model.class_index(entry, self.reading.names)
-        index, count = int(entry), self.reading.classes
+        index, count = class_number(entry), self.reading.classes
         every = [one.class_scores.shape[1] for one in self.found if one.class_scores is not None]
         count = min([count or every[0], *every]) if every else count
         if index < 0 or (count and index >= count):

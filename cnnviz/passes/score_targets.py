@@ -13,7 +13,7 @@ from cnnviz.bounds import read_whole
 from cnnviz.errors import TargetError
 from cnnviz.introspection.finite import check_rankable
 from cnnviz.models import Model, OutputKind
-from cnnviz.models.categories import class_index, no_class
+from cnnviz.models.categories import class_index, class_number, no_class
 from cnnviz.models.output_members import describe
 from cnnviz.models.outputs import class_probabilities, class_scores, read_output, scores_of
 from cnnviz.models.reading import NORMALISED, Reading
@@ -116,7 +116,7 @@ class ScoreResolver:
             names = self.model.categories if self.reading.names is None else self.reading.names
             index = class_index(entry, names, self.model.name, partial(self._likeliest, n))
         else:
-            index = int(entry)
+            index = class_number(entry)
         if 0 <= index < count:
             return index
         if self.reading.kind == OutputKind.VALUE:

@@ -90,6 +90,9 @@ def test_a_logit_of_minus_infinity_spoils_no_other(model: Model) -> None:
     [
         ("koala - wombat", "no class called 'wombat'|'wombat'"),
         (SumOf(), "No class was given"),
+        (SumOf([0, 1]), "A list names no class"),
+        (Contrast(None, 0), "A NoneType names no class"),
+        (SumOf(1.5), "A float names no class"),
         (Contrast(0, 9), "no class 9"),
         (Region(0), "makes no map of classes"),
     ],
