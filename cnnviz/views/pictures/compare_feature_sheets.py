@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -70,7 +71,9 @@ def sides_of(found: Comparison) -> list[list[FeatureMaps]]:
     return [[pair.maps for pair in found.maps], [pair.other_maps for pair in found.maps]]
 
 
-def kernel_sheets(pair: KernelPair | None, wide: int = 0) -> list[TileSheet]:
+def kernel_sheets(
+    pair: KernelPair | None, wide: int = 0, high: float = math.inf
+) -> list[TileSheet]:
     """Return one picture of matched kernels, or one for either network.
 
     Parameters
@@ -79,22 +82,24 @@ def kernel_sheets(pair: KernelPair | None, wide: int = 0) -> list[TileSheet]:
         The kernels of both.
     wide : int
         Pixels that a column of a paper is wide; 0 for a picture that is as wide as it wants.
+    high : float
+        Pixels that are free for matched kernels in the column: what is higher is drawn smaller.
     """
     if pair is None:
         return []
     if not pair.unmatched:
-        return [_matched(pair, wide)]
+        return [_matched(pair, wide, high)]
     sides = ((pair.kernels, pair.shown), (pair.other_kernels, pair.other_shown))
     return [_unmatched(kernels, shown, wide) for kernels, shown in sides]
 
 
-def _matched(pair: KernelPair, wide: int) -> TileSheet:
+def _matched(pair: KernelPair, wide: int, high: float) -> TileSheet:
     known = [channel for channel in pair.shown if np.isfinite(pair.changes[channel])]
     changes = dict(zip(known, to_one_place(pair.changes[known]), strict=True))
     said = [f"{channel}: {changes.get(channel, '–')}" for channel in pair.shown]
-    row = _fitting(said, wide, _KERNELS.columns) if wide else _KERNELS
+    row = _roomiest(said, wide, high) if wide else _KERNELS
     columns = min(len(said), row.columns)
-    tall = 2 * row.side + _SEAM + row.label
+    tall = _pair_height(row)
     sheet = TileSheet(-(-len(said) // columns) * tall, columns * row.step)
     for place, (channel, label) in enumerate(zip(pair.shown, said, strict=True)):
         left, top = place % columns * row.step, place // columns * tall
@@ -103,6 +108,24 @@ def _matched(pair: KernelPair, wide: int) -> TileSheet:
             sheet.put(tile, left, top + below * (row.side + _SEAM), row.side)
         sheet.say(left, top + 2 * row.side + _SEAM + 2, label)
     return sheet
+
+
+def _pair_height(row: _Row) -> int:
+    return 2 * row.side + _SEAM + row.label
+
+
+def _roomiest(labels: Sequence[str], wide: int, high: float) -> _Row:
+    """Return the row whose labels have most room where all rows shrink to the height."""
+    most = _fitting(labels, wide, _KERNELS.columns)
+    if -(-len(labels) // most.columns) * _pair_height(most) <= high:
+        return most
+
+    def room(row: _Row) -> float:
+        rows = -(-len(labels) // row.columns)
+        return row.step * min(1.0, high / (rows * _pair_height(row)))
+
+    most_columns = max(1, min(len(labels), wide // (3 * _BETWEEN)))
+    return max((_across(wide, columns) for columns in range(1, most_columns + 1)), key=room)
 
 
 def _unmatched(kernels: NDArray[np.float32], shown: Sequence[int], wide: int) -> TileSheet:
@@ -147,5 +170,8 @@ def _maps(layers: Sequence[FeatureMaps], row: _Row) -> TileSheet:
 def _fitting(labels: Sequence[str], wide: int, most: int) -> _Row:
     """Return a row of a column so wide, of as many tiles as leave room for their labels."""
     longest = max(map(len, labels), default=1)
-    columns = max(1, min(int(wide / (_LETTER * longest + _BETWEEN)), most))
+    return _across(wide, max(1, min(int(wide / (_LETTER * longest + _BETWEEN)), most)))
+
+
+def _across(wide: int, columns: int) -> _Row:
     return _Row(columns, wide // columns - _BETWEEN, _BETWEEN)

@@ -33,7 +33,7 @@ _SIDES = 0.2
 """Inches that are free beside the pictures of a column."""
 _SLIDE = 1.6
 """How many times wider than high a canvas is on which all stands side by side."""
-_SHARES = (0.3, 0.35, 0.35)
+_SHARES = (0.4, 0.3, 0.3)
 """Shares of its width that the kernels and the maps of either network take there."""
 _LINE, _ABOVE = 0.15, 0.22
 """Inches of a line of the title of a picture in a column, and what is free around it."""
@@ -78,6 +78,10 @@ def _on_a_slide(found: Comparison, figure: drawing.Canvas) -> drawing.Canvas:
     whole = drawing.width_of(figure) - _SIDES
     widths = [share * whole for share in _SHARES]
     photo, kernels, *_ = _parts(found, int(widths[0] * DOTS))
+    high = drawing.height_of(figure) - drawing.heading_height(_heading(found), whole)
+    high -= _needed(photo, widths[0]) + _needed((kernels[0], None), widths[0])
+    fitting = kernel_sheets(found.kernels, int(widths[0] * DOTS), high * DOTS)
+    kernels = (kernels[0], fitting[0]) if fitting else kernels
     *_, first, second = _parts(found, int(widths[-1] * DOTS))
     stacks = ((photo, kernels), (first,), (second,))
     parts = figure.subfigures(1, 3, width_ratios=_SHARES, squeeze=False)[0]
@@ -89,18 +93,21 @@ def _on_a_slide(found: Comparison, figure: drawing.Canvas) -> drawing.Canvas:
 
 def _stacked(figure: drawing.Canvas, parts: Sequence[_Part], across: float) -> float:
     """Draw pictures below one another, so many inches wide; return how high they are."""
-    lines = [_wrapped(title, across) for title, _ in parts]
-    heights = [
-        _LINE * (said.count("\n") + 1) + _ABOVE + _high(sheet)
-        for said, (_, sheet) in zip(lines, parts, strict=True)
-    ]
+    heights = [_needed(part, across) for part in parts]
     panels = figure.subplots(len(parts), 1, height_ratios=heights, squeeze=False)[:, 0]
-    for axes, said, (_, sheet) in zip(panels, lines, parts, strict=True):
+    for axes, (title, sheet) in zip(panels, parts, strict=True):
+        said = _wrapped(title, across)
         if sheet is None:
             _write(axes, said)
         else:
             sheet.draw(axes, said, int(across * DOTS))
     return sum(heights)
+
+
+def _needed(part: _Part, across: float) -> float:
+    """Return the inches that a picture of so many inches takes with what stands above it."""
+    title, sheet = part
+    return _LINE * (_wrapped(title, across).count("\n") + 1) + _ABOVE + _high(sheet)
 
 
 def _parts(found: Comparison, wide: int) -> list[_Part]:
