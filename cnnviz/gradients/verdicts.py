@@ -39,7 +39,7 @@ SATURATED_LAYER, SATURATED_NETWORK = 0.9, 0.5
 """Shares of positions on the flat sides, in any one activation and on average."""
 STEEP = -0.3
 """Decades per layer from which a chain of bounded activations cannot be deepened."""
-_DEEP = 4
+DEEP = 4
 """Points in a branch or tower from which it is judged by itself. Its last point is not compared: a
 branch may begin at zero there by design."""
 _UNDERFLOW = 1e-30
@@ -189,7 +189,7 @@ def _worst_branch(found: GradientProbe, edges: tuple[float, ...]) -> tuple[tuple
     for region in found.regions:
         first, last = region[0], region[-2]
         arriving = found.points[last].arriving
-        if len(region) < _DEEP or not arriving > 0.0:
+        if len(region) < DEEP or not arriving > 0.0:
             continue
         decades = _decades(found.points[first].arriving, arriving)
         lost = band(decades, edges) in (*BANDS[:2], *BANDS[-2:]) and not math.isnan(decades)

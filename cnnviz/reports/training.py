@@ -246,9 +246,9 @@ def _depth(run: TrainingRun) -> Section | None:
                 "decades",
                 "From the last layer to the first",
                 "How many decades larger or smaller the gradient at the first layer is than at the "
-                "last before the logits. Of some hundred networks with known faults, about nine in "
-                "ten of those between -1 and +1 learned with SGD, and none of those below -2 (Adam "
-                "rescued some)." + _allowed(run),
+                "last before the logits, on the path with most layers. Of some hundred networks "
+                "with known faults, about nine in ten of those between -1 and +1 learned with SGD, "
+                "and none of those below -2 (Adam rescued some)." + _allowed(run),
                 partial(draw_decades, run),
             )
         )

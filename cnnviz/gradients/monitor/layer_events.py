@@ -199,13 +199,17 @@ def _unscaled(record: StepRecord) -> Iterator[Event]:
 
 
 def _along_depth(record: StepRecord) -> Iterator[Event]:
-    decades, ends = record.decades, record.ends
-    if decades is None or ends is None:
-        return
-    first, last = ends
+    for path in record.compared:
+        decades = record.decades_along(path)
+        if decades is not None:
+            yield from _along(record, path, decades)
+
+
+def _along(record: StepRecord, path: Sequence[str], decades: float) -> Iterator[Event]:
+    first, last = path[0], path[-2]
     if decades == -math.inf:
         gradients, dead = record.of("gradient"), record.of("dead")
-        lost = next(one for one in reversed(gradients) if gradients[one] == 0.0)
+        lost = next(one for one in reversed(path) if gradients.get(one) == 0.0)
         cause = ", after which every unit is dead" if dead.get(lost) == 1.0 else ""
         yield Event(
             record.step,

@@ -22,7 +22,7 @@ from cnnviz.gradients.monitor.log_lines import (
     line_of,
     pairs,
 )
-from cnnviz.gradients.monitor.records import Event, StepRecord, number, to_line
+from cnnviz.gradients.monitor.records import Event, StepRecord, layers_line, number, to_line
 from cnnviz.images.paths import expand
 from cnnviz.results.files import check_parent
 from cnnviz.results.given_files import open_given
@@ -96,7 +96,7 @@ class LogFile:
             )
         self.path = expand(path)
         self.earlier: RunLog | None = None
-        self._layers: tuple[str, ...] | None = None
+        self._layers: Mapping[str, Any] | None = None
         self._stream: TextIO | None = self._opened()
         try:
             self.earlier = self._earlier(existing)
@@ -157,11 +157,10 @@ class LogFile:
         self._write({"type": "run", "format": FORMAT, "schema": SCHEMA, **head})
 
     def add(self, entry: StepRecord | Event) -> None:
-        """Write a record or an event; the names of the layers go ahead where they changed."""
-        if isinstance(entry, StepRecord) and entry.layers != self._layers:
-            self._layers = entry.layers
-            kinds = [entry.kinds.get(layer, "") for layer in entry.layers]
-            self._write({"type": "layers", "layers": list(entry.layers), "kinds": kinds})
+        """Write a record or an event; the layers and paths go ahead where they changed."""
+        if isinstance(entry, StepRecord) and (layers := layers_line(entry)) != self._layers:
+            self._layers = layers
+            self._write(layers)
         self._write(to_line(entry))
 
     def end(self, losses: tuple[tuple[int, float], ...], facts: Mapping[str, Any]) -> None:
@@ -246,8 +245,7 @@ class _LogReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._head: dict[str, Any] | None = None
-        self._layers: tuple[str, ...] = ()
-        self._kinds: dict[str, str] = {}
+        self._layers = LayersLine((), ())
         self._records: list[StepRecord] = []
         self._events: list[Event] = []
         self._trailing: tuple[tuple[int, float], ...] = ()
@@ -282,18 +280,16 @@ class _LogReader:
             if found.schema not in (None, SCHEMA):
                 raise _of_other_version(self._path, found)
             self._head = self._head or found.facts()
-            self._end, self._layers = None, ()
+            self._end, self._layers = None, LayersLine((), ())
         elif isinstance(found, LayersLine):
-            self._layers = found.layers
-            pairs_of_kinds = zip(found.layers, found.kinds, strict=True)
-            self._kinds = {name: kind for name, kind in pairs_of_kinds if kind}
+            self._layers = found
         elif isinstance(found, EventLine):
             self._events.append(found.event())
         elif isinstance(found, EndLine):
             self._trailing += pairs(found.losses)
             self._end = found.facts()
         else:
-            self._records.append(found.record(self._layers, self._kinds))
+            self._records.append(found.record(self._layers))
 
     def run(self, rest: bytes, *, whole: bool = True) -> RunLog:
         """Return what the whole lines hold; `rest` is a line that is not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -49,10 +49,20 @@ class LayersLine(Struct, tag_field="type", tag="layers"):
 
     layers: tuple[str, ...]
     kinds: tuple[str, ...]
+    paths: tuple[tuple[Count, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.kinds) != len(self.layers) or len(set(self.layers)) != len(self.layers):
             raise ValueError("the layers are not each named once, with a kind")
+        for path in self.paths or ():
+            if len(path) < 2 or len(set(path)) != len(path) or max(path) >= len(self.layers):
+                raise ValueError("a path is not one of two of the layers or more, each once")
+
+    def named_paths(self) -> tuple[tuple[str, ...], ...] | None:
+        """Return the names of the layers on each path; None where none was written down."""
+        if self.paths is None:
+            return None
+        return tuple(tuple(self.layers[place] for place in path) for path in self.paths)
 
 
 class RecordLine(Struct, tag_field="type", tag="record"):
@@ -82,8 +92,8 @@ class RecordLine(Struct, tag_field="type", tag="record"):
     eval_mode: dict[str, str] = {}
     unused: tuple[str, ...] = ()
 
-    def record(self, layers: Sequence[str], kinds: Mapping[str, str]) -> StepRecord:
-        """Return the record; `kinds` are the classes of its layers.
+    def record(self, of: LayersLine) -> StepRecord:
+        """Return the record; `of` has its layers.
 
         Raises
         ------
@@ -91,20 +101,20 @@ class RecordLine(Struct, tag_field="type", tag="record"):
             If the figures are not those of these layers.
         """
         figures = {name: tuple(map(_figure, getattr(self, name))) for name in COLUMNS}
-        if any(len(values) != len(layers) for values in figures.values()):
+        if any(len(values) != len(of.layers) for values in figures.values()):
             raise ValueError("the figures do not match the layers")
         return StepRecord(
             step=self.step,
             seconds=self.seconds,
             samples=self.samples,
-            layers=tuple(layers),
+            layers=of.layers,
             figures=figures,
             losses=pairs(self.losses),
             rates=tuple(map(float, self.rates)),
             values={name: float(value) for name, value in self.values.items()},
             skipped=self.skipped,
             allowance=self.allowance,
-            kinds=dict(kinds),
+            kinds={name: kind for name, kind in zip(of.layers, of.kinds, strict=True) if kind},
             inputs=None if self.inputs is None else InputFigures(*map(float, self.inputs)),
             outputs=self.outputs,
             ascends=self.ascends,
@@ -112,6 +122,7 @@ class RecordLine(Struct, tag_field="type", tag="record"):
             unmeasured=self.unmeasured,
             eval_mode=self.eval_mode,
             unused=self.unused,
+            paths=of.named_paths(),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,22 @@ class InputFigures:
     mean: float
     spread: float
     broken: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a step has left: the attributes of a `StepRecord` that are measured in the network."""
+
+    layers: tuple[str, ...]
+    figures: dict[str, tuple[float | None, ...]]
+    kinds: dict[str, str]
+    paths: tuple[tuple[str, ...], ...]
+    inputs: InputFigures | None
+    outputs: int
+    frozen: dict[str, str]
+    unmeasured: dict[str, str]
+    eval_mode: dict[str, str]
+    unused: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,6 +105,9 @@ class StepRecord:
         of each.
     unused : tuple of str
         The parameters that the optimizer has and that no gradient was computed for.
+    paths : tuple of tuple of str, optional
+        The layers of the deepest path, and those of each other tower; none where too few layers
+        follow one another or it is not known which do. None in runs that older versions wrote.
     """
 
     step: int
@@ -109,6 +128,7 @@ class StepRecord:
     unmeasured: Mapping[str, str] = field(default_factory=dict)
     eval_mode: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    paths: tuple[tuple[str, ...], ...] | None = None
 
     def named(self, layer: str) -> str:
         """Return a layer with its kind: ``conv1 (Conv2d)``."""
@@ -126,32 +146,45 @@ class StepRecord:
         return {layer: value for layer, value in pairs if value is not None}
 
     @property
-    def ends(self) -> tuple[str, str] | None:
-        """The layers that `decades` compares: the first, and the last before the logits.
+    def compared(self) -> tuple[tuple[str, ...], ...]:
+        """The paths that the gradient is compared along; in the order of calls if none was noted.
 
-        None where fewer than three layers have a gradient: there is no depth to lose it in.
+        The first layer of each is compared with the last but one, which is that before the logits
+        or, in another tower, before what may begin at zero.
         """
-        held = list(self.of("gradient"))
-        return (held[0], held[-2]) if len(held) > 2 else None
+        if self.paths is not None:
+            return self.paths
+        held = tuple(self.of("gradient"))
+        return (held,) if len(held) > 2 and not self._end_lost else ()
 
     @property
     def decades(self) -> float | None:
-        """How the gradient at the first layer compares with that at the last, in decades.
+        """How the gradient at the first layer of the deepest path compares with that at its end.
 
-        The last layer is that before the logits. None where there is nothing to compare; minus
+        None where there is nothing to compare, or where the paths are not known.
+        """
+        return self.decades_along(self.compared[0]) if self.compared else None
+
+    def decades_along(self, path: Sequence[str]) -> float | None:
+        """Return how much larger the gradient is at the first layer than at the last, in decades.
+
+        The last is that before the end of the path. None where one of them was not measured; minus
         infinity where no gradient arrives at the first layer.
         """
         held = self.of("gradient")
-        if self.ends is None or not all(map(math.isfinite, held.values())) or self._end_lost:
+        known = (
+            path[0] in held and path[-2] in held and not {path[0], path[-2]} & {*self.unmeasured}
+        )
+        if not known or not all(map(math.isfinite, held.values())):
             return None
-        first, last = (held[layer] for layer in self.ends)
+        first, last = held[path[0]], held[path[-2]]
         if first == 0.0:
             return -math.inf if any(held.values()) else None
         return math.log10(first / last) if last > 0.0 else None
 
     @property
     def _end_lost(self) -> bool:
-        """Whether a layer that `decades` would compare could not be measured."""
+        """Whether a layer that would be compared in the order of calls could not be measured."""
         heard = self.of("activation")
         called = [layer for layer in self.layers if layer in heard or layer in self.unmeasured]
         return any(layer in self.unmeasured for layer in (*called[:1], *called[-2:]))
@@ -180,6 +213,18 @@ class Event:
 
     def __str__(self) -> str:
         return f"step {self.step}: {self.text}"
+
+
+def layers_line(record: StepRecord) -> dict[str, Any]:
+    """Return the layers of a record, and its paths by their places, as plain data for one line."""
+    place = {layer: index for index, layer in enumerate(record.layers)}
+    paths = record.paths and [[place[layer] for layer in path] for path in record.paths]
+    return {
+        "type": "layers",
+        "layers": list(record.layers),
+        "kinds": [record.kinds.get(layer, "") for layer in record.layers],
+        **({} if paths is None else {"paths": list(paths)}),
+    }
 
 
 def to_line(entry: StepRecord | Event) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class TrainingRun(Result):
     agreement : ndarray of float
         The cosine between the gradient of its weights and that of the recorded step before, [L, T].
     decades : ndarray of float
-        The gradient at the first layer beside that at the last before the logits, in decades, [T].
+        The gradient at the first layer beside that at the last before the logits, on the path with
+        most layers, in decades, [T]; NaN where there is none or it is not known.
     allowance : float
         The decades by which the upper edges of the bands of `decades` rise for this network.
     loss_steps, losses : ndarray

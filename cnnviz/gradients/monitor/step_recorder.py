@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -19,6 +18,7 @@ from cnnviz.gradients.monitor.frozen_layers import frozen_layers
 from cnnviz.gradients.monitor.gradient_agreement import Agreement
 from cnnviz.gradients.monitor.guard import Guard
 from cnnviz.gradients.monitor.input_figures import input_sums, read_sums
+from cnnviz.gradients.monitor.layer_paths import Call, LayerPaths
 from cnnviz.gradients.monitor.left_out import (
     RestingFunctions,
     in_eval_mode,
@@ -26,7 +26,7 @@ from cnnviz.gradients.monitor.left_out import (
     unused_parameters,
 )
 from cnnviz.gradients.monitor.monitored_layers import MonitoredNetwork, layer_weights
-from cnnviz.gradients.monitor.records import COLUMNS, InputFigures
+from cnnviz.gradients.monitor.records import COLUMNS, Finished
 from cnnviz.gradients.monitor.step_values import (
     StepValues,
     always,
@@ -40,8 +40,10 @@ from cnnviz.gradients.verdicts import NORMALISED_ALLOWANCE, SKIP_ALLOWANCE
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.hooks import change_gradient
+from cnnviz.introspection.recomputation import backward_pass
 
-Call = tuple[str, int]
+_FOLLOWING = "following which layers lead to which"
+_ALONG = "the gradient along the depth"
 _LAYERS_A_SKIP = 6
 """From a sum for each six layers on, skips go around most of them: branches have two or three."""
 
@@ -51,21 +53,6 @@ class Scaler(Protocol):
 
     def get_scale(self) -> float:
         """Return the factor."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What a step has left: the attributes of a `StepRecord` that are measured in the network."""
-
-    layers: tuple[str, ...]
-    figures: dict[str, tuple[float | None, ...]]
-    kinds: dict[str, str]
-    inputs: InputFigures | None
-    outputs: int
-    frozen: dict[str, str]
-    unmeasured: dict[str, str]
-    eval_mode: dict[str, str]
-    unused: tuple[str, ...]
 
 
 class StepRecorder:
@@ -111,6 +98,7 @@ class StepRecorder:
         self._latest: Call | None = None
         self._acted = self._samples = self._sums = self._classes = 0
         self._inputs: list[torch.Tensor] = []
+        self._paths = LayerPaths()
         self._silent: dict[str, str] = {}
         self._resting: set[str] = set()
         self._functions = RestingFunctions()
@@ -123,11 +111,6 @@ class StepRecorder:
         self._weight_gradients: dict[str, torch.Tensor] = {}
         self._updates: dict[str, torch.Tensor] = {}
 
-    @property
-    def heard(self) -> bool:
-        """Whether any layer was called."""
-        return bool(self._order)
-
     def before(self, name: str, module: nn.Module, inputs: Any) -> None:
         """Take note that a module is called; a call that is in no other begins a pass."""
         self._depth += 1
@@ -139,7 +122,7 @@ class StepRecorder:
                 self._resting.add(name)
             if self._depth > 1:
                 return
-            if not _in_backward():
+            if backward_pass() == -1:
                 self._calls.clear()
                 self._read_scale()
             if self._mode is None:
@@ -152,10 +135,17 @@ class StepRecorder:
         self._depth -= 1
         self._functions.enter(module, -1)
         if name in self._subject.layers and output is not None:
+            with self._guard.during(_FOLLOWING):
+                self._follow(name, inputs, output)
             with self._guard.over(name):
                 self._take(name, inputs, output)
         if self._depth <= 0:
             self.close()
+
+    def _follow(self, name: str, inputs: Any, output: Any) -> None:
+        found, index = first_numbers(output), self._calls.get(name, 0)
+        if found is not None and not (index and backward_pass() != -1):
+            self._paths.note((name, index), first_numbers(inputs), found)
 
     def _take(self, name: str, inputs: Any, output: Any) -> None:
         lost = name in self._guard.lost
@@ -173,7 +163,7 @@ class StepRecorder:
                 self._order.setdefault((name, 0))
             return
         index = self._calls.get(name, 0)
-        again = index > 0 and _in_backward()
+        again = index > 0 and backward_pass() != -1
         call = self._latest = (name, 0 if again else index)
         self._acted, self._samples = 0, len(found) if found.ndim else 1
         if again:
@@ -323,16 +313,30 @@ class StepRecorder:
         ]
         labels = tuple(call_name(n, index, max(names.count(n), 1)) for n, index in calls)
         named = [(label, name) for label, (name, _) in zip(labels, calls, strict=True)]
+        paths, unknown = self._compared(dict(zip(calls, labels, strict=True)), lost)
         return Finished(
             layers=labels,
             figures={name: tuple(row.get(name) for row in rows) for name in COLUMNS},
             kinds={label: type(self._subject.layers[name]).__name__ for label, name in named},
+            paths=paths,
             inputs=read_sums([float(values.many([one])[0][0]) for one in self._inputs]),
             outputs=self._classes,
             frozen={label: frozen[name] for label, name in named if name in frozen},
-            unmeasured={label: lost[name] for label, name in named if name in lost},
+            unmeasured={label: lost[name] for label, name in named if name in lost} | unknown,
             **self._left_out(optimizer, frozen),
         )
+
+    def _compared(
+        self, labels: Mapping[Call, str], lost: Mapping[str, str]
+    ) -> tuple[tuple[tuple[str, ...], ...], dict[str, str]]:
+        """Return the paths that the gradient is compared along, or why none is known."""
+        with self._guard.during(_FOLLOWING):
+            if not self._paths.known:
+                return (), {_ALONG: "layers were called on the way back, and where is not known"}
+            held = {call for call in labels if call in self._gradients or call[0] in lost}
+            found = self._paths.deepest(held)
+            return tuple(tuple(labels[call] for call in path) for path in found), {}
+        return (), {_ALONG: self._guard.failed[_FOLLOWING]}
 
     def _left_out(
         self, optimizer: torch.optim.Optimizer | None, frozen: Mapping[str, str]
@@ -392,7 +396,3 @@ class StepRecorder:
 
 def _dense(gradient: torch.Tensor) -> torch.Tensor:
     return gradient if gradient.layout == torch.strided else gradient.coalesce().values()
-
-
-def _in_backward() -> bool:
-    return bool(torch._C._current_graph_task_id() != -1)

@@ -52,6 +52,11 @@ layers layers ["a", "a", "a"] | not each named once
 layers layers ["a"] | not each named once
 layers kinds [1, 2, 3] | at kinds[0]
 layers kinds [] | not each named once
+layers paths 3 | at paths
+layers paths [[0, -1]] | at paths[0][1]: expected `int` >= 0
+layers paths [[0, 3]] | a path is not one of two of the layers
+layers paths [[0]] | a path is not one of two of the layers
+layers paths [[0, 1, 0]] | a path is not one of two of the layers
 record step "x" | at step
 record step null | at step
 record step -1 | at step: expected `int` >= 0
