@@ -354,4 +354,4 @@ def _why_not(call: LayerCall) -> str:
         return "its input is one position"
     if before is not None and before.local.stride is None:
         return "the positions of its input see fields of different sizes or distances"
-    return "the input's border or its branches make it another"
+    return "the input's border, its branches or zeros in its kernel make it another"

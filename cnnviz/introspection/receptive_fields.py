@@ -1,5 +1,8 @@
 """Which part of the image the positions of a layer see: exact, over the real graph of the network.
 
+Exact whatever the parameters are: what a constant mask shuts out is left out, and a parameter that
+happens to be zero, or terms that cancel, take nothing out.
+
 A receptive field is kept for every position of a layer's output, so that it is exact at the border
 and where no single size and stride describe the layer (branches of unequal stride, upsampling,
 adaptive pooling). Where one size and stride do, they are given too, in the usual sense: as if the

@@ -19,6 +19,7 @@ def remarks(trace: Trace) -> tuple[str, ...]:
         *_gates(trace.calls, trace.space.noun),
         *_unknown(trace),
         *_uncounted(trace),
+        *_zeros(trace.calls),
         *_uncalled(trace),
         *_shared(trace.calls),
     )
@@ -86,6 +87,18 @@ def _uncounted(trace: Trace) -> list[str]:
         return []
     named = _named(trace.uncounted)
     return [f"What {named} costs is not known, so the MACs are the least that the network takes."]
+
+
+def _zeros(calls: Sequence[LayerCall]) -> list[str]:
+    sparse = [call for call in calls if call.zero_macs]
+    if not sparse:
+        return []
+    zeros, macs = sum(call.zero_macs for call in sparse), sum(call.macs for call in sparse)
+    named = _named([call.label for call in sparse])
+    return [
+        f"{zeros:,} of the {macs:,} MACs of {named} multiply by a weight that is always zero, as a mask or a table of connections makes it. They are "
+        "counted: torch carries them out."
+    ]
 
 
 def _uncalled(trace: Trace) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from cnnviz import architecture, network_diagram
+from cnnviz.models.networks.lenet_1998 import PartialConvolution
 from cnnviz.views._architecture_notes import asides, remarks
 from tests.helpers.architectures import build
 
@@ -56,3 +58,30 @@ def test_padding_that_is_left_over_is_no_warning() -> None:
     assert asides(cut.trace) == ()
     (remark,) = remarks(cut.trace)
     assert "in no window" in remark
+
+
+class MaskedLinear(nn.Module):
+    """A product with weights of which a mask lets a half through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(10, 12))
+        self.register_buffer("mask", (torch.arange(120) % 2).view(10, 12))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(x, self.weight * self.mask)
+
+
+def test_multiplications_by_what_is_always_zero_are_told() -> None:
+    partial = PartialConvolution(((0, 1), (1,)), 2, 5)
+    pruned = prune.ln_structured(nn.Conv2d(2, 4, 1, groups=2), "weight", 1, 2, 0)
+    network = nn.Sequential(partial, pruned, nn.Flatten(), MaskedLinear())
+    found = architecture(network, (5, 7))
+    whole, zeros = (
+        {call.label: value for call in found.layers if (value := getattr(call, name))}
+        for name in ("macs", "zero_macs")
+    )
+    assert whole == {"0": 2 * 2 * 3 * 25, "1": 3 * 4, "3": 12 * 10}
+    assert zeros == {"0": 1 * 3 * 25, "1": 3, "3": 60}
+    (told,) = found.notes()
+    assert "MACs of 0, 1 and 3 multiply by a weight that is always zero" in told

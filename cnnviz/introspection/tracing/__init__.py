@@ -76,7 +76,7 @@ def _trace(module: nn.Module, image: torch.Tensor, *, computes: bool) -> Trace:
     with (
         isolated(module, grad=False),
         module_hooks(listened, before=recorder.enter, after=recorder.leave),
-        _CircularPads(recorder),
+        _FunctionsAbove(recorder),
         recorder,
     ):
         output = _forward(module, image, recorder)
@@ -102,8 +102,19 @@ def _trace(module: nn.Module, image: torch.Tensor, *, computes: bool) -> Trace:
     return found
 
 
-class _CircularPads(FunctionMode):
-    """Tells a recorder of padding that wraps around, which dissolves into copies further down."""
+_NUMBERS = ("array", "float", "int", "bool", "index")
+_LEAVING = frozenset(
+    getattr(torch.Tensor, name)
+    for name in ("numpy", "tolist", "item", *(f"__{kind}__" for kind in _NUMBERS))
+)
+"""What takes values out of torch, where they cannot be followed."""
+
+
+class _FunctionsAbove(FunctionMode):
+    """Tells a recorder of what it does not see from below.
+
+    Padding that wraps around dissolves into copies further down, and NumPy is beside torch.
+    """
 
     def __init__(self, recorder: OperationRecorder) -> None:
         super().__init__()
@@ -115,6 +126,8 @@ class _CircularPads(FunctionMode):
         written, words = as_written(func, named)
         if written is F.pad:
             given = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(words)
+        if func in _LEAVING:
+            self._recorder.leave_torch(args[0])
         if given.get("mode") != "circular":
             return func(*args, **named)
         with self._recorder.wrapping():

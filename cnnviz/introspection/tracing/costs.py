@@ -80,9 +80,9 @@ def operation_kind(operation: Operation, dependent: int, parameters: int) -> str
         return "pool"
     if name in ("view", "_unsafe_view", "reshape"):
         before, after = operation["self"], operation.outputs[0]
-        # Of a map with one axis each image keeps its row, or steps of a sequence are set apart.
-        whole = before.ndim in (4, 5) or (before.ndim == 3 and len(before) == len(after))
-        return "flatten" if whole and after.ndim == 2 else None
+        # Each image keeps its row, or rows of a map and steps of a sequence are set apart.
+        whole = before.ndim in (3, 4, 5) and after.ndim == 2 and len(before) == len(after)
+        return "flatten" if whole else None
     if name in CONSTANT:
         return None
     if parameters:
@@ -157,6 +157,13 @@ def _of_its_numbers(operation: Operation) -> int:
         batch, tokens, width = operation["query"].shape
         return int(batch * (4 * tokens * width**2 + 2 * tokens**2 * width))
     return 0
+
+
+def weights_of(operation: Operation) -> tuple[Any, ...]:
+    """Return what may hold the weights of a convolution or of a product of two matrices."""
+    if operations.of_operator(operation.name) == operations.CONVOLUTION:
+        return (operation["weight"],)
+    return tuple(operation[factor] for factor in reversed(FACTORS.get(operation.name, ())))
 
 
 _RECURRENT = {

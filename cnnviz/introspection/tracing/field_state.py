@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,55 +19,15 @@ from cnnviz.introspection.tracing.fields import (
     compress,
     equal,
 )
+from cnnviz.introspection.tracing.kept_values import known_of, without_image, written_over
 from cnnviz.introspection.tracing.map_layout import MapLayout
+from cnnviz.introspection.tracing.marks import FREE, UNKNOWN, Depends, Independent, Mark, Unknown
 from cnnviz.introspection.tracing.operation import Operation
-from cnnviz.introspection.tracing.registry import Found, UnknownFieldError
+from cnnviz.introspection.tracing.registry import Found, Look, UnknownFieldError
 from cnnviz.introspection.tracing.rule_lookup import CONSTANT, find_rule, may_gate
+from cnnviz.introspection.tracing.rules_masked import through_masks
 from cnnviz.introspection.tracing.rules_position import Place, places_after
 from cnnviz.results.space import space_of
-
-
-@dataclass(frozen=True, eq=False)
-class Depends:
-    """The tensor depends on the image.
-
-    Attributes
-    ----------
-    exact, gateless : Field
-        The field, and the field without global gates: the same object where there are none.
-    place : Place or None
-        Which places of the image the elements stand for; None where they stand for none.
-    """
-
-    exact: Field
-    gateless: Field
-    place: Place | None = None
-
-
-@dataclass(frozen=True)
-class Independent:
-    """The tensor does not depend on the image, as far as torch was seen to make it.
-
-    Attributes
-    ----------
-    parameters : frozenset of int
-        The identities of the parameters that it depends on.
-    alien : bool
-        Whether it goes back to a tensor that no operation was seen to make and that is no part of
-        the network's state.
-    """
-
-    parameters: frozenset[int] = frozenset()
-    alien: bool = False
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """An operation without a rule lies between the image and the tensor."""
-
-
-Mark = Depends | Independent | Unknown
-FREE, ALIEN, UNKNOWN = Independent(), Independent(alien=True), Unknown()
 
 
 def derive(operation: Operation, mark: Callable[[torch.Tensor], Mark]) -> list[Mark] | None:
@@ -82,13 +42,8 @@ def derive(operation: Operation, mark: Callable[[torch.Tensor], Mark]) -> list[M
     if UNKNOWN in marks:
         return [UNKNOWN] * count
     if not any(isinstance(found, Depends) for found in marks):
-        return [_merged([found for found in marks if isinstance(found, Independent)])] * count
+        return [without_image(operation, marks)] * count
     return _apply_rule(operation, mark, marks)
-
-
-def _merged(marks: Sequence[Independent]) -> Independent:
-    used: frozenset[int] = frozenset().union(*(mark.parameters for mark in marks))
-    return Independent(used, any(mark.alien for mark in marks))
 
 
 def _apply_rule(
@@ -100,17 +55,23 @@ def _apply_rule(
 
     found = [mark for mark in marks if isinstance(mark, Depends)]
 
+    known_values = known_of(operation, mark)
+
     def look(tensor: object, gateless: bool) -> Field | None:
         known = mark(tensor) if isinstance(tensor, torch.Tensor) else None
         if not isinstance(known, Depends):
             return None
         return known.gateless if gateless else known.exact
 
+    def after(seen: Look, gateless: bool) -> Found:
+        masked = through_masks(operation, seen, gateless, known_values)
+        return rule(operation, seen, gateless) if masked is None else masked
+
     try:
-        exact = rule(operation, lambda tensor: look(tensor, False), False)
+        exact = after(lambda tensor: look(tensor, False), False)
         gateless = exact
         if may_gate(operation, len(found)) or any(m.exact is not m.gateless for m in found):
-            gateless = rule(operation, lambda tensor: look(tensor, True), True)
+            gateless = after(lambda tensor: look(tensor, True), True)
     except (UnknownFieldError, IndexError, KeyError, TypeError, ValueError, RuntimeError):
         # A form of the operator that the rule was not written for must not end a user's work.
         return None
@@ -287,7 +248,7 @@ def _uniform(frame: Frame) -> tuple[int, int] | None:
 def overlaid(other: torch.Tensor, below: Mark, written: torch.Tensor, above: Mark) -> Mark:
     """Return the mark of a tensor after another one, which shares its memory, was written to."""
     if isinstance(above, Independent) and isinstance(below, Independent):
-        return _merged([above, below])
+        return written_over(other, below, written, above)
     if isinstance(above, Unknown) or isinstance(below, Unknown):
         return UNKNOWN
     shape = tuple(other.shape)

@@ -7,16 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from cnnviz.introspection.receptive_fields import ReceptiveField
-from cnnviz.introspection.tracing.field_state import (
-    Depends,
-    Independent,
-    Mark,
-    Unknown,
-    map_field,
-    receptive_field,
-)
+from cnnviz.introspection.tracing.field_state import map_field, receptive_field
 from cnnviz.introspection.tracing.fields import Field
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap, map_layout, one_place
+from cnnviz.introspection.tracing.marks import Depends, Independent, Mark, Unknown
 from cnnviz.introspection.tracing.rules_position import Place
 from cnnviz.introspection.tracing.seen_part import seen_part
 from cnnviz.introspection.tracing.trace import LayerCall

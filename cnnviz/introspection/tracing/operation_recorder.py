@@ -20,22 +20,22 @@ from cnnviz.introspection.tracing.costs import (
     is_uncounted,
     multiply_accumulates,
     operation_kind,
+    weights_of,
     windows,
 )
 from cnnviz.introspection.tracing.data_flow import DataFlow, Links
-from cnnviz.introspection.tracing.field_state import (
+from cnnviz.introspection.tracing.field_state import derive, overlaid, says_the_same
+from cnnviz.introspection.tracing.kept_values import support_of
+from cnnviz.introspection.tracing.layer_calls import LayerCalls
+from cnnviz.introspection.tracing.map_layout import Extent
+from cnnviz.introspection.tracing.marks import (
     ALIEN,
     FREE,
     UNKNOWN,
     Depends,
     Independent,
     Mark,
-    derive,
-    overlaid,
-    says_the_same,
 )
-from cnnviz.introspection.tracing.layer_calls import LayerCalls
-from cnnviz.introspection.tracing.map_layout import Extent
 from cnnviz.introspection.tracing.operation import Operation, tensors
 from cnnviz.introspection.tracing.rules_layout import padded as with_padding
 from cnnviz.introspection.tracing.rules_layout import wrapped
@@ -96,7 +96,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         self._marks[image] = Depends(whole, whole, Place(whole))
         self._flow = DataFlow(image)
         self._canvas: Extent | None = None
-        self._cut = False
+        self._cut = self._left = False
         self._regions = False
         self._visits: list[Visit] = []
         self._rows: list[Row] = []
@@ -154,10 +154,17 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
                 place = Place(with_padding(place.field, amounts), place.paired)
             self._marks[padded] = Depends(exact, gateless, place)
 
+    def leave_torch(self, tensor: torch.Tensor) -> None:
+        """Note that values of a tensor go where no operation is seen, as to NumPy."""
+        self._left |= not isinstance(self._mark(tensor), Independent)
+
     def _mark(self, tensor: torch.Tensor) -> Mark:
         found: Mark | None = self._marks.get(tensor)
         if found is None:
-            return UNKNOWN if _is_wrapped(tensor) else ALIEN
+            if _is_wrapped(tensor):
+                return UNKNOWN
+            # What was made of the image outside torch is no constant.
+            return ALIEN if not self._left else Independent(alien=True, valued=False)
         return found
 
     def _follow(self, operation: Operation) -> None:
@@ -226,7 +233,9 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         what = what or "other"
         window = windows(operation)
         visit.kinds.append(what)
+        zeros = self._by_zero(operation, macs)
         visit.macs += macs
+        visit.zero_macs += zeros
         if window is not None:
             visit.windows.append(window)
         first = follows.index(True) if any(follows) else 0
@@ -238,6 +247,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
             *(visit.name, title, what, (operation.inputs[first],), operation.outputs[0]),
             operation=title,
             macs=macs,
+            zero_macs=zeros,
             windows=window,
             uncounted=uncounted,
             terms=(found,),
@@ -245,6 +255,15 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         row = Row(call, marks[0], used, block=False, source=before[first], nodes=(node,))
         visit.rows.append(row)
         return node
+
+    def _by_zero(self, operation: Operation, macs: int) -> int:
+        """Return how many of the MACs are by a weight that is zero whatever the parameters are."""
+        for weight in weights_of(operation) if macs else ():
+            state = self._mark(weight)
+            kept = support_of(weight, state) if isinstance(state, Independent) else None
+            if kept is not None:
+                return macs * int((~kept).sum()) // kept.numel()
+        return 0
 
     def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Note that a module is called."""
@@ -266,6 +285,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
             failed = self._visits.pop()
             self._visits[-1].rows += failed.rows
             self._visits[-1].macs += failed.macs
+            self._visits[-1].zero_macs += failed.zero_macs
             self._visits[-1].uncounted |= failed.uncounted
         visit = self._visits.pop()
         visit.uncounted |= self._distrust(visit.inputs, returned)
@@ -279,6 +299,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         if self._visits:
             self._visits[-1].rows += rows
             self._visits[-1].macs += visit.macs
+            self._visits[-1].zero_macs += visit.zero_macs
             self._visits[-1].uncounted |= visit.uncounted
         else:
             self._rows += rows
@@ -302,6 +323,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         call = new_call(
             *(visit.name, type(visit.module).__name__, what, visit.inputs, output),
             macs=visit.macs,
+            zero_macs=visit.zero_macs,
             uncounted=visit.uncounted,
             windows=visit.windows[0] if leaf and len(visit.windows) == 1 else None,
             terms=tuple(visit.terms) if leaf else (),

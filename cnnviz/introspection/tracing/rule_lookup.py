@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-# Importing these two files enters their rules in the table.
-from cnnviz.introspection.tracing import rules_compute, rules_layout  # noqa: F401
+# Importing these files enters their rules in the table.
+from cnnviz.introspection.tracing import (  # noqa: F401
+    rules_compute,
+    rules_layout,
+    rules_masked,
+)
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import RULES, Rule
 

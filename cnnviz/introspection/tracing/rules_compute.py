@@ -241,7 +241,7 @@ def recur(operation: Operation, look: Look, gateless: bool) -> Found:
     return [union([*found, steps], tuple(outputs[0].shape)), *rest]
 
 
-@rule("_softmax", "_log_softmax", "sort", "topk")
+@rule("_softmax", "_log_softmax", "_safe_softmax", "sort", "topk")
 def mix_along(operation: Operation, look: Look, gateless: bool) -> Found:
     """All elements along one dimension mixed."""
     field = look(operation["self"])

@@ -218,8 +218,10 @@ def write(operation: Operation, look: Look, gateless: bool) -> Found:
     """Elements of one tensor put into places of another."""
     base, given = operation["self"], operation["values" if "put" in operation.name else "src"]
     given = operation["source"] if operation.name == "index_copy" else given
-    if not isinstance(given, torch.Tensor) or operation["accumulate"]:
-        raise UnknownFieldError("what is written is a number, or added to what is there")
+    if given is None:
+        given = operation["value"]
+    if operation["accumulate"] or operation["reduce"]:
+        raise UnknownFieldError("what is written is added to what is there")
     chosen = [*(operation["indices"] or ()), operation["index"]]
     if any(look(index) is not None for index in chosen):
         raise UnknownFieldError("where it is written depends on the image")
@@ -229,12 +231,13 @@ def write(operation: Operation, look: Look, gateless: bool) -> Found:
 
     def placed(axis: int, end: int) -> Ends:
         full = [
-            torch.full(tensor.shape, float(NOTHING), dtype=torch.float64)
+            torch.full(getattr(tensor, "shape", ()), float(NOTHING), dtype=torch.float64)
             if field is None
             else torch.from_numpy(np.broadcast_to(field.spans[axis].ends[end], tensor.shape) * 1.0)
             for tensor, field in zip((base, given), fields, strict=True)
         ]
-        swap = {id(base): full[0], id(given): full[1]}
+        written = full[1] if isinstance(given, torch.Tensor) else float(NOTHING)
+        swap = {id(base): full[0], id(given): written}
         args = [swap.get(id(one), one) for one in operation.args]
         answer = operation.func(*args, **operation.kwargs)
         return compress(np.asarray(answer.numpy().astype(np.int32)))

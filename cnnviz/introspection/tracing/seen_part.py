@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnviz.introspection.tracing.field_state import Depends, Mark
 from cnnviz.introspection.tracing.fields import NOTHING, AxisFields, Field
 from cnnviz.introspection.tracing.map_layout import Extent, MapLayout
+from cnnviz.introspection.tracing.marks import Depends, Mark
 from cnnviz.introspection.tracing.operation import Operation
 
 _FEW, _SEVERAL, _LEAST_SHARE = 2, 4, 0.02

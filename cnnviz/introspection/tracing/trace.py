@@ -42,6 +42,7 @@ class CallNumbers(TypedDict):
     parameters: int
     shared_parameters: int
     macs: int | None
+    zero_macs: int
     uncounted: bool
     output_bytes: int
     kernel: Shape | None
@@ -89,6 +90,9 @@ class LayerCall:
     macs : int
         Multiply-accumulate operations of convolutions and matrix products in this call, as far as
         they could be counted.
+    zero_macs : int
+        Those of them that multiply by a weight which is zero whatever the parameters are: one that
+        a mask shuts out, or that a table of connections leaves open.
     parameters : int
         Parameters read here that no earlier call has counted.
     shared_parameters : int
@@ -138,6 +142,7 @@ class LayerCall:
     terms: tuple[Terms, ...] = ()
     span: tuple[int, int] = (0, 0)
     times: int = 1
+    zero_macs: int = 0
 
     @property
     def map_field(self) -> ReceptiveField | None:
@@ -171,6 +176,7 @@ class LayerCall:
             "parameters": self.parameters,
             "shared_parameters": self.shared_parameters,
             "macs": known_cost(self.macs, self.uncounted),
+            "zero_macs": self.zero_macs,
             "uncounted": self.uncounted,
             "output_bytes": self.output_bytes,
             "kernel": None if windows is None else windows.kernel,

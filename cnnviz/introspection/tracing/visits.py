@@ -11,8 +11,8 @@ from torch import nn
 from cnnviz.introspection.layers import kind
 from cnnviz.introspection.memory_order import memory_of
 from cnnviz.introspection.tracing.costs import Windows
-from cnnviz.introspection.tracing.field_state import FREE, Mark
 from cnnviz.introspection.tracing.map_layout import Extent
+from cnnviz.introspection.tracing.marks import FREE, Mark
 from cnnviz.introspection.tracing.terms import Terms
 from cnnviz.introspection.tracing.trace import LayerCall
 
@@ -52,6 +52,7 @@ class Visit:
     inputs: tuple[torch.Tensor, ...]
     rows: list[Row] = field(default_factory=list)
     macs: int = 0
+    zero_macs: int = 0
     uncounted: bool = False
     windows: list[Windows] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
@@ -92,6 +93,7 @@ def new_call(
     *,
     operation: str | None = None,
     macs: int = 0,
+    zero_macs: int = 0,
     windows: Windows | None = None,
     uncounted: bool = False,
     terms: tuple[Terms, ...] = (),
@@ -107,6 +109,7 @@ def new_call(
         input_shape=tuple(inputs[0].shape) if inputs else (),
         output_shape=() if output is None else tuple(output.shape),
         macs=macs,
+        zero_macs=zero_macs,
         parameters=0,
         shared_parameters=0,
         output_bytes=_new_bytes(inputs, output),

@@ -1,0 +1,151 @@
+"""Receptive fields behind masks and zeros, against the support of the gradient at every place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils import prune
+
+from cnnviz.introspection.tracing import trace
+from tests.helpers.each_case import each_case
+
+HEIGHT, WIDTH = 6, 7
+MASK = torch.zeros(HEIGHT, WIDTH)
+MASK[1:4, 2:5] = 1
+KERNEL = torch.zeros(2, 2, 3, 3)
+KERNEL[0, 0, 0] = KERNEL[0, 1, 1, :2] = KERNEL[1, 1, 1, 0] = 1
+BAND = torch.eye(WIDTH)[:, 2:5] + torch.eye(WIDTH)[:, 3:6]
+NEAR = (torch.arange(HEIGHT * WIDTH)[:, None] - torch.arange(HEIGHT * WIDTH)).abs() < 3
+
+
+class Masked(nn.Module):
+    """A function of a map, a free weight of its own, between two convolutions."""
+
+    def __init__(self, function: Callable[..., torch.Tensor], *weight: int) -> None:
+        super().__init__()
+        self.function = function
+        self.first, self.last = nn.Conv2d(1, 2, 2), nn.Conv2d(2, 2, (2, 1))
+        self.weight = nn.Parameter(torch.rand(weight) + 0.5) if weight else None
+        self.register_buffer("mask", MASK)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        given = (self.mask,) if self.weight is None else (self.weight,)
+        return self.last(self.function(self.first(x), *given))
+
+
+def over_tokens(x: torch.Tensor, attend: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    return attend(x.flatten(2).mT).mT.reshape(x.shape)
+
+
+def masked_softmax(t: torch.Tensor) -> torch.Tensor:
+    return (t @ t.mT).masked_fill(~NEAR, -torch.inf).softmax(-1) @ t
+
+
+def fused_attention(t: torch.Tensor) -> torch.Tensor:
+    t = t[:, None]
+    return F.scaled_dot_product_attention(t, t, t, attn_mask=NEAR)[:, 0]
+
+
+def causal(t: torch.Tensor) -> torch.Tensor:
+    single = t[:, None].float()
+    return F.scaled_dot_product_attention(single, single, single, is_causal=True)[:, 0].to(t)
+
+
+def written(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    kernel = torch.zeros(2, 2, 3, 3, dtype=x.dtype)
+    kernel[:, :, 0, 1] = weight
+    return F.conv2d(x, kernel, padding=1)
+
+
+def overwritten(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    x = x.clone()
+    x[..., torch.tensor([0, 1, 5])] = 0.0
+    return x
+
+
+CASES: dict[str, Callable[[], Masked]] = {
+    "where": lambda: Masked(lambda x, m: torch.where(m > 0, x, x.flip(3))),
+    "product": lambda: Masked(lambda x, m: x * m + x.flip(2) * (1 - m)),
+    "in place": lambda: Masked(lambda x, m: x.mul_(m)),
+    "literal": lambda: Masked(lambda x, m: x * (torch.arange(WIDTH) < 3)),
+    "one channel": lambda: Masked(lambda x, m: x * torch.tensor([0.0, 1]).view(2, 1, 1)),
+    "filled": lambda: Masked(lambda x, m: x.masked_fill(m == 0, 0.5)),
+    "pooled": lambda: Masked(lambda x, m: (x + 1) * F.adaptive_avg_pool2d(x * m, 1)),
+    "triangle": lambda: Masked(lambda x, m: x.tril()),
+    "overwritten": lambda: Masked(overwritten),
+    "scattered": lambda: Masked(
+        lambda x, m: x.scatter(3, torch.ones(x.shape, dtype=torch.long), 0.0)
+    ),
+    "quotient": lambda: Masked(lambda x, m: m / (x + 9)),
+    "matrix": lambda: Masked(lambda x, m: x @ BAND.to(x)),
+    "masked matrix": lambda: Masked(lambda x, w: x @ (w * BAND), WIDTH, 3),
+    "triangular matrix": lambda: Masked(lambda x, w: x @ w.tril(), WIDTH, WIDTH),
+    "softmax": lambda: Masked(lambda x, m: over_tokens(x, masked_softmax)),
+    "attention": lambda: Masked(lambda x, m: over_tokens(x, fused_attention)),
+    "causal": lambda: Masked(lambda x, m: over_tokens(x, causal)),
+    "masked kernel": lambda: Masked(lambda x, w: F.conv2d(x, w * KERNEL), 2, 2, 3, 3),
+    "turned kernel": lambda: Masked(lambda x, w: F.conv_transpose2d(x, w * KERNEL), 2, 2, 3, 3),
+    "groups": lambda: Masked(
+        lambda x, w: F.conv2d(x, w * KERNEL[:, :1], padding=1, stride=2, groups=2), 2, 1, 3, 3
+    ),
+    "written kernel": lambda: Masked(written, 2, 2),
+}
+
+
+@each_case("name", CASES)
+def test_what_a_mask_shuts_out_is_in_no_field(name: str) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        check(CASES[name]().double().eval())
+
+
+def test_pruned_kernels_see_what_is_left_of_them() -> None:
+    layer = nn.Conv2d(2, 2, 3, padding=1).double()
+    prune.custom_from_mask(layer, "weight", KERNEL)
+    check(nn.Sequential(nn.Conv2d(1, 2, 2).double(), layer).eval())
+
+
+def test_a_parameter_that_is_zero_shuts_nothing_out() -> None:
+    network = Masked(lambda x, w: x * w, 2, 1, 1).double().eval()
+    assert network.weight is not None
+    network.weight.data.zero_()
+    seen = trace(network, (1, HEIGHT + 1, WIDTH + 1)).find("").output_field
+    network.weight.data.fill_(1.0)
+    check(network)
+    assert seen is not None
+    assert seen.size == (3, 2)
+
+
+def test_a_mask_that_was_made_of_the_image_outside_torch_shuts_nothing_out() -> None:
+    made = (
+        lambda x, m: x * torch.tensor(x.detach().numpy() > 9),
+        lambda x, m: x * torch.tensor(float(x.sum().item() > 1e9)),
+    )
+    for function in made:
+        field = trace(Masked(function).eval(), (1, 7, 8)).find("").output_field
+        assert field is not None
+        assert field.size == (3, 2)
+
+
+def check(network: nn.Module) -> None:
+    image = torch.rand(1, 1, HEIGHT + 1, WIDTH + 1, dtype=torch.float64, requires_grad=True)
+    found = trace(network, tuple(image.shape[1:]))
+    field = found.find("").output_field
+    assert field is not None, found.unknown
+    output = network(image)
+    assert field.positions == output.shape[2:]
+    factors = torch.linspace(0.5, 1.5, output.shape[1], dtype=torch.float64)
+    for row in range(0, output.shape[2], 2):
+        for column in range(output.shape[3]):
+            score = (output[0, :, row, column] * factors).sum()
+            (gradient,) = torch.autograd.grad(score, image, retain_graph=True)
+            reached = gradient[0, 0].nonzero()
+            seen = field.inside(row, column)
+            if len(reached):
+                starts, ends = reached.amin(0).tolist(), (reached.amax(0) + 1).tolist()
+                assert (seen.starts, seen.ends) == (tuple(starts), tuple(ends)), (row, column)
+            else:
+                assert 0 in seen.sizes, (row, column)
