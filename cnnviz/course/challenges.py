@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +19,7 @@ from cnnviz.datasets.shapes import LIMITS, Factors, Sample, draw
 from cnnviz.datasets.shapes.outlines import homography
 from cnnviz.images import PhotoBox, Preprocessing
 from cnnviz.images.lighting import blurred, contrasted, exposed, hidden, lit_from_left
+from cnnviz.images.resampling import warped
 from cnnviz.images.transforms import (
     Matrix,
     Scene,
@@ -232,9 +232,8 @@ class SweptSample(Swept):
         own, new = (
             to_crop @ homography(one.factors, len(one.mask)) for one in (self.sample, sample)
         )
-        mask = cv2.warpPerspective(
-            sample.mask.astype(np.float32), to_crop @ _PIXEL, (width, height)
-        )
+        back = np.linalg.inv(to_crop @ _PIXEL)
+        mask = warped(sample.mask.astype(np.float32), back, (height, width), mirrored=False)
         return Variant(values, 0.0, own @ np.linalg.inv(new), np.asarray(mask >= 0.5))
 
 
@@ -291,13 +290,7 @@ def similarity(original: NDArray[np.float32], changed: NDArray[np.float32], back
     that both know. NaN where one of them is constant there.
     """
     height, width = changed.shape
-    moved = cv2.warpPerspective(
-        original,
-        back,
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    moved = warped(original, back, (height, width), mirrored=False)
     known = ~beyond_edges(back, (height, width), (height, width))
     if known.sum() < 2:
         return float("nan")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.images.batch import Batch
+from cnnviz.images.resampling import neighbours
 from cnnviz.images.transforms import Scene, enlarged, turned
 
 Values = NDArray[np.float32]
@@ -70,12 +71,7 @@ class ArrayScene:
         """Return what lies at some places of the first axis after the channels."""
         length = self.values.shape[1]
         beyond = float(((places < -0.5) | (places > length - 0.5)).mean())
-        last = max(length - 1, 1)
-        # The mirror image begins behind the outermost place, as in the pictures of photos.
-        folded = np.abs((places + last) % (2 * last) - last)
-        folded = np.minimum(folded, length - 1)
-        low = np.floor(folded).astype(np.int64)
-        high = np.minimum(low + 1, length - 1)
-        share = (folded - low).astype(np.float32).reshape(-1, *(1,) * (self.values.ndim - 2))
+        low, high, share = neighbours(places, length, mirrored=True)
+        share = share.reshape(-1, *(1,) * (self.values.ndim - 2))
         found = (1 - share) * self.values[:, low] + share * self.values[:, high]
         return found.astype(np.float32, copy=False), beyond

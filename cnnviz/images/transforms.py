@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.images import Batch, Preprocessing
 from cnnviz.images.photo import Photo
+from cnnviz.images.resampling import sources, warped
 
 Matrix = NDArray[np.float64]
 
@@ -119,10 +119,10 @@ class Scene:
         corner = np.eye(3)
         corner[:2, 2] = self.corner
         shifted = corner @ shifted
-        crop = np.stack([_warped(channel, shifted, self.size) for channel in self.values])
+        crop = warped(self.values, shifted, self.size, mirrored=True)
         height, width = self.values.shape[1:]
         beyond = float(beyond_edges(shifted, self.size, (height, width)).mean())
-        return crop.astype(np.float32, copy=False), beyond
+        return crop, beyond
 
 
 def beyond_edges(matrix: Matrix, size: tuple[int, int], of: tuple[int, int]) -> NDArray[np.bool_]:
@@ -135,31 +135,12 @@ def beyond_edges(matrix: Matrix, size: tuple[int, int], of: tuple[int, int]) -> 
     size, of : tuple of int
         The height and width of the one and of the other.
     """
-    rows, columns = np.indices(size, dtype=np.float64)
-    left, top, depth = np.einsum("ij,jhw->ihw", matrix, [columns, rows, np.ones_like(rows)])
-    # Behind the viewer there is nothing.
-    ahead = depth > 0.0
-    left, top = (np.divide(one, depth, where=ahead, out=np.zeros(size)) for one in (left, top))
+    left, top, ahead = sources(matrix, size)
     # A point between the middle of the outermost pixel and the edge is still inside.
     height, width = of
     outside = (left < -0.5) | (left > width - 0.5) | (top < -0.5) | (top > height - 0.5)
     found: NDArray[np.bool_] = outside | ~ahead
     return found
-
-
-def _warped(
-    channel: NDArray[np.float32], matrix: Matrix, size: tuple[int, int]
-) -> NDArray[np.float32]:
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    if (matrix[2] == (0.0, 0.0, 1.0)).all():
-        affine = cv2.warpAffine(
-            channel, matrix[:2], size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101
-        )
-        return np.asarray(affine, np.float32)
-    seen = cv2.warpPerspective(
-        channel, matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101
-    )
-    return np.asarray(seen, np.float32)
 
 
 def _uncropped(
