@@ -14,7 +14,7 @@ from cnnviz.views.plugins import installed
 from cnnviz_cli import network_options, photo_options, report_options
 from cnnviz_cli.chosen_photos import find_photos
 from cnnviz_cli.lazy import shared, with_signature
-from cnnviz_cli.terminal import progress_bar
+from cnnviz_cli.terminal import note, progress_bar
 from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ def _run(values: dict[str, Any]) -> None:
     best = [(entry.name, entry.best) for entry in made.answers if entry.guesses]
     # The doubt about the preprocessing was told already.
     notes = [note for note in made.notes if note != loaded.doubt]
+    for doubt in made.doubts:
+        note(doubt)
     report_options.tell(
         manifest,
         (*map(str, made.refused), *notes),

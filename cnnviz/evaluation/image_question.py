@@ -10,6 +10,7 @@ from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.localisation import Mark
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
+from cnnviz.heatmaps.constant_scores import unasked
 from cnnviz.images import Batch
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
@@ -58,6 +59,7 @@ class ImageQuestion:
         """Return what is measured of the map of one method."""
         asked, seed = self.subject.asked, self.settings.seed
         chosen = layer if method in CAM_METHODS else None
-        found = heatmap(self.model, self.batch, asked, method, layer=chosen, seed=seed)
+        with unasked():
+            found = heatmap(self.model, self.batch, asked, method, layer=chosen, seed=seed)
         marks = None if mark is None else [mark]
         return of_subject(self.subject, found, self.settings, random=random, marks=marks)

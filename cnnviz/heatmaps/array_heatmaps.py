@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.heatmaps import map_words
 from cnnviz.results import colour_bars, drawing, mosaics, traces
 from cnnviz.results.array_pictures import (
     portrait,
@@ -112,7 +113,7 @@ def _draw_signal(found: Heatmap, image: int, panels: NDArray[np.object_]) -> Non
     panels[0].tick_params(labelbottom=False)
     for layer, axes in zip(found.layers, panels[1:], strict=False):
         traces.band(axes, found.on_photo(image, layer), found.scale(image, layer))
-        _title(axes, found.said_of_map(image, layer))
+        _title(axes, found.said_of_map(image, layer), map_words.mark(found, image, layer))
         axes.tick_params(labelbottom=axes is panels[-1])
     if _has_spectrogram(found, image):
         draw_spectrogram(found, image, panels[-1])
@@ -141,7 +142,8 @@ def _draw_volume(found: Heatmap, image: int, panels: NDArray[np.object_]) -> Non
         overlaid = overlays(found, image, layer)
         _show_slices(axes, overlaid, shown, noun)
         some = shown_slices(shown, len(pictures), noun)
-        _title(axes, "; ".join(filter(None, (found.said_of_map(image, layer), some))))
+        said = "; ".join(filter(None, (found.said_of_map(image, layer), some)))
+        _title(axes, said, map_words.mark(found, image, layer))
 
 
 def _show_slices(axes: Axes, pictures: drawing.Pixels, shown: tuple[int, ...], noun: str) -> None:
@@ -177,9 +179,10 @@ def _montage_height(found: Heatmap, image: int) -> float:
     return float(min(9.0, max(0.9, 0.94 * _ACROSS * height / width)))
 
 
-def _title(axes: Axes, text: str) -> None:
-    line = shortened(text, _LETTERS)
-    axes.set_title(line, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
+def _title(axes: Axes, text: str, mark: str = "") -> None:
+    line = shortened(f"{mark}; {text}" if mark else text, _LETTERS)
+    ink = drawing.WARM if mark else drawing.INK
+    axes.set_title(line, fontsize=drawing.SMALL_SIZE, color=ink, loc="left")
 
 
 def plain_picture(found: Heatmap, image: int, longest: int) -> NDArray[np.uint8]:

@@ -11,12 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import torch
-from torch import nn
-from torch.func import functional_call
 
 from cnnviz.errors import CnnvizError
 from cnnviz.introspection.hooks import isolated
@@ -26,6 +23,7 @@ from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_in_cache
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.independence import independence
+from cnnviz.passes.wider_forward import wider_forward
 from cnnviz.results.text import layer_said, listed
 
 _IN_DOUBT = 1e-2
@@ -219,22 +217,8 @@ def _scores(capture: Capture, layer: Key, images: list[int], maps: torch.Tensor)
     return torch.stack(scores).double()
 
 
-class _Wrapped(nn.Module):
-    """A model as a module, for `functional_call`."""
-
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.module, self._forward = model.module, model.forward
-
-    def forward(self, inputs: torch.Tensor) -> Any:
-        return self._forward(inputs)
-
-
 def _exact_forward(model: Model) -> Callable[[torch.Tensor], Any]:
     """Return the forward pass, in float32 where a score of 8 or 11 bits would not tell a change."""
     if model.dtype not in _HALVES:
         return model.forward
-    wrapped = _Wrapped(model)
-    tensors = chain(wrapped.named_parameters(), wrapped.named_buffers())
-    wider = {name: held.float() for name, held in tensors if held.dtype in _HALVES}
-    return lambda inputs: functional_call(wrapped, wider, (inputs.float(),))
+    return wider_forward(model, torch.float32)

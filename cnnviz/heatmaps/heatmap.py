@@ -62,6 +62,9 @@ class Heatmap(Result):
     doubts : tuple of str
         Why a map must not be read as evidence, such as a score that is the same for every image, in
         sentences that name the image; empty where nothing was found.
+    marks : tuple of tuple of str
+        The same in a few words for each map, as they stand in its picture, [L][N]; empty where
+        nothing was found.
     relu : bool
         Whether only the evidence for the target counts, in drawings and in measures; the maps keep
         both signs. See `shown`.
@@ -103,6 +106,7 @@ class Heatmap(Result):
     clip_percentile: float = 100.0
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    marks: tuple[tuple[str, ...], ...] = ()
     target_classes: tuple[int | None, ...] = ()
     explains_class: bool = True
     settings: MapSettings | None = None
@@ -275,6 +279,7 @@ class Heatmap(Result):
             self,
             page=page,
             maps=tuple(maps[part] for maps in self.maps),
+            marks=tuple(marks[part] for marks in self.marks),
             **{name: getattr(self, name)[part] for name in each},
         )
 

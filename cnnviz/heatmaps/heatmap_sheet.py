@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cnnviz.heatmaps import map_words
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.contact_sheet import SheetEntry, SheetLayout, draw_sheet
 from cnnviz.results.text import listed, percent, plural
@@ -17,7 +18,8 @@ _MOST_NAMED = 4
 
 def sheet_layout(found: Heatmap) -> SheetLayout:
     """Return where everything stands on a sheet of heatmaps."""
-    return SheetLayout(1 + len(found.layers), 3)
+    marked = max(len(map_words.marks(found, image)) for image in range(len(found.images)))
+    return SheetLayout(1 + len(found.layers), 3 + marked)
 
 
 def draw_heatmaps(found: Heatmap, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -48,7 +50,8 @@ def _entry(found: Heatmap, place: int) -> SheetEntry:
         _more(found, place),
         *(found.extent(place, layer, small=True) for layer in found.layers),
     )
-    return SheetEntry((photo, *tiles), name, said, right, labels=labels)
+    more = map_words.marks(found, place)
+    return SheetEntry((photo, *tiles), name, said, right, more, labels)
 
 
 def _more(found: Heatmap, place: int) -> str:

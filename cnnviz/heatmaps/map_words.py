@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cnnviz.results.text import layer_said
+
 if TYPE_CHECKING:
     from cnnviz.heatmaps.heatmap import Heatmap
 
@@ -41,6 +43,19 @@ def nothing_told(found: Heatmap) -> str:
     """Say of a map of nothing but zeros what that means."""
     evidence = found.relu and found.explains_class and not _holds_sizes(found)
     return "no evidence for it" if evidence else "zero everywhere"
+
+
+def marks(found: Heatmap, image: int) -> tuple[str, ...]:
+    """Return the marks of the maps of an image, with the layer where not all maps have the same."""
+    each = {layer: mark(found, image, layer) for layer in found.layers}
+    if len(set(each.values())) == 1:
+        return tuple(filter(None, set(each.values())))
+    return tuple(f"{layer_said(layer)} {said}" for layer, said in each.items() if said)
+
+
+def mark(found: Heatmap, image: int, layer: str) -> str:
+    """Return in a few words why a map must not be read as evidence; nothing where it may be."""
+    return found.marks[found.layers.index(layer)][image] if found.marks else ""
 
 
 def _values(found: Heatmap) -> str:

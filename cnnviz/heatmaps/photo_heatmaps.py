@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.heatmaps import map_words
+from cnnviz.heatmaps.doubts import NOT_EVIDENCE
 from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox
 from cnnviz.results import colour_bars, drawing
@@ -24,6 +26,8 @@ _BESIDE = 0.9
 """Inches that the colour bar takes."""
 _RATIOS = (0.6, 3.0)
 """The least and the greatest height of a row of photos for its width."""
+_MARK_LETTERS = 18
+"""Letters of the width of a map that has room for the whole of a mark."""
 _PANEL_LETTERS = 54
 """Letters of a title above a map that a caller's own Axes holds."""
 
@@ -123,6 +127,7 @@ def _draw_map(found: Heatmap, axes: Axes, image: int, layer: str, letters: int) 
     if len(extent) > letters:
         extent = found.extent(image, layer, small=True)
     _title(axes, layer_said(layer), extent, letters)
+    stamp(axes, map_words.mark(found, image, layer), letters)
 
 
 def _name_axes(found: Heatmap, axes: Axes) -> None:
@@ -165,3 +170,33 @@ def _title(axes: Axes, first: str, second: str, letters: int) -> None:
     axes.set_anchor("N")
     lines = "\n".join(shortened(line, letters) for line in (first, second))
     axes.set_title(lines, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
+
+
+def stamp(axes: Axes, mark: str, letters: int) -> None:
+    """Write on a map why it must not be read as evidence, so that it goes wherever the map goes.
+
+    Parameters
+    ----------
+    axes : Axes
+        The map.
+    mark : str
+        What to write; nothing writes nothing.
+    letters : int
+        How many letters the map is wide.
+    """
+    from matplotlib.patheffects import withStroke
+
+    if mark:
+        axes.text(
+            0.02,
+            0.02,
+            fill(mark if letters >= _MARK_LETTERS else NOT_EVIDENCE, int(0.8 * letters)),
+            transform=axes.transAxes,
+            va="bottom",
+            fontsize=drawing.SMALL_SIZE,
+            color="white",
+            bbox={"facecolor": drawing.WARM, "edgecolor": "white", "linewidth": 0.6, "pad": 2.5},
+            in_layout=False,
+            # With an outline, like all that is meant to lie over a picture.
+            path_effects=[withStroke(linewidth=0.1, foreground="white")],
+        )

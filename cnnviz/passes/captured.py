@@ -178,23 +178,22 @@ class Capture:
         return self._input_gradient
 
     @property
-    def saturated(self) -> tuple[str, ...]:
-        """Say of which images the score is a probability so near to one that it hardly changes.
+    def saturated(self) -> dict[int, str]:
+        """Say by its place of which image the score is a probability so near to one that it stays.
 
         What went into a softmax inside the network is explained in its place, but for one that was
         not seen, such as inside TorchScript.
         """
         reading = self.model.reading
         if self._scores is None or reading is None or reading.inside != AS_GIVEN:
-            return ()
-        images = [photo.name for photo in self.batch.photos]
-        sure = [name for name, value in zip(images, self.scores, strict=True) if value > _SURE]
-        return tuple(
-            f"{name}: the score is a probability of nearly 1, which hardly changes with anything, "
-            "so that the map is empty or nearly so; what went into the softmax of the network was "
-            "not seen. Give a network that returns the scores before it."
-            for name in sure
-        )
+            return {}
+        return {
+            place: f"{photo.name}: the score is a probability of nearly 1, which hardly changes "
+            "with anything, so that the map is empty or nearly so; what went into the softmax of "
+            "the network was not seen. Give a network that returns the scores before it."
+            for place, photo in enumerate(self.batch.photos)
+            if self.scores[place] > _SURE
+        }
 
     def check_slope(self) -> None:
         """Refuse scores that are the greatest there can be, whose gradient is rounding alone.

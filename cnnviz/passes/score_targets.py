@@ -211,8 +211,8 @@ def _cosine(model: Model, vector: torch.Tensor, output: Any) -> torch.Tensor:
 
 
 def _along(model: Model, unit: torch.Tensor, output: Any) -> torch.Tensor:
-    found: torch.Tensor = scores_of(model, output) @ unit
-    return found
+    found: torch.Tensor = scores_of(model, output)
+    return found @ unit.to(found)
 
 
 def _region_sum(

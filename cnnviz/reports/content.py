@@ -207,6 +207,8 @@ class Section:
         The slug of the image it is about; empty where it is about the network or the report.
     answers : tuple of WrongAnswer
         Wrong answers to leaf through, after what else it shows.
+    doubts : tuple of str
+        Why a map that it shows must not be read as evidence, which it also says itself.
     """
 
     key: str
@@ -218,6 +220,7 @@ class Section:
     notes: tuple[str, ...] = ()
     subject: str = ""
     answers: tuple[WrongAnswer, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def every_picture(self) -> tuple[Picture, ...]:

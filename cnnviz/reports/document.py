@@ -152,6 +152,11 @@ class Report:
         heads = [picture for entry in self.answers for picture in _heads(entry, self.answers)]
         return (*heads, *(picture for part in self.sections for picture in part.every_picture))
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why maps of it must not be read as evidence, each sentence once."""
+        return tuple(dict.fromkeys(doubt for part in self.sections for doubt in part.doubts))
+
     def file(self, suffix: str) -> str:
         """Return what its file of this kind is called."""
         return f"{self.kind}.{suffix}"
@@ -175,7 +180,7 @@ class Report:
             *self.facts,
             *_told_answers(self.answers),
             ("sections", "; ".join(titles)),
-            *(("note", note) for note in self.notes),
+            *(("note", note) for note in (*self.notes, *self.doubts)),
             ("to read it", 'save("FOLDER") writes the page, and shows a link to it'),
         ]
         title = self.heading or repr(self)[1:-1]

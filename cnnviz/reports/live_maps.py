@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
+from cnnviz.heatmaps.constant_scores import unasked
 from cnnviz.images import ArrayInput, Batch
 from cnnviz.models.output_kinds import OutputKind
 from cnnviz.pages.packing import Packed, by_row
@@ -77,7 +78,8 @@ def live_maps(subject: ReportImage) -> LiveMaps | None:
         batch.boxes * count,
     )
     held = capture(seen.model, many, layers=list(names), target=classes, gradients="layers")
-    every = cam(held, names, relu=False)
+    with unasked():
+        every = cam(held, names, relu=False)
     box, (height, width) = batch.boxes[0], subject.photo.pixels.shape[:2]
     return LiveMaps(
         classes=tuple(seen.model.category(one) for one in classes),

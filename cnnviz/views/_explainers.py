@@ -13,6 +13,7 @@ import numpy as np
 from cnnviz.heatmaps.attribution_methods import ATTRIBUTION_METHODS
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.heatmaps.checks.explained_batch import Asked, Explain, Maps
+from cnnviz.heatmaps.constant_scores import unasked
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import check_method
 from cnnviz.heatmaps.settings import (
@@ -128,6 +129,7 @@ def explainer(settings: MapSettings) -> Explain:
     """Return what makes the last of the maps with these settings for any network and images."""
 
     def explain(model: Model, batch: Batch, asked: Asked) -> Maps:
-        return np.asarray(remake(model, batch, asked, settings).maps[-1], np.float32)
+        with unasked():
+            return np.asarray(remake(model, batch, asked, settings).maps[-1], np.float32)
 
     return explain

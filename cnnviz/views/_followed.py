@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import LayerError
+from cnnviz.heatmaps.constant_scores import unasked
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.stretching import stretch
 from cnnviz.images import Batch
@@ -76,7 +77,7 @@ class FollowedImage:
         index = self.resolved.class_index
         self._asked: Any = self.resolved.asked if index is None else index
         made: Heatmap | None = None
-        with suppress(LayerError):  # where no layer holds a map there are no heatmaps
+        with unasked(), suppress(LayerError):  # where no layer holds a map there are no heatmaps
             made = cam(self.held)
         self._layers = [] if made is None else self._names(made)
         known = index is not None and class_shares(self.held) is not None
@@ -109,7 +110,9 @@ class FollowedImage:
             target=self._asked,
             gradients="layers" if self._layers else True,
         )
-        yield from self._read(found, cam(found) if self._layers else None)
+        with unasked():
+            made = cam(found) if self._layers else None
+        yield from self._read(found, made)
 
     def _read(self, found: Capture, made: Heatmap | None) -> list[Looked]:
         shares = class_shares(found)

@@ -18,7 +18,8 @@ from cnnviz.heatmaps.attribution_methods import (
     AttributionName,
     AttributionRequest,
 )
-from cnnviz.heatmaps.constant_scores import constant_told, in_doubt
+from cnnviz.heatmaps.constant_scores import constant_told, ranges
+from cnnviz.heatmaps.doubts import CONSTANT, SATURATED, doubts
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import AttributionSettings, Channels
@@ -36,7 +37,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.passes.fast_model import computed_on, on_fast_copy
 from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.memory_shortage import in_smaller_batches
-from cnnviz.passes.targets import Target
+from cnnviz.passes.targets import Scores, Target
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.results.space import IMAGE
@@ -132,14 +133,21 @@ def attribute(
     if not chosen.complete:
         held.check_slope()
     notes: list[str] = []
-    doubts: list[str] = []
+    further: list[str] = []
     if chosen.own_passes:
         values, notes, computed_on = _ask(wrapped, held, chosen, baseline, steps, seed)
     else:
         # Of the gradient that was captured, without a draw or a pass that does not isolate itself.
         asked = AttributionRequest(wrapped, wrapped, held, baseline, steps, seed)
         values = finite(chosen.attributor(asked).detach(), "The attributions")
-        doubts, computed_on = asked.doubts, held.computed_on
+        further, computed_on = asked.doubts, held.computed_on
+    constant, sure = _constant(held, chosen, values), held.saturated
+    doubted = doubts(
+        [*further, *sure.values(), *constant.values()],
+        [[""] * len(values)],
+        (CONSTANT, constant),
+        (SATURATED, sure),
+    )
     summed = channels == "sum" or (channels == "auto" and chosen.sums)
     notes += _told(held, chosen, baseline, summed=summed)
     return Heatmap(
@@ -153,7 +161,8 @@ def attribute(
         relu=not summed,
         clip_percentile=REACH,
         notes=(*notes, *filter(None, [wrapped.explained_input])),
-        doubts=(*doubts, *held.saturated, *_constant(held, chosen, values)),
+        doubts=doubted.said,
+        marks=doubted.marks,
         target_classes=held.target_classes,
         asked_boxes=asked_boxes(held.resolved_targets) if held.detects else (),
         settings=AttributionSettings(
@@ -192,13 +201,14 @@ def _told(
     return [*notes, *overlaps_told(held.resolved_targets, images)]
 
 
-def _constant(held: Capture, method: AttributionMethod, values: torch.Tensor) -> list[str]:
+def _constant(held: Capture, method: AttributionMethod, values: torch.Tensor) -> dict[int, str]:
     """Say of which images the map tells nothing, since nothing moves their scores."""
     sizes = values.double().flatten(1).norm(dim=1)
-    inputs = held.batch.tensor.double().flatten(1)
     # A gradient tells for a change of one: it is taken times as much as the values differ.
-    ranges = torch.ones_like(sizes) if method.sums else inputs.amax(1) - inputs.amin(1)
-    return constant_told(held, in_doubt(held, sizes * ranges))
+    swings = sizes if method.sums else sizes * ranges(held)
+    # What rectifiers sent back by a rule of their own tells nothing of how the score changes.
+    swings = swings if method.rule == "gradient" else torch.full_like(swings, torch.nan)
+    return constant_told(held, Scores(held.scores, held.resolved_targets), swings)
 
 
 def _ask(

@@ -11,8 +11,9 @@ import torch
 from cnnviz.bounds import bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName, GradientCam
-from cnnviz.heatmaps.cancelled_weights import undone
-from cnnviz.heatmaps.constant_scores import constant_told, in_doubt, least_swings
+from cnnviz.heatmaps.cancelled_weights import Weighing, undone
+from cnnviz.heatmaps.constant_scores import constant_told, gradient_swings
+from cnnviz.heatmaps.doubts import CANCELLED, CONSTANT, SATURATED, UNDONE, Doubts, doubts
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.map_places import covered, fused, over_image, summed
 from cnnviz.heatmaps.methods import listed_methods
@@ -27,6 +28,7 @@ from cnnviz.passes.fast_model import now_computed_on
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.no_map import no_map
 from cnnviz.passes.precision import BF16, Precision, check_precision, trials_in
+from cnnviz.passes.targets import Scores
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Announce, Progress, ToldCost, silent
 from cnnviz.results.provenance import Provenance
@@ -122,7 +124,7 @@ def cam(
         *(_of_levels(capture, keys, relu=relu) if by_sum else ()),
         *(chosen.told_of_boxes() if capture.detects else ()),
     ]
-    doubts = _doubts(capture, chosen, keys, maps)
+    doubted = _doubts(capture, chosen, keys, maps, fuse=fuse)
     asks = chosen.explains_class
     if asks:
         images = [photo.name for photo in capture.batch.photos]
@@ -142,7 +144,8 @@ def cam(
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
         notes=(*notes, *filter(None, [capture.model.explained_input])),
-        doubts=doubts,
+        doubts=doubted.said,
+        marks=doubted.marks,
         target_classes=capture.target_classes if asks else (),
         explains_class=asks,
         settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule, relu=relu),
@@ -193,46 +196,67 @@ def _shown_layers(names: Sequence[str], *, fuse: bool, by_sum: bool) -> tuple[st
 
 
 def _doubts(
-    capture: Capture, method: CamMethod, keys: Sequence[Key], maps: Sequence[torch.Tensor]
-) -> tuple[str, ...]:
+    capture: Capture,
+    method: CamMethod,
+    keys: Sequence[Key],
+    maps: Sequence[torch.Tensor],
+    *,
+    fuse: bool,
+) -> Doubts:
     """Say why maps must not be read as evidence, and set those to zero that are known not to be."""
-    undone = _undone(capture, method, keys, maps) if isinstance(method, GradientCam) else []
+    count = len(capture.batch.photos)
+    said, marks = list[str](), [[""] * count for _ in keys]
+    if isinstance(method, GradientCam) and method.weighing is not None:
+        said = _undone(capture, method, method.weighing, keys, maps, marks)
+    if fuse:  # One of those that are joined may be evidence.
+        marks = [[min(each, key=bool) for each in zip(*marks, strict=True)]]
     if not method.explains_class:
-        return tuple(undone)
-    return (*undone, *capture.saturated, *_constant(capture, method))
+        return doubts(said, marks)
+    constant, sure = _constant(capture, method), capture.saturated
+    said += [*sure.values(), *constant.values()]
+    return doubts(said, marks, (CONSTANT, constant), (SATURATED, sure))
 
 
 def _undone(
-    capture: Capture, method: GradientCam, keys: Sequence[Key], maps: Sequence[torch.Tensor]
+    capture: Capture,
+    method: GradientCam,
+    weighing: Weighing,
+    keys: Sequence[Key],
+    maps: Sequence[torch.Tensor],
+    marks: Sequence[list[str]],
 ) -> list[str]:
     """Set maps to zero whose weights what follows undoes, and say so; or that it is not known."""
-    if method.weighing is None:
-        return []
     said, images = [], [photo.name for photo in capture.batch.photos]
-    for key, found in zip(keys, maps, strict=True):
-        weights = undone(capture, key, method.weighing)
+    for key, found, own in zip(keys, maps, marks, strict=True):
+        weights = undone(capture, key, weighing)
         found[weights.known] = 0.0
         said += weights.told(method.title, key[0], images)
         values = capture.activation_maps(key)
-        terms = method.weighing.terms(values, capture.gradient_maps(key))
+        terms = weighing.terms(values, capture.gradient_maps(key))
         # Without a value and a gradient in one channel the map is zero for another reason.
         weighed = (terms.flatten(2).any(2) & values.flatten(2).any(2)).any(1)
         blank = (weighed & ~weights.known & ~found.flatten(1).any(1)).nonzero()[:, 0].tolist()
         if blank:
             names = listed([images[image] for image in blank], _MOST_NAMED)
             said.append(
-                f"{method.title} is zero at {layer_said(key[0])} for {names}: "
-                f"{method.weighing.cancelled}."
+                f"{method.title} is zero at {layer_said(key[0])} for {names}: {weighing.cancelled}."
             )
+        for mark, places in (
+            (CANCELLED, [*blank, *weights.unknown.nonzero()[:, 0].tolist()]),
+            (UNDONE, weights.known.nonzero()[:, 0].tolist()),
+        ):
+            for place in places:
+                own[place] = mark
     return said
 
 
-def _constant(capture: Capture, method: CamMethod) -> list[str]:
+def _constant(capture: Capture, method: CamMethod) -> dict[int, str]:
     """Say of which images the maps tell nothing, since nothing moves their scores."""
     # Differences of scores, or shares of them, tell nothing of whether the scores differ.
-    always = torch.ones(len(capture.batch.photos)).bool()
-    by_slope = isinstance(method, GradientCam)
-    return constant_told(capture, in_doubt(capture, least_swings(capture)) if by_slope else always)
+    swings = torch.full((len(capture.batch.photos),), torch.nan)
+    if isinstance(method, GradientCam):
+        swings = gradient_swings(capture)
+    return constant_told(capture, Scores(capture.scores, capture.resolved_targets), swings)
 
 
 def _on_image(

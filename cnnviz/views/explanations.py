@@ -12,11 +12,13 @@ from torch import nn
 
 from cnnviz.bounds import Seed, bounded
 from cnnviz.errors import UsageError
+from cnnviz.heatmaps import map_words
 from cnnviz.heatmaps.array_heatmaps import darker_told, spectrograms_told
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group, groups_named, measurable
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names
+from cnnviz.heatmaps.photo_heatmaps import stamp
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.checked_target import checked_target
@@ -47,6 +49,8 @@ USUAL: tuple[MethodName, ...] = (
 )
 """The methods that are compared where none are named: those that need no trial of every channel."""
 CHECKS: tuple[Group, ...] = ("curves", "randomisation")
+_LETTERS = 44
+"""How many letters a map is wide."""
 _LINE = 0.15
 """Inches from one line below a map to the next."""
 _ACROSS = 3
@@ -90,10 +94,11 @@ class Explanations(Result):
 
     def remarks(self) -> tuple[str, ...]:
         """Return also why a map must not be read as evidence."""
-        return (*super().remarks(), *self._doubts)
+        return (*super().remarks(), *self.doubts)
 
     @property
-    def _doubts(self) -> tuple[str, ...]:
+    def doubts(self) -> tuple[str, ...]:
+        """Why maps must not be read as evidence, each sentence once."""
         return tuple(dict.fromkeys(doubt for held in self.heatmaps for doubt in held.doubts))
 
     def caption(self) -> str:
@@ -105,14 +110,14 @@ class Explanations(Result):
             f"{spectrograms_told(self.heatmaps[0])}{darker_told(self.heatmaps[0])}"
         )
         if not self.checks:
-            return " ".join([said, *self._doubts])
+            return " ".join([said, *self.doubts])
         readings = dict.fromkeys(each.reading for held in self.checks for each in held.checks)
         words = [self.space.words(reading) for reading in readings]
         where = "Below" if self.space == IMAGE else "Above"
         lacking = dict.fromkeys(
             note for held in self.checks if unchecked(held) for note in held.notes
         )
-        return " ".join([said, f"{where} a map stand its checks.", *words, *lacking, *self._doubts])
+        return " ".join([said, f"{where} a map stand its checks.", *words, *lacking, *self.doubts])
 
     @property
     def space(self) -> Space:
@@ -173,6 +178,7 @@ class Explanations(Result):
         drawing.show(axes, self._part(held), smooth=True)
         axes.set_anchor("N")
         axes.set_title(held.title, fontsize=drawing.TITLE_SIZE, color=drawing.INK, loc="left")
+        stamp(axes, map_words.mark(held, 0, held.layers[-1]), _LETTERS)
         if self.checks:
             _, failed = self.check_lines(place)
             axes.set_xlabel(
@@ -189,7 +195,7 @@ class Explanations(Result):
 
     def _checked(self, place: int) -> str:
         """Return the checks of a map as they stand below it."""
-        return "\n".join(textwrap.fill(line, 44) for line in self.check_lines(place)[0])
+        return "\n".join(textwrap.fill(line, _LETTERS) for line in self.check_lines(place)[0])
 
     def check_lines(self, place: int) -> tuple[list[str], bool]:
         """Return the checks of a map in a few short lines, and whether one of them failed."""

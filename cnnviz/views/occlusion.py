@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Self
 
@@ -13,6 +14,8 @@ from torch import nn
 from cnnviz.bounds import Length, Within, bounded
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.array_heatmaps import spectrograms_told
+from cnnviz.heatmaps.constant_scores import constant_told
+from cnnviz.heatmaps.doubts import CONSTANT, ROUNDED, Doubts, doubts
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import OCCLUSION, OCCLUSION_TITLE
 from cnnviz.heatmaps.occlusion import Grid, block_grid, roundings_told
@@ -29,7 +32,7 @@ from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.fast_model import now_computed_on
 from cnnviz.passes.independence import independence
 from cnnviz.passes.memory_shortage import in_smaller_batches
-from cnnviz.passes.targets import Target
+from cnnviz.passes.targets import Scores, Target
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, space_of
 from cnnviz.results.text import dimensions
@@ -86,7 +89,8 @@ class Occlusion(Heatmap):
 
     def caption(self) -> str:
         """Say what the colours mean, and how the squares were laid."""
-        told = spectrograms_told(self) + "".join(f" {note}" for note in self.notes)
+        said = (*self.notes, *self.doubts)
+        told = spectrograms_told(self) + "".join(f" {note}" for note in said)
         return (
             f"{self.title}: how much the score falls where the {self.space.noun} is hidden. Red "
             "is evidence for the target, which hiding takes away; blue is evidence against it. "
@@ -179,6 +183,7 @@ def occlusion(
     notes += _colours_told(held, baselines) if fill == "mean" else []
     photos = [one.name for one in held.batch.photos]
     notes += overlaps_told(explained.resolved_targets, photos)
+    doubted, coarse = _doubts(held, explained, drops, photos)
     return Occlusion(
         provenance=replace(
             held.provenance,
@@ -193,8 +198,9 @@ def occlusion(
         **photo_fields(held),
         targets=names,
         relu=False,
-        notes=(*notes, *found, *filter(None, [wrapped.explained_input])),
-        doubts=tuple(roundings_told(explained.values, drops, photos)),
+        notes=(*notes, *found, *coarse, *filter(None, [wrapped.explained_input])),
+        doubts=doubted.said,
+        marks=doubted.marks,
         target_classes=tuple(resolved.class_index for resolved in explained.resolved_targets),
         asked_boxes=asked_boxes(explained.resolved_targets) if held.detects else (),
         settings=_settings(grid, fill, approximate),
@@ -202,6 +208,21 @@ def occlusion(
         window=grid.window,
         stride=grid.stride,
     )
+
+
+def _doubts(
+    held: Capture, explained: Scores, drops: NDArray[np.float32], names: Sequence[str]
+) -> tuple[Doubts, list[str]]:
+    """Say of which images the drops are rounding, and of which they are coarse for it."""
+    largest = torch.from_numpy(np.abs(drops).reshape(len(drops), -1).max(1))
+    constant = constant_told(held, explained, largest)
+    others = [place for place in range(len(names)) if place not in constant]
+    nothing, coarse = roundings_told(
+        explained.values[others], drops[others], [names[place] for place in others]
+    )
+    causes = (CONSTANT, constant), (ROUNDED, [others[place] for place in nothing])
+    said = [*constant.values(), *nothing.values()]
+    return doubts(said, [[""] * len(names)], *causes), coarse
 
 
 def _settings(grid: Laid, fill: Baseline, approximate: float | None) -> OcclusionSettings:

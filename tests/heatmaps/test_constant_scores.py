@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from torch import nn
 
+from cnnviz.heatmaps.doubts import CONSTANT as CONSTANT_MARK
+from cnnviz.heatmaps.doubts import NOT_EVIDENCE
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.explanations import explanations
+from cnnviz.views.occlusion import occlusion
 from tests.helpers.each_case import each_case
 
 _CONSTANT = "at most, which may be its rounding, with noise, "
@@ -78,7 +84,28 @@ def _of_one_class() -> nn.Module:
     return nn.Sequential(_network(nn.ReLU()), nn.Linear(3, 1), nn.Softmax(1)).eval()
 
 
-CONSTANT = (_dead, _weightless, _drowned, _normed, _spread, _of_one_class)
+class _Sum(nn.Module):
+    """A sum of what a layer norm leaves, which is zero but for rounding."""
+
+    def __init__(self, times: float, more: float) -> None:
+        super().__init__()
+        self.times, self.more = times, more
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total = self.times * nn.functional.layer_norm(x, x.shape[1:]).sum(1)
+        return torch.stack([total + self.more, total - self.more], 1)
+
+
+def _rounded_zero() -> nn.Module:
+    return nn.Sequential(_network(nn.ReLU()), nn.Linear(3, 64), _Sum(1.0, 0.0)).eval()
+
+
+def _of_many_roundings() -> nn.Module:
+    return nn.Sequential(_network(nn.ReLU()), nn.Linear(3, 256), _Sum(100.0, 5.0)).eval()
+
+
+ROUNDED = (_rounded_zero, _of_many_roundings)
+CONSTANT = (*ROUNDED, _dead, _weightless, _drowned, _normed, _spread, _of_one_class)
 
 
 @pytest.fixture
@@ -103,7 +130,7 @@ def test_a_map_of_an_answer_that_never_changes_says_so(
         assert any(_CONSTANT in note for note in notes), method
 
 
-@each_case("make", [_dead, _dead_further_up, _weightless, _drowned, _of_one_class])
+@each_case("make", [*ROUNDED, _dead, _dead_further_up, _weightless, _drowned, _of_one_class])
 def test_so_does_a_map_of_gradients_at_a_layer(
     make: Callable[[], nn.Module], image: torch.Tensor
 ) -> None:
@@ -112,6 +139,40 @@ def test_so_does_a_map_of_gradients_at_a_layer(
     for method in ("gradcam", "hirescam", "layercam"):
         notes = cam(held, method=method).doubts  # type: ignore[arg-type]
         assert any(_CONSTANT in note for note in notes), method
+
+
+def test_so_does_a_map_by_another_backward_rule_or_of_differences(image: torch.Tensor) -> None:
+    alive = _network(nn.ReLU())
+    for network, constant in ((_rounded_zero(), True), (_dead(), True), (alive, False)):
+        for method in ("guided_backprop", "deconvnet"):
+            notes = attribute(network, image, method).doubts  # type: ignore[arg-type]
+            assert any(_CONSTANT in note for note in notes) == constant, method
+        hidden = occlusion(network, image, 6, 6)
+        assert any(_CONSTANT in note for note in hidden.doubts) == constant
+        assert any(hidden.marks[0]) == (_CONSTANT in hidden.caption()) == constant
+
+
+def test_so_does_a_map_of_a_layer_behind_the_lost_image(image: torch.Tensor) -> None:
+    found = cam(capture(_dead_further_up(), image, layers=["5"]))
+    assert found.maps[0].any()
+    assert any(_CONSTANT in note for note in found.doubts)
+    assert not cam(capture(_network(nn.ReLU()), image, layers=["0"])).doubts
+
+
+def test_the_picture_alone_says_it_of_the_image_and_layer_that_it_is_true_of(
+    image: torch.Tensor,
+) -> None:
+    found = cam(capture(_dead(), torch.cat([image, image.flip(3)]), layers="stages"))
+    assert found.marks == ((CONSTANT_MARK, CONSTANT_MARK),)
+    half = replace(found, marks=((CONSTANT_MARK, ""),))
+    for shown, times in ((found, 2), (half, 1), (half.of_images(slice(1, 2)), 0)):
+        words = " ".join(text.get_text() for text in shown.figure().findobj(Text))
+        assert words.count(f"{NOT_EVIDENCE}:") == times
+    narrow = found.of_images(slice(0, 1)).figure(figure=Figure(figsize=(2.2, 2.0)))
+    assert any(text.get_text().split() == NOT_EVIDENCE.split() for text in narrow.findobj(Text))
+    sheet = cam(capture(_dead(), image.expand(5, -1, -1, -1), layers="stages"))
+    said = [text.get_text() for text in sheet.sheets()[0].figure().findobj(Text)]
+    assert said.count(CONSTANT_MARK) == 5
 
 
 @each_case("scale", [1e-6, 1.0, 1e6])

@@ -80,7 +80,8 @@ def test_drops_that_may_be_the_rounding_of_a_large_score_are_told(share: float, 
         lost = share * float((exact(values) - exact(hidden))[0, 2])
     rounding = float(np.finfo(np.float32).eps)
     assert abs(float(found.drops[0, 1, 2]) - lost) < 2.0 * rounding
-    told = [note for note in found.doubts if "rounding" in note]
+    told = [note for note in (*found.notes, *found.doubts) if "rounding" in note]
+    assert bool(found.doubts) == any(found.marks[0]) == said.endswith("its rounding")
     assert bool(told) == bool(said)
     assert all(said in note for note in told)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnnviz.datasets import Dataset
 from cnnviz.errors import LayerError, ModelError, TargetError
 from cnnviz.evaluation.answers.tally import Mistake
+from cnnviz.heatmaps.constant_scores import unasked
 from cnnviz.introspection.layers import named_layers, without_call
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
@@ -108,7 +109,8 @@ class Explainer:
             target=targets,
             gradients="layers",
         )
-        heat = cam(seen, self.layer or None)
+        with unasked():
+            heat = cam(seen, self.layer or None)
         (self.layer,) = heat.layers
         rows = range(len(targets))
         return Example(

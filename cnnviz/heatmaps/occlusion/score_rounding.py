@@ -14,8 +14,8 @@ from cnnviz.results.text import number
 
 def roundings_told(
     scores: torch.Tensor, drops: NDArray[np.float32], names: Sequence[str]
-) -> list[str]:
-    """Say of which images the drops are rounding, and of which they are coarse for it.
+) -> tuple[dict[int, str], list[str]]:
+    """Say of which images, by place, the drops are rounding, and of which they are coarse for it.
 
     The difference of two scores loses as many digits as it is smaller than they are.
 
@@ -29,20 +29,18 @@ def roundings_told(
         What the images are called.
     """
     step = torch.finfo(scores.dtype).eps
-    said = []
-    for score, lost, name in zip(scores.tolist(), drops, names, strict=True):
+    nothing, coarse = dict[int, str](), list[str]()
+    for place, (score, lost) in enumerate(zip(scores.tolist(), drops, strict=True)):
         largest = float(np.abs(lost).max())
         rounding = step * max(abs(score), float(np.abs(score - lost).max()))
         if not 0.0 < rounding < np.inf:
             continue
+        said = f"{names[place]}: the score, {number(score)}, changes by {number(largest)} at most"
         if largest * MOST_ROUNDING <= rounding:
-            said.append(
-                f"{name}: the score, {number(score)}, changes by {number(largest)} at most, which "
-                "may be its rounding: this map does not tell where the evidence lies."
+            nothing[place] = (
+                f"{said}, which may be its rounding: this map does not tell where the evidence "
+                "lies."
             )
         elif largest * COARSE_SHARE < rounding:
-            said.append(
-                f"{name}: the score, {number(score)}, changes by {number(largest)} at most, of "
-                f"which rounding makes up to {number(rounding / largest)}."
-            )
-    return said
+            coarse.append(f"{said}, of which rounding makes up to {number(rounding / largest)}.")
+    return nothing, coarse

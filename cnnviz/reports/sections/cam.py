@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,15 +43,17 @@ def build(context: Context) -> Section:
         return begin
     last = main_map(subject, names)
     every = cam(subject.capture, names)
+    doubts = tuple(dict.fromkeys((*last.doubts, *every.doubts)))
     return Section(
         key=begin.key,
         title=begin.title,
         anchor=begin.anchor,
         lead=begin.lead,
-        notes=(*begin.notes, *last.doubts),
+        notes=(*begin.notes, *doubts),
         subject=begin.subject,
         pictures=(*_last_layer(subject, last), *_stages(subject, names, last)),
         tables=(_table(every),),
+        doubts=doubts,
     )
 
 
@@ -80,9 +83,14 @@ def _last_layer(subject: ReportImage, last: Heatmap) -> list[Picture]:
     signed = cam(subject.capture, None if fused else layer, relu=False)
     title = "The levels of the pyramid, together" if fused else f"The last layer, {layer}"
     return [
-        Picture.of(last, f"{subject.slug}-cam-{file}", title),
-        Picture.of(signed, f"{subject.slug}-cam-{file}-signed", f"For and against, at {named}"),
+        _picture(last, f"{subject.slug}-cam-{file}", title),
+        _picture(signed, f"{subject.slug}-cam-{file}-signed", f"For and against, at {named}"),
     ]
+
+
+def _picture(heatmap: Heatmap, name: str, title: str) -> Picture:
+    """Return the picture of maps, in which doubts are marked, and which the section has in full."""
+    return Picture.of(replace(heatmap, doubts=()), name, title)
 
 
 def _is_fused(heatmap: Heatmap) -> bool:
@@ -99,7 +107,7 @@ def _stages(subject: ReportImage, every: Sequence[str], last: Heatmap) -> list[P
         part = names[number * len(names) // count : (number + 1) * len(names) // count]
         span = part[0] if len(part) == 1 else f"{part[0]} to {part[-1]}"
         pictures.append(
-            Picture.of(
+            _picture(
                 cam(subject.capture, part),
                 f"{subject.slug}-cam-stages-{number + 1}",
                 f"{begin}, {span}",

@@ -29,6 +29,7 @@ def build(context: Context) -> Section:
         ),
         tables=(_table(result),),
         notes=result.verdicts,
+        doubts=result.doubts,
         subject=subject.slug,
     )
 

@@ -29,6 +29,7 @@ def build(view: View, context: Context) -> Section:
         pictures=(Picture.of(result, name, context.title),),
         notes=result.provenance.notes,
         subject=subject,
+        doubts=tuple(one for one in result.remarks() if one not in result.provenance.notes),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnviz.heatmaps import map_words
 from cnnviz.heatmaps.array_heatmaps import SPECTROGRAM_HEIGHT, draw_spectrogram, overlaid
 from cnnviz.results import colour_bars, drawing, mosaics, traces
 from cnnviz.results.array_pictures import shown_slices, slice_grid, slices, spread_slices
@@ -73,8 +74,10 @@ def _said(found: Explanations, place: int) -> tuple[list[str], bool]:
     """Return what stands above a map, and whether it failed a check."""
     held = found.heatmaps[place]
     lines, failed = found.check_lines(place) if found.checks else ([], False)
-    head = f"{held.title}, {held.said_of_map(0, held.layers[-1])}"
-    return textwrap.wrap("; ".join([head, *lines]), _LETTERS), failed
+    layer = held.layers[-1]
+    head, mark = f"{held.title}, {held.said_of_map(0, layer)}", map_words.mark(held, 0, layer)
+    said = [head, *([mark] if mark else []), *lines]
+    return textwrap.wrap("; ".join(said), _LETTERS), failed or bool(mark)
 
 
 def _input_said(found: Explanations) -> str:

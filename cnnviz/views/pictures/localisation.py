@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnviz.heatmaps import map_words
 from cnnviz.heatmaps.map_boxes import pieces_above
-from cnnviz.heatmaps.photo_heatmaps import outline
+from cnnviz.heatmaps.photo_heatmaps import outline, stamp
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import layer_said, plural, shortened
 from cnnviz.views.pictures.localisation_layout import BAR, HEAD, LABELS, TITLES, arranged
@@ -104,6 +105,7 @@ def _map(axes: Axes, found: ObjectLocalisation, image: int) -> None:
     for colour, size, width in (("white", 9.0, 3.2), (drawing.INK, 8.0, 1.4)):
         axes.plot(column + 0.5, row + 0.5, "x", color=colour, markersize=size, mew=width)
     _title(axes, layer_said(layer), found.heatmap.extent(image, layer))
+    stamp(axes, map_words.mark(found.heatmap, image, layer), _LETTERS)
 
 
 def _pieces(axes: Axes, found: ObjectLocalisation, image: int) -> None:

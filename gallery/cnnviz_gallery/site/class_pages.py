@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import CnnvizError
+from cnnviz.heatmaps.constant_scores import unasked
 from cnnviz.images import Batch
 from cnnviz.introspection.layers import kind
 from cnnviz.passes.call_order import call_order
@@ -141,7 +142,8 @@ def _heat(subject: SiteContext, places: Sequence[int]) -> tuple[str, NDArray[np.
     batch: Batch = subject.model.prepare(tensors)
     # The answer of every image here is the class itself.
     seen = capture(subject.model, batch, layers=[stages[-1]], gradients="layers")
-    maps = cam(seen).shown()
+    with unasked():
+        maps = cam(seen).shown()
     greatest = maps.max(axis=(1, 2), keepdims=True)
     scaled = np.divide(maps, greatest, out=np.zeros_like(maps), where=greatest > 0)
     return stages[-1], np.asarray(scaled.mean(0), np.float32)
