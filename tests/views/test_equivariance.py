@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import ClassVar
 
 import numpy as np
@@ -262,3 +263,17 @@ def test_it_fits_into_the_column_of_a_paper(tmp_path) -> None:
     height = drawing.shape_asked_for(canvas)
     assert height is not None
     assert height > 1.5, "the panels stand one below the other"
+
+
+@each_case(("count", "width", "height", "below"), [(8, 13.2, None, 4), (12, 4.3, 15.5, 2)])
+def test_the_names_of_the_lines_have_room(count, width, height, below: int) -> None:
+    names = [f"block{place}_of_the_long_trunk" for place in range(count)]
+    layers = {name: nn.Conv2d(3, 3, 3, padding=1) for name in names}
+    layers[names[0]].stride = (2, 2)
+    network = nn.Sequential(OrderedDict(layers, end=nn.Flatten())).eval()
+    found = equivariance(network, images(), names, shift=2)
+    figure = found.figure(figure=drawing.new_figure(width, height) if height else None)
+    figure.draw_without_rendering()
+    taken = figure.axes[1].get_legend().get_window_extent()
+    assert taken.y0 > figure.axes[below].get_tightbbox().y1
+    assert taken.x1 < figure.bbox.x1

@@ -28,7 +28,8 @@ def draw(found: Equivariance, into: drawing.Canvas | None = None) -> drawing.Can
     """Draw the strip, the shifts of the maps, the mismatch by shift and by layer, the answer."""
     bars = max(2.4, 0.9 + 0.2 * len(found.layers))
     title = found.summary()
-    heights = [1.9, 2.55, bars]
+    beside = 1 if _named_lines(found) <= _ONE_COLUMN else 2
+    heights = [max(1.9, _key_height(found, beside)), 2.55, bars]
     tall = sum(heights) + drawing.heading_height(title, _WIDE) + 0.25
     figure = drawing.canvas(_WIDE, tall, into)
     if drawing.is_narrow(figure):
@@ -39,7 +40,7 @@ def draw(found: Equivariance, into: drawing.Canvas | None = None) -> drawing.Can
     top, middle, bottom = parts[:, 0]
     strip, key = top.subplots(1, 2, width_ratios=[2.1, 1.0])
     _strip(strip, found)
-    _key(key, found)
+    _key(key, found, beside)
     moved, mismatch, answers = middle.subplots(1, 3)
     _moved(moved, found)
     _mismatch(mismatch, found)
@@ -53,8 +54,7 @@ def draw(found: Equivariance, into: drawing.Canvas | None = None) -> drawing.Can
 
 def _in_a_column(figure: drawing.Canvas, found: Equivariance, bars: float) -> None:
     """Draw the same one below the other, each panel as wide as the column."""
-    named = min(len(found.layers), _MOST_NAMED)
-    heights = [1.0, 0.45 + 0.2 * named, 1.7, 1.7, 1.7, bars - 0.6]
+    heights = [1.0, _key_height(found, 1), 1.7, 1.7, 1.7, bars - 0.6]
     example = 1.6 * max(1, len(found.example_shifts))
     parts = figure.subfigures(7, 1, height_ratios=[*heights, example], squeeze=False)[:, 0]
     drawing.ask_for_height(figure, sum(heights) + example + 0.5)
@@ -65,13 +65,25 @@ def _in_a_column(figure: drawing.Canvas, found: Equivariance, bars: float) -> No
     _example(parts[-1], found, stacked=True)
 
 
-def _key(axes: Axes, found: Equivariance) -> None:
-    """Say which line is which layer; of many the first, the last, and some between."""
+def _named_lines(found: Equivariance) -> int:
+    return min(len(found.layers), _MOST_NAMED)
+
+
+def _key_height(found: Equivariance, beside: int) -> float:
+    """Return the inches that the names take, so many beside one another, and what is above."""
+    return 0.45 + 0.2 * -(-_named_lines(found) // beside)
+
+
+def _key(axes: Axes, found: Equivariance, beside: int = 1) -> None:
+    """Say which line is which layer; of many the first, the last, and some between.
+
+    `beside` is how many names stand beside one another.
+    """
     from matplotlib.lines import Line2D
 
     drawing.hide_ticks(axes)
     count = len(found.layers)
-    shown = np.unique(np.linspace(0, count - 1, min(count, _MOST_NAMED)).round().astype(int))
+    shown = np.unique(np.linspace(0, count - 1, _named_lines(found)).round().astype(int))
     handles = [
         Line2D(
             [], [], color=_colour(found, place), linewidth=2.0,
@@ -84,7 +96,7 @@ def _key(axes: Axes, found: Equivariance) -> None:
     legend = axes.legend(
         handles=handles, title=f"lines: layers{left_out}, dark to light", loc="upper left",
         frameon=False, fontsize=drawing.TEXT_SIZE, title_fontsize=drawing.TEXT_SIZE,
-        alignment="left", borderaxespad=0.0, ncols=1 if len(shown) <= _ONE_COLUMN else 2,
+        alignment="left", borderaxespad=0.0, ncols=beside,
     )  # fmt: skip
     if any(not found.free(place) for place in range(count)):
         legend.set_title(f"{legend.get_title().get_text()} (dashed: edges take part)")
