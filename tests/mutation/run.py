@@ -221,6 +221,7 @@ GROUPS = {
             "cnnviz/images/inversion.py",
             "cnnviz/images/lighting.py",
             "cnnviz/images/preprocessing.py",
+            "cnnviz/images/resampling.py",
             "cnnviz/images/transforms.py",
         ),
         ("tests/images", "tests/models"),
