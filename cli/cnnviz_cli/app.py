@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from io import TextIOWrapper
 from typing import Annotated, NoReturn
@@ -359,8 +359,13 @@ def _nobody_reads() -> NoReturn:
 
 
 def _discard_output() -> None:
-    """Keep Python from writing at its end what could not be written now."""
-    sys.stdout = nowhere()
+    """Keep Python from writing at its end what could not be written now.
+
+    Closing tries once more; Python 3.13 tells of a stream that still holds something when it goes.
+    """
+    unwritten, sys.stdout = sys.stdout, nowhere()
+    with suppress(OSError, ValueError):
+        unwritten.close()
 
 
 def _stopped(code: int) -> NoReturn:
