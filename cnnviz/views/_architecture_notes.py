@@ -96,8 +96,8 @@ def _zeros(calls: Sequence[LayerCall]) -> list[str]:
     zeros, macs = sum(call.zero_macs for call in sparse), sum(call.macs for call in sparse)
     named = _named([call.label for call in sparse])
     return [
-        f"{zeros:,} of the {macs:,} MACs of {named} multiply by a weight that is always zero, as a mask "
-        "or a table of connections makes it. They are counted: torch carries them out."
+        f"{zeros:,} of the {macs:,} MACs of {named} multiply by a weight that is always zero, "
+        "as a mask or a table of connections makes it. They are counted: torch carries them out."
     ]
 
 
