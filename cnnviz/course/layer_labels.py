@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.introspection.tracing.terms import Terms
 from cnnviz.introspection.tracing.trace import LayerCall
 from cnnviz.results.space import space_of
@@ -29,6 +30,13 @@ _ACTIVATIONS = {
     "elu": "ELU",
     "softmax": "softmax",
 }
+
+
+_POOLS = (
+    *(("logsumexp", "log-sum-exp"), ("max", "max"), ("avg", "average"), ("mean", "average")),
+    *(("min", "min"), ("median", "median"), ("sum", "sum"), ("norm", "norm")),
+)
+"""What a pooling takes of its windows, by what is in the name of its layer or operator."""
 
 
 def layer_label(call: LayerCall) -> str:
@@ -100,12 +108,10 @@ def _terms(call: LayerCall) -> Terms | None:
 
 def _pooling(call: LayerCall) -> str:
     name = call.type.lower()
-    what = "max pool" if "max" in name else "average pool" if "avg" in name else "pool"
-    if name == "mean":
-        what = "average pool"
+    what = next((f"{kind} pool" for word, kind in _POOLS if word in name), "pool")
     if call.windows is not None:
         return f"{_sized(what, call)}{_stride(call)}"
-    places = call.output_shape[2:]
+    places = () if isinstance(call.map, NoMap) else call.map.size
     if not places or places == space_of(len(places)).one_place:
         return f"global {what}"
     return f"{what} to {_sizes(places)}"

@@ -55,7 +55,9 @@ _MERGES: Mapping[str | None, str] = {
 """Of those that are of account where both sides, or a parameter, go in."""
 
 
-def operation_kind(operation: Operation, dependent: int, parameters: int) -> str | None:
+def operation_kind(
+    operation: Operation, dependent: int, parameters: int, *, pools: bool
+) -> str | None:
     """Return what an operation is to a reader of the network, or None if it is of no account.
 
     Parameters
@@ -66,6 +68,8 @@ def operation_kind(operation: Operation, dependent: int, parameters: int) -> str
         How many of its inputs depend on the image.
     parameters : int
         How many parameters of the network it reads.
+    pools : bool
+        Whether it sums a map up over its positions.
     """
     name = operation.name
     what = operations.of_operator(name)
@@ -76,7 +80,7 @@ def operation_kind(operation: Operation, dependent: int, parameters: int) -> str
             return _MERGES[what]
         scales = what in (operations.MULTIPLY, operations.DIVIDE)
         return ("scale" if scales else "add") if parameters else None
-    if name == "mean" and len(operation.values.get("dim") or ()) != 1:
+    if pools or (name == "mean" and len(operation.values.get("dim") or ()) != 1):
         return "pool"
     if name in ("view", "_unsafe_view", "reshape"):
         before, after = operation["self"], operation.outputs[0]

@@ -37,6 +37,7 @@ from cnnviz.introspection.tracing.marks import (
     Mark,
 )
 from cnnviz.introspection.tracing.operation import Operation, tensors
+from cnnviz.introspection.tracing.pooled_positions import pools_positions
 from cnnviz.introspection.tracing.rules_layout import padded as with_padding
 from cnnviz.introspection.tracing.rules_layout import wrapped
 from cnnviz.introspection.tracing.rules_position import Place
@@ -227,7 +228,8 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
             self.uncounted[operation.name] = None
             visit.uncounted = True
         used = set().union(*(mark.parameters for mark in before if isinstance(mark, Independent)))
-        what = operation_kind(operation, sum(follows), len(used))
+        pools = pools_positions(operation, before, self._extent)
+        what = operation_kind(operation, sum(follows), len(used), pools=pools)
         if what is None and not uncounted:
             return None
         what = what or "other"
