@@ -70,14 +70,14 @@ def build_layers() -> Callable[..., Any]:
 
 
 def _layers(values: dict[str, Any]) -> None:
-    from cnnviz.introspection.layers import KINDS, kind, named_layers
+    from cnnviz.introspection.layers import KINDS, kind, nameable_layers
     from cnnviz.passes.chosen_layers import choose
 
     selection = values["selection"]
     with working(values["quiet"]) as now:
         now("Loading the network")
         loaded = network_options.model_of(values)
-    chosen = choose(loaded, selection) if selection else named_layers(loaded.module)
+    chosen = choose(loaded, selection) if selection else nameable_layers(loaded.module)
     rows = [
         (name, kind(layer), type(layer).__name__, sum(p.numel() for p in layer.parameters()))
         for name, layer in chosen.items()

@@ -12,7 +12,7 @@ from cnnviz.bounds import read_whole
 from cnnviz.errors import LayerError, NotReachedError, did_you_mean
 from cnnviz.introspection.call_names import call_name, no_call, several_calls
 from cnnviz.introspection.called_functions import function_not_layer
-from cnnviz.introspection.layers import named_layers
+from cnnviz.introspection.layers import check_is_layer, named_layers
 
 Key = tuple[str, int]
 
@@ -123,12 +123,13 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         return (key, None) if call is None else (name, call)
 
     def _missing(self, name: str, index: int) -> LayerError:
+        # Asked for only when a name is wrong: naming every layer of a deep network takes a while.
+        known = named_layers(self._module)
+        check_is_layer(name, known)
         if name in self._absent:
             return NotReachedError(self._absent[name], "Choose another layer.")
         if self._calls(name):
             return no_call(name, index, self._calls(name))
-        # Asked for only when a name is wrong: naming every layer of a deep network takes a while.
-        known = named_layers(self._module)
         if name in known:
             return LayerError(
                 f"Layer {name!r} is not in this capture.",

@@ -18,6 +18,7 @@ from torch.nn.modules.pooling import (
     _LPPoolNd,
     _MaxPoolNd,
 )
+from torch.nn.utils.parametrize import is_parametrized
 
 from cnnviz.bounds import read_whole
 from cnnviz.errors import LayerError, did_you_mean
@@ -75,6 +76,45 @@ def named_layers(module: nn.Module) -> dict[str, nn.Module]:
     A module registered under several names appears under each of them.
     """
     return {name: child for name, child in module.named_modules(remove_duplicate=False) if name}
+
+
+def nameable_layers(module: nn.Module) -> dict[str, nn.Module]:
+    """Return `named_layers` without the parts that only compute a weight of another."""
+    every = named_layers(module)
+    return {name: layer for name, layer in every.items() if _made_by(name, every) is None}
+
+
+def _made_by(name: str, known: Mapping[str, nn.Module]) -> tuple[str, str] | None:
+    # Of which layer which tensor: so do the parts of `torch.nn.utils.parametrize`.
+    owner, mark, rest = f"{name}.".partition(".parametrizations.")
+    if not mark or owner not in known or not is_parametrized(known[owner]):
+        return None
+    return owner, rest.partition(".")[0]
+
+
+def check_is_layer(name: str, known: Mapping[str, nn.Module]) -> None:
+    """Refuse a tensor of a layer, and what computes one: neither is a layer.
+
+    Raises
+    ------
+    LayerError
+        If the name is that of such a thing; it says of which layer.
+    """
+    above, _, last = name.rpartition(".")
+    of_tensor = name not in known and above in known and _holds(known[above], last)
+    made = _made_by(name, known)
+    if made is None and not of_tensor:
+        return
+    owner, tensor = made or (above, last)
+    what = "is a tensor of" if of_tensor else f"computes the {tensor or 'weight'} of"
+    raise LayerError(
+        f"{name!r} is no layer: it {what} layer {owner!r}, whose output is what can be looked at.",
+        f"Name {owner!r}.",
+    )
+
+
+def _holds(layer: nn.Module, name: str) -> bool:
+    return name in layer._parameters or name in layer._buffers or is_parametrized(layer, name)
 
 
 def check_seen(module: nn.Module, within: str = "") -> None:
@@ -140,9 +180,10 @@ def select(
     LayerError
         If an item chooses no layer; the error names the nearest layers.
     """
-    known = named_layers(module)
+    every, known = named_layers(module), nameable_layers(module)
     chosen: set[str] = set()
-    for item in items(layers, known):
+    for item in items(layers, every):
+        check_is_layer(item.text, every)
         matched = _match(item, known, words)
         if not matched and (item.name or item.text not in words):
             check_calls_layers(module)

@@ -15,6 +15,7 @@ import torch
 
 from cnnviz.errors import LayerError, ModelError
 from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.layers import check_is_layer, named_layers
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
@@ -78,6 +79,7 @@ def trace_of_calls(model: Model, inputs: torch.Tensor, calls: Collection[Key]) -
     traced = trace(model.module, inputs[:1])
     lacking = _lacking(traced, calls)
     if lacking:
+        check_is_layer(lacking[0], named_layers(model.module))
         raise LayerError(passed_by(lacking[0]), "Choose another layer.")
     return traced
 

@@ -15,7 +15,7 @@ from cnnviz.bounds import Count, Top, bounded
 from cnnviz.errors import LayerError, did_you_mean
 from cnnviz.introspection.convolutions import Convolution, convolutions
 from cnnviz.introspection.finite import finite
-from cnnviz.introspection.layers import check_calls_layers, named_layers
+from cnnviz.introspection.layers import check_calls_layers, check_is_layer, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
 from cnnviz.results import drawing
@@ -296,6 +296,7 @@ def _find(module: nn.Module, layer: str | None) -> tuple[str, Convolution]:
         plane = {name: one for name, one in found.items() if one.axes == IMAGE.axes}
         return next(iter((plane or found).items()))
     if layer not in found:
+        check_is_layer(layer, named_layers(module))
         what = "is not a convolution" if layer in named_layers(module) else "does not exist"
         remedy = did_you_mean(layer, found, "See `cnnviz layers`.")
         raise LayerError(f"Layer {layer!r} {what}.", remedy)

@@ -2,8 +2,10 @@
 
 import pytest
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from cnnviz.errors import LayerError
+from cnnviz.introspection.layer_tensors import LayerTensors
 from cnnviz.introspection.layers import kind, named_layers, select, split
 from tests.helpers.each_case import each_case
 
@@ -92,3 +94,23 @@ def test_a_selection_of_nothing_says_what_there_is(
         select(network, selection)
     assert what in caught.value.what
     assert remedy in caught.value.remedy
+
+
+_NO_LAYERS = {
+    "0.parametrizations.weight.0": "computes the weight of layer '0'",
+    "0.parametrizations": "computes the weight of layer '0'",
+    "0.parametrizations.weight.original0": "is a tensor of layer '0'",
+    "0.weight": "is a tensor of layer '0'",
+    "0.bias": "is a tensor of layer '0'",
+}
+
+
+@each_case("name", _NO_LAYERS)
+def test_what_makes_or_is_a_weight_is_no_layer(name: str) -> None:
+    network = nn.Sequential(weight_norm(nn.Conv2d(1, 2, 1)))
+    held = LayerTensors({}, {"0.parametrizations": "is not called"}, network)
+    for choose in (lambda: select(network, name), lambda: held.resolve(name)):
+        with pytest.raises(LayerError, match=_NO_LAYERS[name]) as refused:
+            choose()
+        assert refused.value.remedy == "Name '0'."
+    assert list(select(network, "*")) == ["0"]
