@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cnnviz.introspection.tracing.costs import padding_text
 from cnnviz.results.text import count, joined, plural
 
 Rounding = Literal["none", "down", "up"]
@@ -31,8 +32,8 @@ class SizeTerms:
         The input size W.
     kernel, stride, dilation : int
         F, S and D.
-    padding_before, padding_after : int or None
-        What is added at each end; None where only their sum is known.
+    padding_before, padding_after : int
+        What is added at each end.
     padding : int
         What is added at both ends together, 2P.
     output_padding : int
@@ -59,8 +60,8 @@ class SizeTerms:
     kernel: int
     stride: int
     dilation: int = 1
-    padding_before: int | None = 0
-    padding_after: int | None = 0
+    padding_before: int = 0
+    padding_after: int = 0
     padding: int = 0
     output_padding: int = 0
     exact: float
@@ -129,7 +130,7 @@ def window_size(
     kernel: int,
     stride: int,
     dilation: int = 1,
-    padding: tuple[int, int] | int = (0, 0),
+    padding: tuple[int, int] = (0, 0),
     *,
     ceil_mode: bool = False,
 ) -> SizeTerms:
@@ -141,24 +142,24 @@ def window_size(
         The name of the axis.
     size, kernel, stride, dilation : int
         W, F, S and D.
-    padding : (int, int) or int
-        Before and after; or both together, where it is not known how they are shared.
+    padding : (int, int)
+        Before and after.
     ceil_mode : bool
         Whether the number of windows is rounded up; one that would start in the padding after the
         input is left out all the same, as PyTorch does.
     """
-    before, after = (None, None) if isinstance(padding, int) else padding
-    both = padding if isinstance(padding, int) else sum(padding)
+    before, after = padding
+    both = before + after
     reach = dilation * (kernel - 1) + 1
     exact = (size + both - reach) / stride + 1
     output = math.ceil(exact) if ceil_mode else math.floor(exact)
-    omitted = ceil_mode and (output - 1) * stride >= size + (before or 0)
+    omitted = ceil_mode and (output - 1) * stride >= size + before
     output -= omitted
     end = (output - 1) * stride + reach
     remainder, overhang = max(0, size + both - end), max(0, end - size - both)
-    dropped = max(0, remainder - (after or 0))
+    dropped = max(0, remainder - after)
     rounding: Rounding = "none" if exact == int(exact) else "up" if ceil_mode else "down"
-    text = f"({size} − {_reach(kernel, dilation)}{_padding(before, after, both)})/{stride} + 1 = "
+    text = f"({size} − {_reach(kernel, dilation)}{padding_text(before, after)})/{stride} + 1 = "
     text += f"{exact:.7g}"
     if rounding != "none":
         text += f", rounded {rounding}: {math.ceil(exact) if ceil_mode else output}"
@@ -271,11 +272,3 @@ def _last(number: int, place: str) -> str:
 
 def _reach(kernel: int, dilation: int) -> str:
     return str(kernel) if dilation == 1 else f"({dilation}·({kernel} − 1) + 1)"
-
-
-def _padding(before: int | None, after: int | None, both: int) -> str:
-    if not both:
-        return ""
-    if before is None or after is None:
-        return f" + {both}"
-    return f" + 2·{before}" if before == after else f" + {before} + {after}"

@@ -142,42 +142,23 @@ def _sizes(call: LayerCall, own: Terms | None, space: Space) -> tuple[SizeTerms,
         return ()
     axes = min(len(windows.kernel), len(call.input_shape) - 1)
     # Pooling of a signal is pooling of a map of one row.
-    kernel, stride, padding, dilation = (
-        numbers[-axes:]
-        for numbers in (windows.kernel, windows.stride, windows.padding, windows.dilation)
-    )
+    parts = (windows.kernel, windows.stride, windows.dilation)
+    kernel, stride, dilation = (numbers[-axes:] for numbers in parts)
+    before, after = windows.padding[-axes:], windows.padding_after[-axes:]
     if space.axes < axes and set(kernel[: axes - space.axes]) == {1}:
         axes = space.axes
     sizes, measured = call.input_shape[-axes:], call.output_shape[-axes:]
-    pads = _pads(call, own, axes)
     found = []
     for place, axis in enumerate(_axes(axes, space)):
         at = place - axes
         numbers = (sizes[place], kernel[at], stride[at], dilation[at])
         if own.sort == "transposed convolution":
             added = own.output_padding[at] if own.output_padding else 0
-            found.append(transposed_size(axis, *numbers, padding[at], added))
+            found.append(transposed_size(axis, *numbers, before[at], added))
         else:
-            pad = pads[place]
-            both = (
-                pad + 2 * padding[at]
-                if isinstance(pad, int)
-                else (pad[0] + padding[at], pad[1] + padding[at])
-            )
+            both = (before[at], after[at])
             found.append(window_size(axis, *numbers, both, ceil_mode=own.ceil_mode))
     return tuple(found) if tuple(one.output for one in found) == measured else ()
-
-
-def _pads(call: LayerCall, own: Terms, axes: int) -> list[tuple[int, int] | int]:
-    """Return what the layer itself adds before its windows slide, along each axis."""
-    seen, given = own.inputs[0][-axes:], call.input_shape[-axes:]
-    added = [one - other for one, other in zip(seen, given, strict=True)]
-    padding = [one for one in call.terms if one.sort == "padding"]
-    if len(padding) == 1 and len(padding[0].pads) >= axes:
-        pairs = padding[0].pads[-axes:]
-        if [sum(pair) for pair in pairs] == added:
-            return list(pairs)
-    return [total if total else (0, 0) for total in added]
 
 
 def _size_in_words(call: LayerCall, own: Terms | None, space: Space) -> str:

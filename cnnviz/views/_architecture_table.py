@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 
 from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.trace import (
     LayerCall,
     Shape,
@@ -44,7 +45,7 @@ def cells(call: LayerCall) -> tuple[str, ...]:
         own = [
             dimensions(windows.kernel),
             _short(windows.stride),
-            _short(windows.padding),
+            _padding(windows),
             _short(windows.dilation),
             "" if windows.groups is None else str(windows.groups),
         ]
@@ -144,6 +145,13 @@ def stride_text(field: ReceptiveField | None) -> str:
     """Return the cumulative stride; that without gates where these hide it, else nothing."""
     stride = None if field is None else field.local.stride
     return "" if stride is None else _short(stride)
+
+
+def _padding(windows: Windows) -> str:
+    """Return the padding along each dimension: "1", "1 x 2", "1+2" where its ends differ."""
+    ends = zip(windows.padding, windows.padding_after, strict=True)
+    texts = [f"{before}" if before == after else f"{before}+{after}" for before, after in ends]
+    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
 
 
 def _short(numbers: Sequence[int]) -> str:

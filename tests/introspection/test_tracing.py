@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -225,6 +227,35 @@ def test_a_stride_that_does_not_divide_is_told_with_what_is_lost() -> None:
         "7 x 7 input are in no window."
     )
     assert window_of(nn.Conv2d(1, 1, 3, stride=2), 7).uneven is None
+
+
+@each_case(
+    "mode, padding, ends",
+    [
+        ("zeros", 2, (2, 2)),
+        ("reflect", 2, (2, 2)),
+        ("replicate", 1, (1, 1)),
+        ("circular", 2, (2, 2)),
+        ("zeros", "same", (1, 2)),
+        ("reflect", "same", (1, 2)),
+        ("circular", "same", (1, 2)),
+    ],
+)
+def test_padding_is_what_the_layer_adds_however_it_adds_it(
+    mode: Any, padding: int | str, ends: tuple[int, int]
+) -> None:
+    stride = 1 if padding == "same" else 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch tells that an even kernel costs a copy
+        layer = nn.Conv2d(1, 1, 4, padding=padding, padding_mode=mode, stride=stride)
+        call = window_of(layer, 9)
+    assert call.windows is not None
+    assert call.windows.padding == (ends[0],) * 2
+    assert call.windows.padding_after == (ends[1],) * 2
+    # What is left over is counted in the input that the layer was given, and not in a padded one.
+    assert call.windows.leftover == (0, 0)
+    left = (9 + sum(ends) - 4) % stride
+    assert ("only padding is left over" in (call.uneven or "")) == bool(left)
 
 
 def test_padding_and_rounding_up_are_told_apart_from_lost_pixels() -> None:

@@ -14,6 +14,7 @@ from torch import nn
 
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.models import Model
+from cnnviz.views._architecture_table import COLUMNS, cells
 from cnnviz.views.architecture import architecture
 from cnnviz.views.pictures import layer_arithmetic
 from tests.helpers.architectures import build, lasting_network, shallow, tiny_network
@@ -73,6 +74,11 @@ def test_all_numbers_are_in_the_json() -> None:
     assert [label for stage in data["parts"] for label in stage["layers"]] == [
         row["layer"] for row in data["layers"]
     ]
+
+
+def test_the_table_tells_padding_that_differs_between_the_ends() -> None:
+    found = architecture(nn.Sequential(nn.Conv2d(3, 2, (2, 3), padding="same")), 9)
+    assert cells(found.layers[0])[COLUMNS.index("padding")] == "0+1 x 1"
 
 
 def test_a_stride_that_loses_pixels_is_named() -> None:

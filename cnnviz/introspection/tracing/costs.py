@@ -215,8 +215,10 @@ class Windows:
 
     Attributes
     ----------
-    kernel, stride, padding, dilation : tuple of int
+    kernel, stride, dilation : tuple of int
         One number for each spatial dimension.
+    padding, padding_after : tuple of int
+        What the layer adds before and after the input, along each dimension.
     groups : int or None
         Groups of channels; None for pooling.
     leftover : tuple of int
@@ -233,6 +235,7 @@ class Windows:
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     padding: tuple[int, ...]
+    padding_after: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int | None
     leftover: tuple[int, ...]
@@ -241,8 +244,16 @@ class Windows:
     gaps: str | None = None
 
 
-def windows(operation: Operation) -> Windows | None:
-    """Return the sliding windows of an operation that has some."""
+Pads = tuple[tuple[int, int], ...]
+"""What is added before and after, along each of the last dimensions."""
+
+
+def windows(operation: Operation, pads: Pads = ()) -> Windows | None:
+    """Return the sliding windows of an operation that has some.
+
+    `pads` is what its layer added to its input before: by another operation where the padding is
+    not of zeros, or not the same at both ends.
+    """
     if operations.of_operator(operation.name) == operations.CONVOLUTION:
         kernel = tuple(operation["weight"].shape[2:])
         found: dict[str, Any] = {
@@ -252,20 +263,28 @@ def windows(operation: Operation) -> Windows | None:
         source = operation["input"]
         if operation["transposed"]:
             nothing = (0,) * len(kernel)
-            return Windows(**found, leftover=nothing, overhang=nothing, uneven=None)
+            after = found["padding"]
+            return Windows(
+                **found, padding_after=after, leftover=nothing, overhang=nothing, uneven=None
+            )
     elif RULES.get(operation.name) is pool:
         found = {**pool_window(operation), "groups": None}
         source = operation["self"]
     else:
         return None
     count = len(found["kernel"])
-    sizes, outputs = tuple(source.shape[-count:]), tuple(operation.outputs[0].shape[-count:])
+    own = ((0, 0),) * (count - len(pads)) + pads[-count:]
+    sizes = [size - sum(pad) for size, pad in zip(source.shape[-count:], own, strict=True)]
+    given = found["padding"]
+    found["padding"] = tuple(pad + before for pad, (before, _) in zip(given, own, strict=True))
+    found["padding_after"] = tuple(pad + after for pad, (_, after) in zip(given, own, strict=True))
+    parts = ("kernel", "stride", "padding", "padding_after", "dilation")
     axes = [
         _Fit(*numbers)
         for numbers in zip(
             sizes,
-            outputs,
-            *(found[name] for name in ("kernel", "stride", "padding", "dilation")),
+            operation.outputs[0].shape[-count:],
+            *(found[name] for name in parts),
             strict=True,
         )
     ]
@@ -287,7 +306,8 @@ class _Fit:
     outputs: int
     kernel: int
     stride: int
-    padding: int
+    before: int
+    after: int
     dilation: int
 
     @property
@@ -296,23 +316,33 @@ class _Fit:
 
     @property
     def rest(self) -> int:
-        return (self.size + 2 * self.padding - self.reach) % self.stride
+        return (self.size + self.before + self.after - self.reach) % self.stride
 
     @property
     def overhang(self) -> int:
         # Beyond the padded input, where the number of windows was rounded up.
-        end = (self.outputs - 1) * self.stride - self.padding + self.reach
-        return max(0, end - self.size - self.padding)
+        return max(0, self._end - self.size - self.after)
 
     @property
     def leftover(self) -> int:
-        end = (self.outputs - 1) * self.stride - self.padding + self.reach
-        return max(0, self.size - end)
+        return max(0, self.size - self._end)
+
+    @property
+    def _end(self) -> int:
+        """Where the last window ends, counted from the start of the input."""
+        return (self.outputs - 1) * self.stride - self.before + self.reach
 
     def formula(self) -> str:
-        padding = f" + 2·{self.padding}" if self.padding else ""
-        exact = (self.size + 2 * self.padding - self.reach) / self.stride + 1
+        padding = padding_text(self.before, self.after)
+        exact = (self.size + self.before + self.after - self.reach) / self.stride + 1
         return f"({self.size}{padding} − {self.reach})/{self.stride} + 1 = {exact:.4g}"
+
+
+def padding_text(before: int, after: int) -> str:
+    """Return what padding adds to a size, as a term of a formula: " + 2·1", " + 1 + 2"."""
+    if not (before or after):
+        return ""
+    return f" + 2·{before}" if before == after else f" + {before} + {after}"
 
 
 def _gaps(axes: list[_Fit]) -> str | None:
@@ -332,7 +362,8 @@ def _uneven(axes: list[_Fit]) -> str | None:
     odd = [axis for axis in axes if axis.rest]
     if not odd:
         return None
-    start = " and ".join(dict.fromkeys(axis.formula() for axis in odd)) + " is not whole: "
+    formulas = list(dict.fromkeys(axis.formula() for axis in odd))
+    start = " and ".join(formulas) + f" {'is' if len(formulas) == 1 else 'are'} not whole: "
     if any(axis.overhang for axis in odd):
         reach = max(axis.overhang for axis in odd)
         unit = space_of(len(axes)).unit

@@ -43,7 +43,7 @@ from cnnviz.introspection.tracing.rules_layout import wrapped
 from cnnviz.introspection.tracing.rules_position import Place
 from cnnviz.introspection.tracing.seen_part import cuts_off
 from cnnviz.introspection.tracing.skip_arithmetic import skip_arithmetic
-from cnnviz.introspection.tracing.terms import terms
+from cnnviz.introspection.tracing.terms import pairs, terms
 from cnnviz.introspection.tracing.trace import LayerCall
 from cnnviz.introspection.tracing.visits import (
     Row,
@@ -154,6 +154,8 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
             if place is not None:
                 place = Place(with_padding(place.field, amounts), place.paired)
             self._marks[padded] = Depends(exact, gateless, place)
+            if self._visits:
+                self._visits[-1].pads = pairs(amounts)
 
     def leave_torch(self, tensor: torch.Tensor) -> None:
         """Note that values of a tensor go where no operation is seen, as to NumPy."""
@@ -233,7 +235,11 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         if what is None and not uncounted:
             return None
         what = what or "other"
-        window = windows(operation)
+        title, found = common_name(operation, what), terms(operation)
+        if found.sort == "padding":
+            visit.pads = found.pads
+        # A layer of torch's own pads within; with a module of somebody's own, that is another row.
+        window = windows(operation, visit.pads if is_builtin(visit.module) else ())
         visit.kinds.append(what)
         zeros = self._by_zero(operation, macs)
         visit.macs += macs
@@ -241,7 +247,6 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         if window is not None:
             visit.windows.append(window)
         first = follows.index(True) if any(follows) else 0
-        title, found = common_name(operation, what), terms(operation)
         node = self._flow.node(operation)
         visit.terms.append(found)
         visit.nodes.append(node)

@@ -96,7 +96,7 @@ def terms(operation: Operation) -> Terms:
         return Terms("concatenation", shapes, output)
     pads = operation["pad"] if name == "constant_pad_nd" else operation["padding"]
     if name.startswith(("constant_pad", "reflection_pad", "replication_pad")):
-        return Terms("padding", shapes, output, pads=_pairs(pads))
+        return Terms("padding", shapes, output, pads=pairs(pads))
     return Terms("other", shapes, output)
 
 
@@ -108,7 +108,7 @@ def _is_there(operation: Operation) -> bool:
     return isinstance(operation["bias"], torch.Tensor)
 
 
-def _pairs(amounts: Sequence[int]) -> tuple[tuple[int, int], ...]:
+def pairs(amounts: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """Return padding as torch takes it, from the last axis, as pairs from the first."""
     pairs = zip(amounts[::2], amounts[1::2], strict=True)
     return tuple((int(before), int(after)) for before, after in pairs)[::-1]

@@ -48,6 +48,7 @@ class CallNumbers(TypedDict):
     kernel: Shape | None
     stride: Shape | None
     padding: Shape | None
+    padding_after: Shape | None
     dilation: Shape | None
     groups: int | None
     leftover: Shape | None
@@ -182,6 +183,7 @@ class LayerCall:
             "kernel": None if windows is None else windows.kernel,
             "stride": None if windows is None else windows.stride,
             "padding": None if windows is None else windows.padding,
+            "padding_after": None if windows is None else windows.padding_after,
             "dilation": None if windows is None else windows.dilation,
             "groups": None if windows is None else windows.groups,
             "leftover": None if windows is None else windows.leftover,

@@ -10,7 +10,7 @@ from torch import nn
 
 from cnnviz.introspection.layers import kind
 from cnnviz.introspection.memory_order import memory_of
-from cnnviz.introspection.tracing.costs import Windows
+from cnnviz.introspection.tracing.costs import Pads, Windows
 from cnnviz.introspection.tracing.map_layout import Extent
 from cnnviz.introspection.tracing.marks import FREE, Mark
 from cnnviz.introspection.tracing.terms import Terms
@@ -55,6 +55,8 @@ class Visit:
     zero_macs: int = 0
     uncounted: bool = False
     windows: list[Windows] = field(default_factory=list)
+    pads: Pads = ()
+    """What it added to its input before windows slide over it."""
     kinds: list[str] = field(default_factory=list)
     source: Mark = FREE
     terms: list[Terms] = field(default_factory=list)
