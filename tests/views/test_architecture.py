@@ -81,6 +81,15 @@ def test_the_table_tells_padding_that_differs_between_the_ends() -> None:
     assert cells(found.layers[0])[COLUMNS.index("padding")] == "0+1 x 1"
 
 
+def test_an_oblong_image_is_told_by_its_height_and_fields_beside_it_fit() -> None:
+    net = nn.Sequential(nn.AvgPool2d((2, 1), padding=(1, 0)), nn.GroupNorm(1, 3))
+    figure = architecture(net, (62, 80)).figure()
+    axes = figure.axes[-1]
+    assert "┆ height: 62" in [text.get_text() for text in axes.texts]
+    edge = axes.get_window_extent().x1
+    assert all(text.get_window_extent().x1 <= edge + 1 for text in axes.texts)
+
+
 def test_a_stride_that_loses_pixels_is_named() -> None:
     found = architecture(build("squeezenet1_0"))
     notes = found.notes()

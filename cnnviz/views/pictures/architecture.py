@@ -26,6 +26,9 @@ _BLOCKS = 2.3
 _TOP = 0.78
 _BETWEEN = 0.62
 _BOTTOM = 0.12
+_FIELDS_WIDE = 0.232
+_LETTER = 0.062
+"""Inches of a letter of the text beside bars, on average."""
 
 
 def draw(
@@ -54,7 +57,7 @@ def draw(
     bottom, tall = _BOTTOM / height, rows / height
     panels = [
         figure.add_axes((left, bottom, width, tall))
-        for left, width in ((0.01, 0.375), (0.39, 0.17), (0.575, 0.17), (0.76, 0.232))
+        for left, width in ((0.01, 0.375), (0.39, 0.17), (0.575, 0.17), (0.76, _FIELDS_WIDE))
     ]
     for axes in panels:
         _prepare_rows(axes, len(stages))
@@ -258,20 +261,31 @@ def _draw_fields(axes: Axes, stages: Sequence[Stage], input_shape: Shape) -> Non
     fields = [stage.receptive_field for stage in stages]
     sizes = [_height(field, image) for field in fields]
     most = max(image, *sizes)
-    gated = any(field is not None and field.gateless is not None for field in fields)
-    axes.set_xlim(0, (1.85 if gated else 1.6) * most)
+    texts = ["unknown" if field is None else _words(field) for field in fields]
+    ends = [
+        max(size, image if field is not None and field.whole else 0)
+        for field, size in zip(fields, sizes, strict=True)
+    ]
+    # As wide as the text beside the longest bars needs: that of an oblong field has two numbers.
+    wide = _FIELDS_WIDE * _WIDTH
+    needed = [
+        (end + 0.05 * most) / (1 - min(0.7, len(text) * _LETTER / wide))
+        for text, end in zip(texts, ends, strict=True)
+    ]
+    axes.set_xlim(0, max(1.6 * most, *needed))
     _title(axes, 0.0, f"receptive field, {space.unit}")
-    for row, (field, size) in enumerate(zip(fields, sizes, strict=True)):
+    for row, (field, size, text) in enumerate(zip(fields, sizes, texts, strict=True)):
+        _beside(axes, ends[row], row, text, most)
         if field is None:
-            _beside(axes, 0, row, "unknown", most)
             continue
         if field.gateless is not None or (field.whole and not field.uniform):
             axes.barh(row, image, height=0.62, color="#d5dbe4", zorder=1)
         if not field.whole or field.uniform or field.gateless is not None:
             axes.barh(row, size, height=0.62, color="#3a9d8f", zorder=2)
-        _beside(axes, max(size, image if field.whole else 0), row, _words(field), most)
     axes.axvline(image, color=drawing.INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=4)
-    _title(axes, 1.0, f"┆ {space.noun}: {image}", "right", "normal")
+    sides = input_shape[-2:] if space.axes > 1 else (image,)
+    whose = space.noun if len(set(sides)) == 1 else "height"
+    _title(axes, 1.0, f"┆ {whose}: {image}", "right", "normal")
 
 
 def _height(field: ReceptiveField | None, image: int) -> int:
@@ -284,7 +298,7 @@ def _height(field: ReceptiveField | None, image: int) -> int:
 def _words(field: ReceptiveField) -> str:
     own = field.local
     size = str(own.size[0]) if len(set(own.size)) == 1 else dimensions(own.size)
-    if field.gateless is not None:
+    if field.gateless is not None and field.size != own.size:
         return f"{size} · with gates: all" if field.whole else f"{size} without gates"
     if field.whole and not field.uniform:
         return f"the whole {field.space.noun}"
