@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.errors import ImageError, UsageError
+from cnnviz.results.text import shortened
 from cnnviz_cli.terminal import note
 
 if TYPE_CHECKING:
@@ -58,6 +59,18 @@ class FoundPhotos:
     workers: int | None
     found: tuple[Any, ...]
     several: bool
+
+    def check_one(self, what: str) -> None:
+        """Raise `UsageError` where a folder, a pattern or a data set means several images.
+
+        `what` is what shows one: "A page".
+        """
+        if len(self.found) > 1:
+            named = " ".join(repr(shortened(name, 60)) for name in self.names)
+            raise UsageError(
+                f"{what} shows one image, and {named} means {len(self.found):,} of them.",
+                "Name one image file.",
+            )
 
     def taken(self) -> list[Any]:
         """Read the photos that are taken, evenly spread; say how many on stderr."""

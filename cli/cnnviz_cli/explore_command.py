@@ -130,6 +130,9 @@ def _run(values: dict[str, Any]) -> None:
     first, second = _named(values)
     photos = find_photos(first, None, None)
     compared = find_photos(second, None, None) if second else None
+    for found in (photos, compared):
+        if found is not None:
+            found.check_one("A page")
     from cnnviz.explorer.build import planned
     from cnnviz.explorer.size import told_size
     from cnnviz.results.text import plural

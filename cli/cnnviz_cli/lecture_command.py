@@ -66,6 +66,7 @@ def _run(values: dict[str, Any]) -> None:
     check_destination(values["out"], force=values["force"])
     named = [str(values["photo"])] if values["photo"] is not None else []
     photos = find_photos(named, None, None)
+    photos.check_one("A lecture")
     from cnnviz.lectures.build import choose_chapters, lecture
 
     choose_chapters(values["chapters"])

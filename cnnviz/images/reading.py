@@ -149,7 +149,7 @@ def _check_file(path: Path, text: str, name: str) -> None:
     _check_there(path, text, name)
     with _reached(name):
         if path.is_dir():
-            raise PhotoError(name, "this is a folder", f"Name the images in it: {path / '*.jpg'}.")
+            raise PhotoError(name, "this is a folder", _folder_remedy(path))
         if not path.is_file():
             raise PhotoError(
                 name, "this is not an ordinary file", "Copy the image to a file first."
@@ -173,24 +173,39 @@ def _told_folder(path: Path) -> str:
     return f" in {str(path.parent)!r}" if path.parent != Path() and path.parent.is_dir() else ""
 
 
+def _folder_remedy(path: Path) -> str:
+    images = sorted(name for name in _files_in(path) if _is_readable(name))
+    if not images:
+        return "Name an image file; there is none in it."
+    return f"Name an image in it, such as {writable(str(path / images[0]))}."
+
+
+def _files_in(folder: Path) -> list[str]:
+    """Return the names of the files in a folder; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if _is_file(entry)]
+    except OSError:
+        return []
+
+
 def _file_remedy(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"There is no folder {str(folder)!r} either; check the path."
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if _is_file(entry)]
-    except OSError:
-        names = []
+    names = _files_in(folder)
     alike = [name for name in names if _may_be_meant(name, path.suffix.lower())]
     return did_you_mean(path.name, alike, "Check the path.")
 
 
 def _may_be_meant(name: str, suffix: str) -> bool:
     """Return whether a file may be the one meant: by its name an image, an array or a sound."""
+    return _is_readable(name) or Path(name).suffix.lower() in (suffix, "")
+
+
+def _is_readable(name: str) -> bool:
     kind, _ = mimetypes.guess_type(name)
-    readable = (kind or "").startswith("image/") or name.lower().endswith(SIGNAL_SUFFIXES)
-    return readable or Path(name).suffix.lower() in (suffix, "")
+    return (kind or "").startswith("image/") or name.lower().endswith(SIGNAL_SUFFIXES)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

@@ -349,7 +349,7 @@ def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
 
 
 def test_folders_addresses_and_odd_names(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"this is a folder. Name the images in it"):
+    with pytest.raises(ImageError, match=r"this is a folder. Name an image file; there is none"):
         read_photo(tmp_path)
     with pytest.raises(ImageError, match="addresses are not fetched"):
         read_photo("https://example.org/koala.jpg")

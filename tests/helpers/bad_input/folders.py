@@ -25,6 +25,12 @@ evaluate-classifier --data names | The network has no class 'cats'
 predictions photo.png/ | photo.png/: this is a file, and no folder
 predictions empty | There is no image in 'empty'
 predictions texts | There is no image in 'texts'
+explore flat | A page shows one image, and 'flat' means 2 of them
+explore photo.png flat/*.png | A page shows one image, and 'flat/*.png' means 2 of them
+explore photo.png --compare flat | A page shows one image, and 'flat' means 2 of them
+lecture flat | A lecture shows one image, and 'flat' means 2 of them
+convolve flat | flat: this is a folder. Name an image in it, such as flat/0.png
+convolve empty | empty: this is a folder. Name an image file; there is none in it
 predictions empty/*.png | No file matches 'empty/*.png'
 predictions to-itself | to-itself: there is no such file
 gallery shapes-plain --data nowhere | There is no folder 'nowhere'
