@@ -14,6 +14,8 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.results.text import kind_of
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from cnnviz.models import Model
 
 LARGEST = 63
@@ -194,13 +196,13 @@ def learned_kernel(model: Model, unit: str) -> LearnedKernel:
             f"{name!r} is {kind_of(layer)}, which has no kernel that slides over an image.",
             "Name a convolution: `cnnviz layers conv` lists them.",
         )
-    if layer.groups != 1 or layer.in_channels != model.channels:
+    if layer.in_channels != model.channels:
         raise UsageError(
             f"{name!r} sees {layer.in_channels} feature maps, and not the image.",
             "Name the first convolution; `cnnviz filters` shows the kernels of all.",
         )
     check_channels([channel], layer.out_channels, name)
-    values = layer_weight(layer)[channel].double().cpu().numpy()
+    values = _over_all_inputs(layer_weight(layer)[channel].double().cpu().numpy(), layer, channel)
     bias = 0.0 if layer.bias is None else float(layer.bias[channel].detach())
     title = f"{name}:{channel} of {model.name}"
     return LearnedKernel(
@@ -212,6 +214,16 @@ def learned_kernel(model: Model, unit: str) -> LearnedKernel:
         _MODES[layer.padding_mode],
         _margins(layer),
     )
+
+
+def _over_all_inputs(
+    values: NDArray[np.float64], layer: nn.Conv2d, channel: int
+) -> NDArray[np.float64]:
+    """Return a kernel with a slice for every input, of zeros for those of other groups."""
+    every = np.zeros((layer.in_channels, *values.shape[1:]))
+    first = channel // (layer.out_channels // layer.groups) * len(values)
+    every[first : first + len(values)] = values
+    return every
 
 
 def _margins(layer: object) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -138,7 +138,7 @@ class Shifted(nn.Module):
 def _first(**settings) -> Model:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        first, last = nn.Conv2d(3, 4, 3, **settings), nn.Linear(4, 2)
+        first, last = nn.Conv2d(3, 6, 3, **settings), nn.Linear(6, 2)
     network = nn.Sequential(first, nn.AdaptiveAvgPool2d(1), nn.Flatten(), last)
     return Model(network, preprocessing=PREPARED)
 
@@ -150,6 +150,7 @@ def _first(**settings) -> Model:
         {"stride": 2, "padding": (2, 1), "padding_mode": "reflect"},
         {"dilation": 2, "padding": "same", "padding_mode": "replicate", "bias": False},
         {"stride": (3, 1), "padding": 1, "padding_mode": "circular"},
+        {"groups": 3, "padding": 1},
     ],
     ids=str,
 )
