@@ -58,6 +58,15 @@ def test_an_enlarged_photo_is_told_and_a_large_one_not() -> None:
     assert size_notes(read_photo(np.zeros((200, 300, 3), np.uint8)), _plain(256, None)) == ()
 
 
+def test_a_photo_of_which_little_is_seen_is_told() -> None:
+    usual, panorama = (np.zeros((60, width, 3), np.uint8) for width in (140, 800))
+    plain = _plain(32, (28, 28))
+    assert size_notes(read_photo(usual), plain) == ()
+    told = f"the network sees {28**2 / (32 * 426):.1%} of the photo, its middle; the rest is cut"
+    assert size_notes(read_photo(panorama), plain) == (told,)
+    assert "sees 0.4% of the photo" in size_notes(read_photo(panorama), _plain(None, (14, 14)))[0]
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "net.py").write_text(CODE)
