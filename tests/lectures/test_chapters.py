@@ -150,6 +150,20 @@ def test_the_words_on_activation_functions_have_the_shares_that_are_left():
         assert words in said
 
 
+def test_layers_that_need_more_than_the_three_lines_are_told():
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.MaxPool2d(2))
+    further = nn.Sequential(
+        nn.Conv2d(3, 6, 3, dilation=2),
+        nn.Conv2d(6, 6, 3, groups=2),
+        nn.MaxPool2d(2, ceil_mode=True),
+        nn.ConvTranspose2d(6, 3, 3),
+    )
+    (step,) = (one for one in chapters.arithmetic.CHAPTER.steps if one.name == "sums")
+    assert step.after(cnnviz.architecture(plain, 16)) == ()
+    (told,) = step.after(cnnviz.architecture(further, 17))
+    assert re.findall(r"\((\d)\)", told) == ["0", "1", "2", "3"]
+
+
 def test_the_words_on_transfer_are_those_of_the_result():
     found = cnnviz.transfer_learning(
         small_model(), samples=1, seeds=2, epochs=1, test=4, methods="frozen,fine-tuned"

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnnviz.lectures.chapter import Chapter, Step
-from cnnviz.results.text import percent
+from cnnviz.results.text import listed, percent
 
 if TYPE_CHECKING:
     from cnnviz.views.architecture import Architecture
     from cnnviz.views.receptive_field import EffectiveFields
+
+_NAMED = 4
+"""Layers named in one sentence before the rest are counted."""
 
 
 def _after(found: Architecture) -> Sequence[str]:
@@ -37,6 +40,35 @@ def _where(found: Architecture) -> str:
         "its map, so that large maps make work and many channels make parameters; a fully "
         "connected layer uses each weight once."
     )
+
+
+def _further(found: Architecture) -> Sequence[str]:
+    """Say which of the layers do not keep to the three lines of the opening, and what they do."""
+    sizes = {one.layer: one.size_terms for one in found.arithmetic}
+    grouped = [one.label for one in found.layers if one.windows and (one.windows.groups or 1) > 1]
+    told = (
+        (
+            [name for name, axes in sizes.items() if any(one.dilation > 1 for one in axes)],
+            "with a dilation of d the weights of a filter are d places apart, so that it is "
+            "d (F - 1) + 1 wide in place of F",
+        ),
+        (
+            grouped,
+            "in G groups a filter reads D / G of the maps, and has F x F x D / G weights",
+        ),
+        (
+            [name for name, axes in sizes.items() if any(one.rounding == "up" for one in axes)],
+            "the number of places is rounded up, so that the last window may reach beyond the map",
+        ),
+        (
+            [name for name, axes in sizes.items() if any(one.transposed for one in axes)],
+            "a transposed convolution goes the other way, from W places to (W - 1) S - 2P + F",
+        ),
+    )
+    parts = [f"{what} ({listed(names, _NAMED)})" for names, what in told if names]
+    if not parts:
+        return ()
+    return (f"Some layers of this network need more than those three lines: {'; '.join(parts)}.",)
 
 
 def _seen(found: EffectiveFields) -> Sequence[str]:
@@ -77,6 +109,7 @@ CHAPTER = Chapter(
             title="Where each number comes from",
             call="cnnviz.architecture(model, arithmetic=True)",
             command="cnnviz architecture {model} --arithmetic",
+            after=_further,
         ),
         Step(
             name="fields",
@@ -86,7 +119,8 @@ CHAPTER = Chapter(
             before=(
                 "A unit of a deep layer sees a few units of the layer below, and each of those a "
                 "few of the layer below it: its receptive field in the photo grows from layer to "
-                "layer, by (F - 1) times the product of all strides before it.",
+                "layer, by (F - 1) times the product of all strides before it, where no dilation "
+                "spreads the weights of a filter further apart.",
             ),
             after=_seen,
         ),

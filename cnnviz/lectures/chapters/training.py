@@ -37,7 +37,8 @@ def _after(found: Augmentation) -> Sequence[str]:
 def _learned(found: Comparison) -> Sequence[str]:
     apart = (
         " Early layers tell these images apart much as random weights do, for both are close to "
-        "the pixels; it is the deep ones that training has made into something else."
+        "the pixels; the deep ones do not. In a trained network that is what it has learned, as "
+        "far as they differ more than those of two random networks do."
         if _grows_apart(found)
         else ""
     )
