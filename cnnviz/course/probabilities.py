@@ -52,7 +52,7 @@ def at_temperatures(logits: torch.Tensor, temperatures: Sequence[float]) -> torc
 
 def cross_entropies(logits: torch.Tensor) -> torch.Tensor:
     """Return the cross-entropy in nats that each class would have as the right one, [N, K]."""
-    return -torch.log_softmax(logits, 1)
+    return 0.0 - torch.log_softmax(logits, 1)  # no loss is 0, and not -0
 
 
 def softmax_gradients(probabilities: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:

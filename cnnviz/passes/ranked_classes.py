@@ -137,5 +137,6 @@ def entropy(shares: torch.Tensor) -> torch.Tensor:
     """Return the entropy of each row of probabilities in bits, [N]; one column is a coin."""
     if shares.shape[1] == 1:
         shares = torch.cat([shares, 1.0 - shares], dim=1)
-    bits: torch.Tensor = -torch.xlogy(shares, shares).sum(1) / torch.log(shares.new_tensor(2.0))
+    nats = 0.0 - torch.xlogy(shares, shares).sum(1)  # of one certain class 0, and not -0
+    bits: torch.Tensor = nats / torch.log(shares.new_tensor(2.0))
     return bits

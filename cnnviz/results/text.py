@@ -42,14 +42,14 @@ def minus(text: str) -> str:
 def percent(share: float) -> str:
     """Return a share of 1 as a percentage of three figures; never "100%" for less than all.
 
-    >>> percent(0.5), percent(0.99999), percent(0.00001), percent(0.0312)
-    ('50.0%', '> 99.9%', '< 0.1%', '3.1%')
+    >>> percent(0.5), percent(0.99999), percent(0.00001), percent(0.0312), percent(-0.0001)
+    ('50.0%', '> 99.9%', '< 0.1%', '3.1%', '0.0%')
     """
     if 0.9995 <= share < 1:
         return "> 99.9%"
     if 0 < share < 0.0005:
         return "< 0.1%"
-    return f"{share * 100:.1f}%"
+    return f"{share * 100:z.1f}%"
 
 
 def whole_percent(share: float) -> str:
@@ -60,7 +60,7 @@ def whole_percent(share: float) -> str:
     """
     if 0 < share < 0.005:
         return "< 1%"
-    return "> 99%" if 0.995 <= share < 1 else f"{share:.0%}"
+    return "> 99%" if 0.995 <= share < 1 else f"{share:z.0%}"
 
 
 def fine_percent(share: float) -> str:
@@ -70,7 +70,7 @@ def fine_percent(share: float) -> str:
     ['50.0%', '100%', '99.9987%', '0.00037%', '1.0 × 10⁻¹⁰%']
     """
     if share in (0.0, 1.0):
-        return f"{share * 100:.0f}%"
+        return f"{share * 100:z.0f}%"
     if 0.0005 <= share < 0.9995:
         return percent(share)
     away = 100.0 * min(share, 1.0 - share)
@@ -186,7 +186,7 @@ def power_of_ten(value: float) -> str:
     '3.2'
     """
     if value == 0.0 or not math.isfinite(value):
-        return f"{value:g}"
+        return f"{value:zg}"
     figures, _, exponent = f"{value:.1e}".partition("e")
     figures = minus(figures)
     if not int(exponent):

@@ -128,7 +128,7 @@ def test_percentages_are_written_in_one_way_in_every_text():
 def test_no_share_that_is_measured_is_rounded_to_none_or_to_all():
     """As `percent` and `whole_percent` do not; these are settings, or lie far from both ends."""
     said = [path.read_text("utf-8") for folder in ("cnnviz", "gallery") for path in texts(folder)]
-    plain = {found for text in said for found in re.findall(r"\{([^{}]+):\.[01]%\}", text)}
+    plain = {found for text in said for found in re.findall(r"\{([^{}]+):z?\.[01]%\}", text)}
     settings = {"self.level", "SURE", "found.near", "approximate", "1.0 - self.hop / self.window"}
     assert plain == settings | {"share", "swing", "largest / whole"}
 

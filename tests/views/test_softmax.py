@@ -13,6 +13,7 @@ from torch.nn import functional as F
 import cnnviz
 from cnnviz.errors import NotFiniteError, TargetError, UsageError
 from cnnviz.models.model import Model
+from cnnviz.passes.ranked_classes import entropy
 from cnnviz.views.pictures.probability_panels import signed
 from cnnviz.views.softmax import SigmoidLabels, Softmax
 from tests.helpers.detectors import NAMES, UNIT, Pyramid, photos
@@ -63,6 +64,14 @@ def test_the_steps_lead_to_the_softmax_of_scipy() -> None:
     assert result.rest[0] == pytest.approx(rest, rel=1e-12)
     assert result.rest[1] == pytest.approx(reference(rows[1])[[0, 1, 4]].sum(), rel=1e-12)
     assert result.others == 3
+
+
+def test_a_certain_answer_costs_nothing_and_not_minus_nothing() -> None:
+    certain = cnnviz.softmax(held(rows=[[1e30, 0.0, -1e30]]))
+    texts = [text.get_text() for axes in certain.figure().axes for text in axes.texts]
+    assert {"-0", "−0"}.isdisjoint(texts)
+    assert not np.signbit(certain.losses[0, 0])
+    assert not np.signbit(entropy(torch.tensor([[1.0, 0.0]])).item())
 
 
 def test_losses_and_gradients_are_those_of_autograd() -> None:
