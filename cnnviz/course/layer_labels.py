@@ -8,6 +8,7 @@ from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.introspection.tracing.terms import Terms
 from cnnviz.introspection.tracing.trace import LayerCall
 from cnnviz.results.space import space_of
+from cnnviz.results.text import once_or_each
 
 _JOINS = {"add": "+", "multiply": "×", "cat": "concat", "maximum": "max", "minimum": "min"}
 _NORMS = (
@@ -74,10 +75,17 @@ def _kernel(call: LayerCall) -> tuple[int, ...]:
 
 def _stride(call: LayerCall) -> str:
     assert call.windows is not None
-    numbers = call.windows.stride[-len(_kernel(call)) :]
-    if set(numbers) == {1}:
-        return ""
-    return f", stride {numbers[0] if len(set(numbers)) == 1 else _sizes(numbers)}"
+    return _setting("stride", call.windows.stride, call)
+
+
+def _dilation(call: LayerCall) -> str:
+    assert call.windows is not None
+    return _setting("dilation", call.windows.dilation, call)
+
+
+def _setting(name: str, numbers: Sequence[int], call: LayerCall) -> str:
+    own = numbers[-len(_kernel(call)) :]
+    return "" if set(own) == {1} else f", {name} {once_or_each(own, 'x')}"
 
 
 def _convolution(call: LayerCall) -> str:
@@ -93,8 +101,7 @@ def _convolution(call: LayerCall) -> str:
         what = f"depthwise {what}"
     elif groups > 1:
         what = f"{what} in {groups} groups"
-    apart = "" if set(windows.dilation) == {1} else f", dilation {max(windows.dilation)}"
-    return f"{_sized(what, call)}{_stride(call)}{apart}"
+    return f"{_sized(what, call)}{_stride(call)}{_dilation(call)}"
 
 
 def _sized(what: str, call: LayerCall) -> str:
@@ -110,7 +117,7 @@ def _pooling(call: LayerCall) -> str:
     name = call.type.lower()
     what = next((f"{kind} pool" for word, kind in _POOLS if word in name), "pool")
     if call.windows is not None:
-        return f"{_sized(what, call)}{_stride(call)}"
+        return f"{_sized(what, call)}{_stride(call)}{_dilation(call)}"
     places = () if isinstance(call.map, NoMap) else call.map.size
     if not places or places == space_of(len(places)).one_place:
         return f"global {what}"

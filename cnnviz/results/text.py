@@ -203,6 +203,15 @@ def dimensions(sizes: Iterable[int]) -> str:
     return " x ".join(map(str, sizes))
 
 
+def once_or_each(settings: Sequence[object], between: str = " x ") -> str:
+    """Return a setting once where it is the same along every axis, else that of each.
+
+    >>> once_or_each((2, 2)), once_or_each((1, 2)), once_or_each((1, 2), "x")
+    ('2', '1 x 2', '1x2')
+    """
+    return between.join(map(str, settings[:1] if len(set(settings)) == 1 else settings))
+
+
 def layer_said(name: str) -> str:
     """Return the name of a layer as a sentence has it: one of digits alone reads as a number.
 

@@ -18,7 +18,7 @@ from cnnviz.introspection.tracing.trace import (
 )
 from cnnviz.results.space import Space
 from cnnviz.results.table import Cell, Table, TableColumn
-from cnnviz.results.text import dimensions
+from cnnviz.results.text import dimensions, once_or_each
 
 COLUMNS = (
     "layer",
@@ -44,9 +44,9 @@ def cells(call: LayerCall) -> tuple[str, ...]:
     if windows is not None:
         own = [
             dimensions(windows.kernel),
-            _short(windows.stride),
+            once_or_each(windows.stride),
             _padding(windows),
-            _short(windows.dilation),
+            once_or_each(windows.dilation),
             "" if windows.groups is None else str(windows.groups),
         ]
     parameters = f"{call.parameters:,}" if call.parameters else ""
@@ -144,18 +144,15 @@ def field_text(field: ReceptiveField | None) -> str:
 def stride_text(field: ReceptiveField | None) -> str:
     """Return the cumulative stride; that without gates where these hide it, else nothing."""
     stride = None if field is None else field.local.stride
-    return "" if stride is None else _short(stride)
+    return "" if stride is None else once_or_each(stride)
 
 
 def _padding(windows: Windows) -> str:
     """Return the padding along each dimension: "1", "1 x 2", "1+2" where its ends differ."""
     ends = zip(windows.padding, windows.padding_after, strict=True)
-    texts = [f"{before}" if before == after else f"{before}+{after}" for before, after in ends]
-    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
-
-
-def _short(numbers: Sequence[int]) -> str:
-    return str(numbers[0]) if len(set(numbers)) == 1 else dimensions(numbers)
+    return once_or_each(
+        [f"{before}" if before == after else f"{before}+{after}" for before, after in ends]
+    )
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:

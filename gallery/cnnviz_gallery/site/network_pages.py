@@ -15,26 +15,7 @@ from cnnviz_gallery.scan.scan import beside_the_image
 from cnnviz_gallery.scan.scan_result import ScanResult
 from cnnviz_gallery.site import content, layer_pages
 from cnnviz_gallery.site.context import SiteContext
-
-_WORDS = {
-    "BatchNorm2d": "batch norm",
-    "LayerNorm": "layer norm",
-    "GroupNorm": "group norm",
-    "MaxPool2d": "max pooling",
-    "AvgPool2d": "average pooling",
-    "AdaptiveAvgPool2d": "average over the positions",
-    "AdaptiveMaxPool2d": "maximum over the positions",
-    "mean": "average over the positions",
-    "max": "maximum over the positions",
-    "amax": "maximum over the positions",
-    "sum": "sum over the positions",
-    "Dropout": "dropout",
-    "Flatten": "flatten",
-    "add": "sum with a shortcut",
-    "cat": "joined",
-    "Identity": "",
-}
-_SILENT = ("dropout", "identity", "flatten", "rearrange")
+from cnnviz_gallery.site.layer_words import said_between, said_of_scanned
 
 
 def page(subject: SiteContext) -> content.NetworkPage:
@@ -108,7 +89,7 @@ def _steps(subject: SiteContext) -> Iterator[content.Step]:
     for call in _calls(subject):
         layer = scanned.pop((call.name, call.index), None) if call.operation is None else None
         if layer is None:
-            words = _words(call)
+            words = said_between(call)
             if words and (not between or between[-1] != words):
                 between.append(words)
             continue
@@ -126,18 +107,6 @@ def _calls(subject: SiteContext) -> list[LayerCall]:
     return sorted([*subject.traced.calls, *blocks], key=lambda call: call.order)
 
 
-def _words(call: LayerCall) -> str:
-    if call.kind in _SILENT:
-        return ""
-    words = _WORDS.get(call.type, call.type)
-    if call.kind == "pool" and call.windows is not None and "over the" not in words:
-        size = dimensions(call.windows.kernel)
-        return f"{words} {size}, stride {call.windows.stride[0]}"
-    if call.kind in ("conv", "linear"):
-        return f"{call.name} ({call.type}, not scanned)"
-    return words
-
-
 def _folded(words: list[str], between: str = " · ") -> str:
     if len(words) > 6:
         words = [*words[:3], f"… {len(words) - 5} more …", *words[-2:]]
@@ -147,18 +116,13 @@ def _folded(words: list[str], between: str = " · ") -> str:
 def _step(subject: SiteContext, layer: LayerResult, call: LayerCall, largest: int) -> content.Step:
     channels, height, width = layer.shape
     field = subject.passages[layer.layer].field
-    told = call.type
-    if call.windows is not None and call.kind == "conv":
-        told = f"{call.type} {dimensions(call.windows.kernel)}"
-        if max(call.windows.stride) > 1:
-            told += f", stride {call.windows.stride[0]}"
     folder = subject.folders[layer.layer]
     across, down = layer_pages.strip_size(layer)
     # The drawing beside a layer: as wide as its maps, as thick as it has channels.
     side = math.sqrt(height * width / largest)
     return content.Step(
         text=layer.layer,
-        kind=told,
+        kind=said_of_scanned(call),
         href=f"{folder}/index.html",
         shape=f"{channels} x {height} x {width}",
         field=field.describe() if field is not None else "not told",
