@@ -37,6 +37,8 @@ _CANCELLED = 1e-3
 precision, and of all else a change is the same but for its rounding."""
 _CLEAR = 1e-3
 """As a share of the answer: a larger change is one, where no gradient speaks against it."""
+_FLAT = 1e-5
+"""As a share of the largest value of a map: what of a photo is left in it was far above."""
 _INSTEAD: tuple[Baseline, ...] = ("noise", "black", "mean")
 
 
@@ -58,8 +60,9 @@ def gradient_swings(held: Capture) -> torch.Tensor:
 
     Where the gradient at the input is not held, it is that of the layer with the least among those
     captured, since behind the layer in which the image is lost others have maps and gradients like
-    any; of a detector with the most, since a box hangs on one level of a pyramid. NaN where
-    rectifiers do not send back the gradient, by which nothing is known.
+    any, and nothing where one of them is flat, as maps of a lost image are; of a detector with the
+    most, since a box hangs on one level of a pyramid. NaN where rectifiers do not send back the
+    gradient, by which nothing is known.
     """
     if held.rule != "gradient":
         return torch.full((len(held.batch.tensor),), torch.nan)
@@ -81,14 +84,26 @@ def ranges(held: Capture) -> torch.Tensor:
 def _layer_swings(held: Capture) -> torch.Tensor:
     count = len(held.batch.tensor)
     swings = [torch.full((count,), 0.0 if held.detects else torch.inf)]
+    lost = torch.zeros(count).bool()
     for name in held.mapped(held.gradients):
         layout = held.layout(name)
         values, slopes = (
             layout.take(each[name], count).float() for each in (held.activations, held.gradients)
         )
         swings.append((values * slopes).flatten(1).norm(dim=1).cpu())
+        lost |= _flat(values).cpu()
     every = torch.stack(swings)
-    return every.amax(0) if held.detects else every.amin(0)
+    return (every.amax(0) if held.detects else every.amin(0)).masked_fill(lost, 0.0)
+
+
+def _flat(values: torch.Tensor) -> torch.Tensor:
+    """Tell of which images maps [N, C, ...] are the same everywhere but near their rim, [N]."""
+    inner = values
+    for axis, length in enumerate(values.shape[2:], 2):
+        inner = inner.narrow(axis, length // 4, length - 2 * (length // 4))
+    places = inner.flatten(2)
+    spread = (places.amax(2) - places.amin(2)).amax(1)
+    return spread <= _FLAT * places.abs().amax((1, 2))
 
 
 def constant_told(held: Capture, explained: Scores, swings: torch.Tensor) -> dict[int, str]:

@@ -19,7 +19,7 @@ from cnnviz.heatmaps.attribution_methods import (
     AttributionRequest,
 )
 from cnnviz.heatmaps.constant_scores import constant_told, ranges
-from cnnviz.heatmaps.doubts import CONSTANT, SATURATED, doubts
+from cnnviz.heatmaps.doubts import CONSTANT, SATURATED, UNDONE, doubts
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import AttributionSettings, Channels
@@ -147,6 +147,8 @@ def attribute(
         [[""] * len(values)],
         (CONSTANT, constant),
         (SATURATED, sure),
+        # What a method of gradients knows to be none it sets to zero.
+        (UNDONE, [k for k, one in enumerate(values) if further and not one.any()]),
     )
     summed = channels == "sum" or (channels == "auto" and chosen.sums)
     notes += _told(held, chosen, baseline, summed=summed)

@@ -102,7 +102,7 @@ def test_a_map_is_zero_where_what_it_weighs_by_is_undone(name: str) -> None:
     found = cam(capture(built, IMAGES, layers=["0"]), method=method)
     wanted = reference(built, found.target_classes, sizes=method == "xgradcam").float().numpy()
     told = any("takes that out of the channel again" in note for note in found.doubts)
-    assert told == (name in UNDONE)
+    assert told == (name in UNDONE) == found.marks[0][0].endswith("weights are undone")
     assert bool(found.maps[0].any()) == (name in COUNTS)
     np.testing.assert_allclose(found.maps[0], wanted, rtol=1e-3, atol=1e-8)
 
@@ -112,6 +112,7 @@ def test_guided_gradcam_and_the_explorer_hold_to_it() -> None:
     guided = attribute(built, IMAGES, "guided_gradcam")
     assert not guided.maps[0].any()
     assert any("takes that out of the channel again" in note for note in guided.doubts)
+    assert all(guided.marks[0])
     seen = capture(built, IMAGES[:1], layers=["0"])
     assert not explored_layers(seen, IMAGES[:1], ["0"], [1, 2], silent)[0].weights.any()
 

@@ -157,6 +157,9 @@ def test_so_does_a_map_of_a_layer_behind_the_lost_image(image: torch.Tensor) -> 
     assert found.maps[0].any()
     assert any(_CONSTANT in note for note in found.doubts)
     assert not cam(capture(_network(nn.ReLU()), image, layers=["0"])).doubts
+    # Without a gradient at the input, as in a report, what is left of the image is looked at.
+    behind = capture(_dead_further_up(), image, layers=["5"], gradients="layers")
+    assert any(_CONSTANT in note for note in cam(behind).doubts)
 
 
 def test_the_picture_alone_says_it_of_the_image_and_layer_that_it_is_true_of(
