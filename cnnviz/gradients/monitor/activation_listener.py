@@ -19,8 +19,8 @@ Heard = Callable[[ActivationCall], None]
 class ActivationListener(FunctionMode):
     """Calls `heard` ahead of each activation; modules, functions and methods alike.
 
-    And `rested` after each normalisation or dropout that is called as in evaluation, with its kind
-    and what it gave.
+    `summed` is called with each sum of two branches, and `rested` after each normalisation or
+    dropout that is called as in evaluation, with its kind and what it gave.
 
     No value is changed, and passes without a graph are not heard. What goes wrong on the way is
     handed to `failed` and does not reach the network.
@@ -36,10 +36,12 @@ class ActivationListener(FunctionMode):
         heard: Heard,
         failed: Callable[[Exception], None],
         rested: Callable[[str, torch.Tensor], None],
+        summed: Callable[[torch.Tensor], None],
     ) -> None:
         super().__init__()
         self._heard = heard
         self._rested = rested
+        self._summed = summed
         self._failed = failed
         self.sums = 0
 
@@ -47,6 +49,7 @@ class ActivationListener(FunctionMode):
         """Look at what goes into an activation, then make the call."""
         if not torch.is_grad_enabled():
             return func(*args, **named)
+        sums = self.sums
         try:
             self._look(func, args, named)
         except Exception as error:  # whatever it is, the network's own call comes next
@@ -55,6 +58,8 @@ class ActivationListener(FunctionMode):
         try:
             if kind := rests(func, args, named):
                 self._rested(kind, output)
+            if self.sums > sums:
+                self._summed(output)
         except Exception as error:
             self._failed(error)
         return output

@@ -91,6 +91,7 @@ class RecordLine(Struct, tag_field="type", tag="record"):
     agreement: tuple[Cosine, ...]
     eval_mode: dict[str, str] = {}
     unused: tuple[str, ...] = ()
+    joined: dict[str, Annotated[float, Meta(ge=0)] | Named] = {}
 
     def record(self, of: LayersLine) -> StepRecord:
         """Return the record; `of` has its layers.
@@ -123,6 +124,7 @@ class RecordLine(Struct, tag_field="type", tag="record"):
             eval_mode=self.eval_mode,
             unused=self.unused,
             paths=of.named_paths(),
+            joined={layer: float(norm) for layer, norm in self.joined.items()},
         )
 
 

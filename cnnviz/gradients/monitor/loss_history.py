@@ -43,6 +43,9 @@ SEEN = 256
 """Samples of each class after which a network should be better than guessing."""
 GUESSES = (0.98, 1.25)
 """Around the loss of guessing: below, something has been learned; steps on noise end above."""
+AGREEING = 2.0
+"""Standard errors by which the mean cosine of successive gradients lies above zero where batches
+pull the same way more than by chance, as they do before a slow network begins to learn."""
 FALLING = -3.0
 """Standard errors by which the mean of `LOSSES` losses has to lie below that of those before it for
 a loss to be on its way down."""
@@ -241,6 +244,11 @@ class LossHistory:
     def _at(self) -> str:
         return f" ({self._rate:g})" if self._rate is not None else ""
 
+    def _agrees(self) -> bool:
+        """Whether batches have pulled the same way more than they would by chance."""
+        held = self._aligned
+        return len(held) > 2 and fmean(held) > AGREEING * _standard_error(held)
+
     def _falls(self) -> bool:
         """Whether the latest losses lie below those before them; also while none are before."""
         recent = list(self._recent)
@@ -269,7 +277,7 @@ class LossHistory:
         classes = max(record.outputs, 2) if record.outputs else 0
         seen = self._count * self._samples / classes if classes else 0.0
         agreed = fmean(self._aligned) if self._aligned else 1.0
-        if seen < SEEN or agreed >= ALIGNED or self._falls():
+        if seen < SEEN or agreed >= ALIGNED or self._agrees() or self._falls():
             return
         low, high = GUESSES
         for guess in _guessing(record):

@@ -11,11 +11,14 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import UninitializedParameter
 
 from cnnviz.errors import LayerError, ModelError
+from cnnviz.gradients.verdicts import NORMALISED_ALLOWANCE, SKIP_ALLOWANCE
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model
 
 _WATCHED = ("conv", "linear")
+_LAYERS_A_SKIP = 6
+"""From a sum for each six layers on, skips go around most of them: branches have two or three."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,19 @@ def _select(root: nn.Module, layers: Layers | None) -> dict[str, nn.Module]:
             "Name the layers to watch: layers=['block1', 'block2'].",
         )
     return layer_names.select(root, wanted)
+
+
+def allowance(root: nn.Module, called: int, sums: int) -> float:
+    """Return the decades by which a gradient may grow more than in a plain chain, and all is well.
+
+    Where layers are normalised, and more where skips go around most of them: of `called` layers,
+    with so many sums.
+    """
+    layers = max(called, 1)
+    kinds = [layer_names.kind(module) for module in root.modules()]
+    if 2 * kinds.count("norm") <= layers:
+        return 0.0
+    return NORMALISED_ALLOWANCE + SKIP_ALLOWANCE * (_LAYERS_A_SKIP * sums >= layers)
 
 
 def layer_weights(layer: nn.Module) -> list[torch.Tensor]:

@@ -22,6 +22,9 @@ COLUMNS: Mapping[str, str] = {
 }
 """What is known of each layer at a recorded step."""
 
+SCALED_DOWN = 10.0
+"""Times by which the gradient at a sum exceeds that at a branch's end which is scaled down."""
+
 Figures = Mapping[str, tuple[float | None, ...]]
 
 
@@ -50,6 +53,7 @@ class Finished:
     figures: dict[str, tuple[float | None, ...]]
     kinds: dict[str, str]
     paths: tuple[tuple[str, ...], ...]
+    joined: dict[str, float]
     inputs: InputFigures | None
     outputs: int
     frozen: dict[str, str]
@@ -108,6 +112,8 @@ class StepRecord:
     paths : tuple of tuple of str, optional
         The layers of the deepest path, and those of each other tower; none where too few layers
         follow one another or it is not known which do. None in runs that older versions wrote.
+    joined : mapping of str to float
+        For the last but one layer of a path, where a sum follows it, the gradient at that sum.
     """
 
     step: int
@@ -129,6 +135,7 @@ class StepRecord:
     eval_mode: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     paths: tuple[tuple[str, ...], ...] | None = None
+    joined: Mapping[str, float] = field(default_factory=dict)
 
     def named(self, layer: str) -> str:
         """Return a layer with its kind: ``conv1 (Conv2d)``."""
@@ -168,8 +175,9 @@ class StepRecord:
     def decades_along(self, path: Sequence[str]) -> float | None:
         """Return how much larger the gradient is at the first layer than at the last, in decades.
 
-        The last is that before the end of the path. None where one of them was not measured; minus
-        infinity where no gradient arrives at the first layer.
+        The last is that before the end of the path, or the sum behind it where a branch is scaled
+        down at its end, as one that begins at zero is: there the skip has the gradient. None where
+        one of them was not measured; minus infinity where no gradient arrives at the first layer.
         """
         held = self.of("gradient")
         known = (
@@ -177,7 +185,9 @@ class StepRecord:
         )
         if not known or not all(map(math.isfinite, held.values())):
             return None
-        first, last = held[path[0]], held[path[-2]]
+        first, last, joined = held[path[0]], held[path[-2]], self.joined.get(path[-2], 0.0)
+        if math.isfinite(joined) and joined > SCALED_DOWN * last:
+            last = joined
         if first == 0.0:
             return -math.inf if any(held.values()) else None
         return math.log10(first / last) if last > 0.0 else None
@@ -254,6 +264,7 @@ def to_line(entry: StepRecord | Event) -> dict[str, Any]:
         "unmeasured": dict(entry.unmeasured),
         "eval_mode": dict(entry.eval_mode),
         "unused": list(entry.unused),
+        "joined": {layer: number(norm) for layer, norm in entry.joined.items()},
         **{name: [number(v) for v in entry.figures[name]] for name in COLUMNS},
     }
 

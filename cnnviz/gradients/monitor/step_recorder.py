@@ -25,7 +25,7 @@ from cnnviz.gradients.monitor.left_out import (
     rests_in_eval_mode,
     unused_parameters,
 )
-from cnnviz.gradients.monitor.monitored_layers import MonitoredNetwork, layer_weights
+from cnnviz.gradients.monitor.monitored_layers import MonitoredNetwork, allowance, layer_weights
 from cnnviz.gradients.monitor.records import COLUMNS, Finished
 from cnnviz.gradients.monitor.step_values import (
     StepValues,
@@ -36,7 +36,7 @@ from cnnviz.gradients.monitor.step_values import (
     root_mean_square,
     worst,
 )
-from cnnviz.gradients.verdicts import NORMALISED_ALLOWANCE, SKIP_ALLOWANCE
+from cnnviz.gradients.monitor.sum_gradients import SumGradients
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.call_names import call_name
 from cnnviz.introspection.hooks import change_gradient
@@ -44,8 +44,6 @@ from cnnviz.introspection.recomputation import backward_pass
 
 _FOLLOWING = "following which layers lead to which"
 _ALONG = "the gradient along the depth"
-_LAYERS_A_SKIP = 6
-"""From a sum for each six layers on, skips go around most of them: branches have two or three."""
 
 
 class Scaler(Protocol):
@@ -98,7 +96,7 @@ class StepRecorder:
         self._latest: Call | None = None
         self._acted = self._samples = self._sums = self._classes = 0
         self._inputs: list[torch.Tensor] = []
-        self._paths = LayerPaths()
+        self._paths, self._joined = LayerPaths(), SumGradients()
         self._silent: dict[str, str] = {}
         self._resting: set[str] = set()
         self._functions = RestingFunctions()
@@ -126,7 +124,7 @@ class StepRecorder:
                 self._calls.clear()
                 self._read_scale()
             if self._mode is None:
-                mode = ActivationListener(self._acts, self._deaf, self._rested)
+                mode = ActivationListener(self._acts, self._deaf, self._rested, self._added)
                 mode.__enter__()  # type: ignore[no-untyped-call]
                 self._mode = mode
 
@@ -224,6 +222,9 @@ class StepRecorder:
     def _rested(self, kind: str, output: torch.Tensor) -> None:
         self._functions.take(kind, output, self._latest[0] if self._latest else None)
 
+    def _added(self, output: torch.Tensor) -> None:
+        self._joined.take(self._latest, output)
+
     def _read_scale(self) -> None:
         """Know the scale of the loss; where it fell, the update of what was gathered was left out.
 
@@ -281,15 +282,8 @@ class StepRecorder:
 
     @property
     def allowance(self) -> float:
-        """The decades by which a gradient may grow more than in a plain chain, and all is well.
-
-        Where layers are normalised, and more where skips go around most of them.
-        """
-        layers = max(len(self._order), 1)
-        kinds = [layer_names.kind(module) for module in self._subject.root.modules()]
-        if 2 * kinds.count("norm") <= layers:
-            return 0.0
-        return NORMALISED_ALLOWANCE + SKIP_ALLOWANCE * (_LAYERS_A_SKIP * self._sums >= layers)
+        """The decades by which a gradient may grow more than in a plain chain, and all is well."""
+        return allowance(self._subject.root, len(self._order), self._sums)
 
     @property
     def samples(self) -> int:
@@ -313,12 +307,14 @@ class StepRecorder:
         ]
         labels = tuple(call_name(n, index, max(names.count(n), 1)) for n, index in calls)
         named = [(label, name) for label, (name, _) in zip(labels, calls, strict=True)]
-        paths, unknown = self._compared(dict(zip(calls, labels, strict=True)), lost)
+        labels_of = dict(zip(calls, labels, strict=True))
+        paths, unknown = self._compared(labels_of, lost)
         return Finished(
             layers=labels,
             figures={name: tuple(row.get(name) for row in rows) for name in COLUMNS},
             kinds={label: type(self._subject.layers[name]).__name__ for label, name in named},
             paths=paths,
+            joined=self._joined.read(values, labels_of, paths, scale),
             inputs=read_sums([float(values.many([one])[0][0]) for one in self._inputs]),
             outputs=self._classes,
             frozen={label: frozen[name] for label, name in named if name in frozen},
@@ -380,6 +376,7 @@ class StepRecorder:
             self._gradients,
             self._dead,
             self._flat,
+            self._joined.norms,
         )
         for held in several:
             for tensors in held.values():

@@ -10,6 +10,7 @@ import pytest
 
 from cnnviz.gradients.monitor.events import KINDS, EventDetector
 from cnnviz.gradients.monitor.records import InputFigures
+from tests.helpers.each_case import each_case
 
 NAN, INF = math.nan, math.inf
 
@@ -228,6 +229,15 @@ def test_a_loss_that_rests_at_guessing_is_noise_unless_something_else_explains_i
     own = {k: v for k, v in changed.items() if k in ("outputs", "samples")}
     records = [
         replace(record(step, loss, **figures), **{"outputs": 4, **own})
+        for step, loss in enumerate(NOISE)
+    ]
+    assert [kind for _, kind, _ in told(records)] == kinds
+
+
+@each_case("common, kinds", [(0.05, []), (0.005, ["noise"])])
+def test_batches_that_agree_by_more_than_chance_are_no_noise(record, common, kinds) -> None:
+    records = [
+        replace(record(step, loss, agreement=(common + 0.1 * (-1) ** step,) * 3), outputs=4)
         for step, loss in enumerate(NOISE)
     ]
     assert [kind for _, kind, _ in told(records)] == kinds

@@ -119,6 +119,21 @@ def test_a_tower_that_loses_its_gradient_is_told_by_its_own_layers(scale, kinds)
         assert "ends at shallow.2 (Linear)" in told[0].text
 
 
+@each_case("factor, joined", [(1.0, False), (0.2, False), (1e-6, True), (0.0, True)])
+def test_a_branch_that_begins_small_is_not_what_the_first_layer_is_compared_with(
+    factor: float, joined: bool
+) -> None:
+    network = Ways(lambda net, x: net.head[1]((y := net.head[0](x)) + factor * net.deep(y)))
+    record = recorded(network)
+    (path,) = record.compared
+    gradient = record.of("gradient")
+    assert (path[0], path[-2]) == ("head.0", "deep.4")
+    # What comes in has a gradient of 2 + 2 factors, the sum of 2, and the branch's end 2 factors.
+    assert gradient["deep.4"] == pytest.approx(2.0 * factor)
+    wanted = math.log10((1.0 + factor) / (1.0 if joined else factor))
+    assert record.decades == pytest.approx(wanted, abs=1e-6)
+
+
 def test_what_is_called_on_the_way_back_by_no_function_of_the_graph_is_not_placed() -> None:
     network = Ways(lambda net, x: net.head(x))
 

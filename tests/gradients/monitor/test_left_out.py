@@ -143,7 +143,10 @@ def test_every_form_of_the_functions_is_known() -> None:
     gain = torch.ones(3, requires_grad=True)
     resting: list[str] = []
     listener = ActivationListener(
-        lambda call: None, pytest.fail, lambda kind, output: resting.append(kind)
+        lambda call: None,
+        pytest.fail,
+        lambda kind, output: resting.append(kind),
+        lambda output: None,
     )
     with listener:
         for told in (False, True):
