@@ -60,6 +60,8 @@ class ActivationStatistics:
         The share of positions on its flat sides; None where the word has no meaning.
     silenced : Silenced or None
         Which of the dead channels their bias alone keeps so.
+    closed : bool
+        Whether its slope is zero everywhere, so that nothing comes back through it.
     """
 
     name: str
@@ -68,6 +70,7 @@ class ActivationStatistics:
     dead: torch.Tensor | None = None
     saturated: torch.Tensor | None = None
     silenced: Silenced | None = None
+    closed: bool = False
 
 
 def sigmoid_slope(values: torch.Tensor) -> torch.Tensor:

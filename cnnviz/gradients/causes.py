@@ -75,15 +75,17 @@ def explain(
     if verdict.label == "blocked" and verdict.cut:
         return Cause("cut", "A layer that no gradient arrives at does not learn.")
     if verdict.side == "none" and verdict.label == "healthy":
-        return Cause("none", "Nothing is wrong.")
+        return _of_units(found, verdict) or Cause("none", "Nothing is wrong.")
     if found.uncalibrated:
         return Cause(
             "batch-norm",
             "Batch norms have seen no data, or next to none, which in evaluation is another "
             "network.",
         )
-    if "branch" in verdict.findings and band(verdict.decades, verdict.edges) == "healthy":
-        return Cause("branch", told_branch(verdict, [point.label for point in found.points]))
+    if verdict.branch and band(verdict.decades, verdict.edges) == "healthy":
+        units = _of_units(found, verdict)
+        told = told_branch(verdict, [point.label for point in found.points])
+        return Cause("branch", f"{told} {units.sentence}" if units is not None else told)
     blocked = _flat(found, verdict) if verdict.label == "blocked" else None
     return (
         _of_units(found, verdict)

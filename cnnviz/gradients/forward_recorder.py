@@ -272,6 +272,8 @@ class ForwardRecorder(FunctionMode):
             if call.values.ndim > 1 and slope.dtype == torch.bool:
                 activity.dead = self._dead(call.values.detach(), slope)
                 activity.silenced = self._silenced(call, activity.dead)
+                # Channels that are empty are not dead, but nothing comes back through them either.
+                activity.closed = activity.dead is not None and not bool(slope.any())
             if call.bounded:
                 activity.saturated = measures.saturated_fraction(wide(slope), call.steepest)
         self.activities.append(activity)

@@ -266,4 +266,5 @@ def _units(activity: ActivationStatistics, kept: list[int]) -> ActivationUnits:
         dead=None if activity.dead is None else activity.dead.cpu().numpy(),
         saturated=float("nan") if activity.saturated is None else float(activity.saturated),
         silenced=activity.silenced,
+        closed=activity.closed,
     )

@@ -98,6 +98,8 @@ class ActivationUnits:
         not numbers.
     silenced : Silenced or None
         Which of the dead channels their bias alone keeps so; None for none.
+    closed : bool
+        Whether nothing comes back through it, at any channel of any image.
     """
 
     name: str
@@ -106,6 +108,7 @@ class ActivationUnits:
     dead: NDArray[np.bool_] | None
     saturated: float
     silenced: Silenced | None = None
+    closed: bool = False
 
     @property
     def dead_fraction(self) -> float:

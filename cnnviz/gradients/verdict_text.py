@@ -148,16 +148,21 @@ def told_cuts(verdict: GradientVerdict, points: Sequence[str], *, boxes: bool) -
 def told_branch(verdict: GradientVerdict, points: Sequence[str]) -> str:
     """Say of the worst branch that D is not measured along what becomes of the gradient in it."""
     first, last = (in_words(points[place]) for place in verdict.branch)
-    within = f"Beside the ways that D is measured along, from {first} to {last}"
+    where = f"from {first} to {last}" if first != last else f"at {first}"
+    within = f"Beside the ways that D is measured along, {where}"
     if math.isinf(verdict.branch_decades):
-        return f"{within}, no gradient arrives: the layers there do not learn."
-    size, way = (
-        _factor(verdict.branch_decades),
-        "larger" if verdict.branch_decades > 0 else "smaller",
-    )
+        return (
+            f"{within}, no gradient arrives: what lies there does not learn from these images, "
+            "whatever the optimizer. The network as a whole may yet train without it."
+        )
+    smaller = verdict.branch_decades < 0
+    hardly = "hardly learn" if "branch" in verdict.findings else "may hardly learn"
+    slow = f"The layers there {hardly} with SGD; Adam may rescue them. " if smaller else ""
     return (
-        f"{within}, the gradient becomes {size} times {way} on its way back "
-        f"(D = {_unsigned_zero(verdict.branch_decades, 1)} there)."
+        f"{within}, the gradient becomes {_factor(verdict.branch_decades)} times "
+        f"{'smaller' if smaller else 'larger'} on its way back "
+        f"(D = {_unsigned_zero(verdict.branch_decades, 1)} there). {slow}The network as a whole "
+        "may yet train."
     )
 
 

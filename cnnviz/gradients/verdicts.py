@@ -83,7 +83,8 @@ class GradientVerdict:
         What else the output depends on in a way that no gradient comes back: layers, which it comes
         back to in another way, or "the image".
     branch : tuple of int
-        The places that D is taken of within the worst such branch; empty for none.
+        The places that D is taken of within the worst branch or tower that is not healthy; empty
+        for none.
     branch_decades : float
         D between these two; NaN for none.
     """
@@ -159,9 +160,9 @@ def judge(found: GradientProbe) -> GradientVerdict:
     passed = max(steps, sum(first <= k < reference for k in found.path), 1)
     branch, branch_decades = _worst_branch(found, edges)
     findings = _findings(found, decades, decades / passed, reference)
-    findings += ("branch",) if branch else ()
+    findings += ("branch",) if branch and _is_lost(branch_decades, edges) else ()
     place, sudden = _breaks(points, sizes, first, reference, edges)
-    label = _label(decades, edges, sizes, findings)
+    label = _label(decades, edges, sizes, watch="steep" in findings or bool(branch))
     return GradientVerdict(
         label="non-finite" if bad else "not measured" if found.unfollowed else label,
         decades=float("nan") if found.unfollowed else decades,
@@ -184,18 +185,38 @@ def judge(found: GradientProbe) -> GradientVerdict:
 
 
 def _worst_branch(found: GradientProbe, edges: tuple[float, ...]) -> tuple[tuple[int, ...], float]:
-    """Return where the gradient vanishes or explodes most within a branch or tower, and D there."""
+    """Return where D is farthest out of the healthy band within a branch or tower, and D there."""
     worst: tuple[tuple[int, ...], float] = ((), float("nan"))
     for region in found.regions:
-        first, last = region[0], region[-2]
-        arriving = found.points[last].arriving
-        if len(region) < DEEP or not arriving > 0.0:
-            continue
-        decades = _decades(found.points[first].arriving, arriving)
-        lost = band(decades, edges) in (*BANDS[:2], *BANDS[-2:]) and not math.isnan(decades)
-        if lost and not abs(decades) <= abs(worst[1]):
-            worst = (first, last), decades
+        last, decades = _within(found, region)
+        unhealthy = not math.isnan(decades) and band(decades, edges) != "healthy"
+        rank = _is_lost(decades, edges), abs(decades)
+        if unhealthy and (not worst[0] or rank > (_is_lost(worst[1], edges), abs(worst[1]))):
+            worst = (region[0], last), decades
     return worst
+
+
+def _is_lost(decades: float, edges: tuple[float, ...]) -> bool:
+    """Whether a gradient vanishes or explodes, and is not one to watch."""
+    return band(decades, edges) in (*BANDS[:2], *BANDS[-2:])
+
+
+def _within(found: GradientProbe, region: tuple[int, ...]) -> tuple[int, float]:
+    """Return the place that the first of a region is compared with, and D; NaN for nothing to say.
+
+    Where nothing arrives, an activation that lets nothing back through keeps it so for good.
+    Weights of zero do not, nor does what multiplies the end of a branch by zero: they change at the
+    first step, and what lies before them at the next, as is meant where a branch begins at zero.
+    """
+    points = found.points
+    silent = next((n for n, k in enumerate(region) if points[k].arriving != 0.0), len(region))
+    closed = {unit.after for unit in found.units if unit.closed}
+    if silent and region[silent - 1] in closed:
+        return region[silent - 1], float("-inf")
+    waits = silent >= len(region) - 1 or points[region[silent]].weight_norm == 0.0
+    if len(region) < DEEP or (silent and waits):
+        return region[-2], float("nan")
+    return region[-2], _decades(points[region[0]].arriving, points[region[-2]].arriving)
 
 
 def _first(found: GradientProbe) -> int:
@@ -299,9 +320,7 @@ def _is_bounded(units: tuple[ActivationUnits, ...]) -> bool:
     )
 
 
-def _label(
-    decades: float, edges: tuple[float, ...], sizes: list[float], findings: tuple[str, ...]
-) -> str:
+def _label(decades: float, edges: tuple[float, ...], sizes: list[float], *, watch: bool) -> str:
     if math.isnan(decades):
         return "non-finite"
     if decades == float("-inf"):
@@ -310,7 +329,7 @@ def _label(
         # What fades below the smallest number of its type was not cut off anywhere.
         return "vanished" if faded else "blocked"
     label = band(decades, edges)
-    return "watch" if label == "healthy" and {"steep", "branch"} & {*findings} else label
+    return "watch" if label == "healthy" and watch else label
 
 
 def _breaks(

@@ -31,7 +31,7 @@ from cnnviz.results.text import minus
 from cnnviz.views._gradient_flow_notes import shares_after, told_data, told_of_others
 from cnnviz.views._gradient_flow_pass import Measured, measure
 
-FAULTS = ("vanishing", "exploding", "dead", "saturated", "non-finite", "watch")
+FAULTS = ("vanishing", "exploding", "dead", "saturated", "branch", "non-finite", "watch")
 
 _MEASURED = {
     "gradient norm": "gradient_norms",
@@ -256,7 +256,7 @@ def gradient_flow(
         A checkpoint for each of these; without `compare`, this same network with other weights.
     fail_on : str or sequence of str, optional
         Faults that make the result `failed`, and the command exit with 1: vanishing, exploding,
-        dead, saturated, non-finite, watch. Where one could not be measured, as where
+        dead, saturated, branch, non-finite, watch. Where one could not be measured, as where
         numbers are not finite, and none of the others is found, the command exits with 3.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while remedies are tried.
@@ -307,8 +307,11 @@ def gradient_flow(
 
 def _check(flow: GradientFlow, fault: str) -> Check:
     """Return whether a network has a fault; of numbers that are not finite nothing else is told."""
-    unknown = flow.verdict.label == "not measured" or (
-        flow.verdict.label == "non-finite" and fault != "non-finite"
+    unknown = (
+        flow.verdict.label == "not measured"
+        or (flow.verdict.label == "non-finite" and fault != "non-finite")
+        # Whether a branch that no gradient is sent back to is to learn, another loss may say.
+        or (flow.verdict.cut and fault == "branch")
     )
     if fault in flow.faults:
         return Check(flow.provenance.model, fault, "failed", str(flow))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from cnnviz.gradients.regions import regions
 from cnnviz.gradients.verdict_text import evidence, learned, pairs
 from cnnviz.gradients.verdicts import judge
 from cnnviz.models import as_model
+from cnnviz.views.gradient_flow import gradient_flow
 from tests.helpers.each_case import each_case
 
 
@@ -84,6 +86,82 @@ def test_a_gradient_that_is_lost_in_a_branch_is_never_called_healthy(
         assert "in a branch" in pairs(verdict)
         assert learned(verdict) == "", "its D is in the band of the healthy"
         assert "watch" in evidence("net", verdict, names)
+
+
+def silenced(network: Towers) -> None:
+    for layer in network.chain[::2]:
+        nn.init.constant_(layer.bias, -8.0)
+
+
+def shut(network: Towers) -> None:
+    """Begin the branch at zero, ahead of a ReLU, whose slope is zero there."""
+    for one in (network.chain[10].weight, network.chain[10].bias):
+        nn.init.zeros_(one)
+
+
+def begun(network: Towers) -> None:
+    """Begin at zero in the middle, as after a layer that was added."""
+    nn.init.zeros_(network.chain[4].weight)
+
+
+def joined(network: Towers) -> None:
+    """Begin at zero where the branch is joined."""
+    network.head.weight.data[:, 4:] = 0.0
+
+
+@each_case(
+    "change, nested, last",
+    [
+        (silenced, False, "chain.10"),
+        (silenced, True, "chain.10"),
+        (shut, False, "chain.10"),
+        (begun, False, ""),
+        (joined, False, ""),
+    ],
+)
+def test_a_branch_is_dead_where_an_activation_shuts_it_and_not_where_it_begins_at_zero(
+    change: Callable[[Towers], None], nested: bool, last: str
+) -> None:
+    network = Towers(0.24, nested=nested)
+    change(network)
+    flow = gradient_flow(
+        as_model(network.eval()), torch.randn(2, 4, 8, 8), remedies=False, fail_on="branch"
+    )
+    verdict = flow.verdict
+    assert [flow.points[place] for place in verdict.branch] == (["chain.0", last] if last else [])
+    assert ("branch" in flow.faults) == bool(flow.failed) == bool(last)
+    assert verdict.label == ("watch" if last else "healthy")
+    assert ("does not learn from these images" in flow.summary()) == bool(last)
+    before = [one.detach().clone() for one in network.chain.parameters()]
+    for _ in range(3):  # Steps of plain gradient descent.
+        loss = network(torch.randn(4, 4, 8, 8)).square().mean()
+        loss.backward()
+        for one in network.parameters():
+            if one.grad is not None:
+                one.data -= 0.1 * one.grad
+                one.grad = None
+    moved = zip(before, network.chain.parameters(), strict=True)
+    assert all(torch.equal(old, new) for old, new in moved) == bool(last)
+
+
+def test_a_branch_in_the_band_to_watch_is_no_fault_and_not_healthy() -> None:
+    network = Towers(0.13)
+    flow = gradient_flow(
+        as_model(network.eval()), torch.randn(2, 4, 8, 8), remedies=False, fail_on="branch"
+    )
+    assert -2.0 < flow.verdict.branch_decades < -1.0
+    assert flow.verdict.label == "watch"
+    assert flow.faults == ("watch",)
+    assert flow.cause.key == "branch"
+
+
+def test_of_a_branch_that_is_detached_nothing_is_said() -> None:
+    network = Towers(0.24)
+    network.chain.register_forward_hook(lambda module, given, output: output.detach())
+    flow = gradient_flow(
+        as_model(network.eval()), torch.randn(2, 4, 8, 8), remedies=False, fail_on="branch"
+    )
+    assert [check.state for check in flow.checks] == ["not measured"]
 
 
 class Step:
