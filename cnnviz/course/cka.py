@@ -17,28 +17,34 @@ from numpy.typing import NDArray
 LEAST = 4
 """The fewest images that HSIC_1 is defined for."""
 _AT_ONCE = 1 << 16
-_CONSTANT = 1e-24
-"""The share of its squares that is left of a feature that is the same for all images."""
+_ROUNDINGS = 16
+"""So many of the last digits of a feature, and no more, does rounding change."""
+_LEAST = 1e-12
+"""The least that is taken for more than rounding in double precision, which this is computed in."""
 
 
 def gram(features: torch.Tensor) -> NDArray[np.float64]:
     """Return the linear kernel [N, N] of features [N, D], in double precision.
 
     The mean over the images is taken away first, which HSIC_1 does not depend on: what is left is
-    not rounded against a large constant. Features that are all the same give zeros.
+    not rounded against a large constant. A feature that is the same for all images, but for the
+    rounding of its own type, counts as zero; so does a kernel that is the same for all pairs of
+    images, of which HSIC_1 is zero: what rounding leaves of either would give a CKA of noise.
     """
     count = len(features)
+    least = max(_ROUNDINGS * torch.finfo(features.dtype).eps, _LEAST)
     found = torch.zeros(count, count, dtype=torch.float64)
-    total = 0.0
     # In double precision the maps of a batch would take twice the room that they have.
     for part in torch.split(features, _AT_ONCE, dim=1):
         values = part.double().cpu()
-        total += float(values.square().sum())
+        size = values.square().sum(0)
         values = values - values.mean(0)
+        values[:, values.square().sum(0) <= least**2 * size] = 0.0
         found += values @ values.T
-    if not float(found.trace()) > _CONSTANT * total:
-        found.zero_()
-    return np.asarray(found.numpy())
+    kernel = np.asarray(found.numpy())
+    if count >= LEAST and np.linalg.norm(u_centred(kernel)) <= least * np.linalg.norm(kernel):
+        kernel[:] = 0.0
+    return kernel
 
 
 def u_centred(kernel: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -118,3 +118,15 @@ def test_a_layer_that_is_the_same_for_all_images_has_no_cka() -> None:
     assert np.isnan(cka(constant, features(8, 4)))
     many = torch.cat([constant.repeat(1, 20000), features(8, 3).float()], 1)
     np.testing.assert_allclose(gram(many), gram(features(8, 3).float()), atol=1e-6)
+
+
+def test_what_only_rounding_tells_apart_has_no_cka() -> None:
+    draw = torch.Generator().manual_seed(0)
+    around = torch.randn(8, 40, generator=draw)
+    real, constant = features(8, 4).float(), torch.rand(1, 40, generator=draw) + 1
+    for rounded in (constant * (1 + 1e-7 * around), (constant * (1 + 1e-3 * around)).bfloat16()):
+        assert np.isnan(cka(rounded, real))
+    # Each image has a feature of its own: all pairs of images are as unlike as all others.
+    assert np.isnan(cka(torch.eye(8) + 1e-8 * around[:, :8], real))
+    assert cka(torch.cat([1e-3 * real, 1e4 + 0 * real], 1), real) == pytest.approx(1)
+    assert cka(1 + 1e-4 * real, real) == pytest.approx(1, abs=1e-4)
