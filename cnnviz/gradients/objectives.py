@@ -106,6 +106,23 @@ def _scores_of_boxes(model: Model, output: Any) -> list[torch.Tensor]:
     return found
 
 
+def check_classes(labels: Sequence[int], classes: int) -> None:
+    """Refuse a label that is none of so many classes, and say of which image it is.
+
+    Raises
+    ------
+    TargetError
+        If there is one.
+    """
+    beyond = next((at for at, label in enumerate(labels) if not 0 <= label < classes), None)
+    if beyond is not None:
+        which = f" of image {beyond + 1} of {len(labels)}" if len(labels) > 1 else ""
+        raise TargetError(
+            f"The label{which} is {labels[beyond]}: the network has {classes} classes.",
+            f"Labels go from 0 to {classes - 1}.",
+        )
+
+
 def loss(model: Model, output: Any, labels: torch.Tensor | None) -> BackwardStart:
     """Send back the cross-entropy of the labels, the mean over the batch."""
     logits = scores_of(model, output)
@@ -116,12 +133,9 @@ def loss(model: Model, output: Any, labels: torch.Tensor | None) -> BackwardStar
             f"An output {list(logits.shape)} does not go with {plural(len(labels), 'label')}.",
             "Give one label for each image.",
         )
-    if int(labels.max()) >= logits.shape[1] or int(labels.min()) < 0:
-        raise TargetError(
-            f"The labels go up to {int(labels.max())} and the network has {logits.shape[1]} "
-            "classes.",
-            "Labels count from 0.",
-        )
+    classes, each = int(logits.shape[1]), labels.reshape(len(labels), -1)
+    most, least = each.amax(1), each.amin(1)
+    check_classes(torch.where(most < classes, least, most).tolist(), classes)
     value = F.cross_entropy(logits, labels.to(logits.device))
     return BackwardStart(
         value, torch.ones_like(value), "the cross-entropy of the labels", logits=logits

@@ -129,8 +129,8 @@ def test_a_head_of_zeros_is_passed_over() -> None:
     ("labels", "match"),
     [
         (torch.tensor([0]), r"An output \[2, 3\] does not go with 1 label"),
-        (torch.tensor([0, 3]), "The labels go up to 3 and the network has 3 classes"),
-        (torch.tensor([0, -1]), "Labels count from 0"),
+        (torch.tensor([0, 3]), "The label of image 2 of 2 is 3: the network has 3 classes"),
+        (torch.tensor([0, -1]), "Labels go from 0 to 2"),
     ],
 )
 def test_labels_that_do_not_fit_are_a_sentence(labels: torch.Tensor, match: str) -> None:

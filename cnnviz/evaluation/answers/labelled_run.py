@@ -131,7 +131,7 @@ class LabelledRun:
         elif not told:
             raise _unlabelled(dataset, odd)
         for index in indices:
-            truth.of(dataset.labels(index))
+            truth.of(dataset.labels(index), dataset.name(index))
         # Some data sets tell a label only with the image, and where labels are independent an
         # image without any is an answer, too.
         several = reading.kind == OutputKind.LABELS
@@ -331,7 +331,8 @@ class _Counter:
         if not labels and not self._tally.several:
             self._unlabelled += 1
             return
-        self._tally.add(index, dataset.name(index), self._job.truth.of(labels), shares)
+        name = dataset.name(index)
+        self._tally.add(index, name, self._job.truth.of(labels, name), shares)
 
 
 def _by_label(dataset: Dataset) -> tuple[list[int], list[int], dict[int, str]]:

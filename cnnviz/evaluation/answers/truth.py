@@ -60,8 +60,8 @@ class Truth:
         """How labels were matched to classes, in a sentence."""
         return self.note or _BY[self.by]
 
-    def of(self, labels: Sequence[int]) -> tuple[int, ...]:
-        """Return the classes that the labels of an image mean.
+    def of(self, labels: Sequence[int], image: str) -> tuple[int, ...]:
+        """Return the classes that the labels of an image mean, which has a name.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class Truth:
         beyond = next((label for label in classes if not 0 <= label < len(self.names)), None)
         if beyond is not None:
             raise UsageError(
-                f"An image has the label {beyond}, and the network has the classes 0 to "
+                f"{image} has the label {beyond}, and the network has the classes 0 to "
                 f"{len(self.names) - 1}.",
                 "Number the labels as the outputs of the network are, from 0.",
             )

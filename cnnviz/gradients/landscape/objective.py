@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from cnnviz.errors import TargetError
 from cnnviz.gradients.landscape.data import Labels
+from cnnviz.gradients.objectives import check_classes
 from cnnviz.models import Model, OutputKind
-from cnnviz.models.categories import no_class
 from cnnviz.models.output_members import describe
 from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.models.reading import AS_GIVEN, Reading
@@ -136,9 +136,7 @@ def _cross_entropy(
 
 def _given(labels: tuple[int, ...], logits: torch.Tensor) -> torch.Tensor:
     classes = max(int(logits.shape[1]), 2)
-    beyond = [label for label in labels if not 0 <= label < classes]
-    if beyond:
-        raise TargetError(*no_class(beyond[0], classes))
+    check_classes(labels, classes)
     found = torch.tensor(labels, device=logits.device)
     # One label for an image whose positions are classified stands for all of them.
     places = logits.ndim - 2

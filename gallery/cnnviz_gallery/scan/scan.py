@@ -230,6 +230,7 @@ def _scan(
     lost = [layer.layer for layer in found.layers if not layer.finite]
     rounded = told_rounding(model.device, model.dtype)
     odd = f"Some values of {', '.join(lost)} are not finite numbers." if lost else ""
+    told = filter(None, (rounded, odd, _unlabelled(data, start, found)))
     return ScanResult(
         network=Network(
             model.name,
@@ -246,14 +247,33 @@ def _scan(
         group_counts=found.counts,
         answers=found.answers,
         skipped=found.skipped,
-        notes=(*model.notes, *data.notes, *filter(None, (rounded, odd, _unlabelled(start, found)))),
+        notes=(
+            *model.notes,
+            *data.notes,
+            *told,
+        ),
     )
 
 
-def _unlabelled(start: ScanPlan, found: PartialScan) -> str:
+def _unlabelled(data: Dataset, start: ScanPlan, found: PartialScan) -> str:
     """Say how many images count in no class, where classes are labels."""
     images = found.layers[0].images
     left = images - int(found.counts.sum())
     if start.grouping == "predictions" or not left:
         return ""
-    return f"{left} of {plural(images, 'image')} have no label of one class: they count in none."
+    some, classes = f"{left} of {plural(images, 'image')}", len(found.counts)
+    beyond = _beyond(data, found, classes)
+    such = f", such as {beyond}" if beyond else ""
+    return f"{some} have no label of one class{such}: they count in none."
+
+
+def _beyond(data: Dataset, found: PartialScan, classes: int) -> str:
+    """Name the first image whose label is none of the classes; "" where there is none."""
+    told = {at: label for at in range(len(data)) if (label := data.label(at)) is not None}
+    if found.answers is not None:
+        # Some data sets tell a label with the image alone.
+        told = dict(enumerate(found.answers.labels.tolist())) | told
+    odd = next(((at, label) for at, label in sorted(told.items()) if label >= classes), None)
+    if odd is None:
+        return ""
+    return f"{data.name(odd[0])} with the label {odd[1]}, where they go from 0 to {classes - 1}"

@@ -200,4 +200,5 @@ def test_labels_that_are_no_class_of_the_network_are_told_as_labels(tiny, tmp_pa
     home = build(found, tiny, data, tmp_path / "site").home
     pages = "".join(map(text_of, (home.parent / "models/tiny/classes").glob("*.html")))
     assert "label 99" in pages
+    assert any("1.png with the label 99, where they go from 0 to" in note for note in found.notes)
     assert "label 10" in pages

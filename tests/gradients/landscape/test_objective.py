@@ -83,7 +83,7 @@ def test_a_loss_of_ones_own_gives_one_number_for_each_image() -> None:
 
 
 def test_wrong_labels_and_outputs_are_sentences() -> None:
-    with pytest.raises(TargetError, match="There is no class 3"):
+    with pytest.raises(TargetError, match="label of image 2 of 2 is 3: the network has 3 classes"):
         loss_objective(any_model(), scores(2, 3), (0, 3), None)
     with pytest.raises(TargetError, match="for which no loss is known"):
         loss_objective(any_model(), scores(2), None, None)
