@@ -59,6 +59,7 @@ def forward(
     inputs: torch.Tensor,
     name: str = "",
     expected: Callable[[], Iterable[tuple[int, ...]]] = tuple,
+    searched: Callable[[], str] = str,
     computed: Callable[[torch.dtype | None], object] = bool,
 ) -> Any:
     """Return what the network returns, with a note of what went into a softmax or sigmoid in it.
@@ -74,6 +75,8 @@ def forward(
     expected : callable
         Returns shapes of one image that the network may run on, the likeliest first; asked only
         where the pass fails, since finding them may take passes of its own.
+    searched : callable
+        Returns what is to be said of how these were found, where it runs on none of them.
     computed : callable
         Told at the end of the pass what layers returned, where that is coarser than single
         precision, and None otherwise.
@@ -102,7 +105,7 @@ def forward(
             ) from error
         raise ModelError(
             f"{name} cannot run on an input {given}: {first_line(error)}.",
-            _what_to_do(module, inputs, expected),
+            _what_to_do(module, inputs, expected, searched),
         ) from error
     finally:
         computed(noting.coarse)
@@ -211,12 +214,13 @@ def _what_to_do(
     module: nn.Module,
     inputs: torch.Tensor,
     expected: Callable[[], Iterable[tuple[int, ...]]],
+    searched: Callable[[], str],
 ) -> str:
     """Say what may help a network that cannot run on an input, by passes of its own."""
     return (
         _channels_last(module, inputs)
         or _without_gradients(module, inputs)
-        or _remedy(module, inputs, expected())
+        or _remedy(module, inputs, expected(), searched)
     )
 
 
@@ -232,7 +236,12 @@ def _channels_last(module: nn.Module, inputs: torch.Tensor) -> str:
     )
 
 
-def _remedy(module: nn.Module, inputs: torch.Tensor, expected: Iterable[tuple[int, ...]]) -> str:
+def _remedy(
+    module: nn.Module,
+    inputs: torch.Tensor,
+    expected: Iterable[tuple[int, ...]],
+    searched: Callable[[], str],
+) -> str:
     convolutions = [child for child in module.modules() if isinstance(child, _ConvNd)]
     spaces = dict.fromkeys(space_of(len(child.kernel_size)) for child in convolutions)
     if spaces and IMAGE not in spaces:
@@ -250,8 +259,8 @@ def _remedy(module: nn.Module, inputs: torch.Tensor, expected: Iterable[tuple[in
     takes = f" It takes {signature_of(network)}." if own else ""
     other = f"It does not run on {plural(tried, 'other shape')} either. " if tried else ""
     return (
-        f"{other}Call it by itself, on zeros of the shape that it expects, to see whether it runs "
-        f"at all.{takes}"
+        f"{other}{searched()}Call it by itself, on zeros of the shape that it expects, to see "
+        f"whether it runs at all.{takes}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.models.size_limit import SizeLimit
 from cnnviz.models.trial_copies import copy_modules, quietly
+from cnnviz.models.trial_time import TrialTime
 from cnnviz.results.space import IMAGE, SIGNAL, SPACES, VOLUME, Space, space_of
 
 USUAL: dict[Space, tuple[tuple[int, ...], ...]] = {
@@ -94,27 +96,31 @@ def takes_channels(
         return True
     one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
     sizes = USUAL.get(space, ()) if size is None else (size,)
-    trial = _Trial(module, torch.device("meta"), one.dtype)
+    trial = _Trial(module, torch.device("meta"), one.dtype, TrialTime())
     return trial.search(space, sizes, (channels,)) is not None
 
 
 def _find(module: nn.Module, spaces: list[Space]) -> AcceptedArray | None:
     one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
-    found = None
+    found, time = None, TrialTime()
     for space in spaces:
         sizes = USUAL[space]
         if space == VOLUME:
             # A large one takes long; on torch's meta device only shapes are computed.
-            found = found or _Trial(module, torch.device("meta"), one.dtype).search(space, sizes)
+            on_meta = _Trial(module, torch.device("meta"), one.dtype, time)
+            found = found or on_meta.search(space, sizes)
             sizes = tuple(size for size in sizes if math.prod(size) <= _SMALL_VOLUME)
-        found = found or _Trial(module, one.device, one.dtype).search(space, sizes)
+        found = found or _Trial(module, one.device, one.dtype, time).search(space, sizes)
     return found
 
 
 class _Trial:
     """A copy of a network on some device, to be run on zeros that may not fit."""
 
-    def __init__(self, module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, module: nn.Module, device: torch.device, dtype: torch.dtype, time: TrialTime
+    ) -> None:
+        self._time, self._ran = time, False
         self._original, self._device, self._dtype = module, device, dtype
         self._network = copy_modules(module, device)
         self._misfit: tuple[int, int] | None = None
@@ -156,6 +162,10 @@ class _Trial:
 
     def _run(self, channels: int, size: tuple[int, ...]) -> AcceptedArray | None:
         self._misfit, self._unbatched = None, False
+        if self._time.over:
+            return None
+        # What the meta device imports at its first use is no time of the network's.
+        self._ran, ran = True, self._ran or self._device.type != "meta"
         modules = dict(self._network.named_modules())
         try:
             with (
@@ -163,6 +173,7 @@ class _Trial:
                 quietly(self._network),
                 SizeLimit(),
                 module_hooks(modules, before=self._met, after=lambda *_: None),
+                self._time.counted() if ran else nullcontext(),
             ):
                 self._network(
                     torch.zeros((1, channels, *size), device=self._device, dtype=self._dtype)

@@ -29,6 +29,7 @@ from cnnviz.introspection.signatures import needed_besides_image
 from cnnviz.introspection.tracing.skip_arithmetic import SkippedArithmetic
 from cnnviz.models.size_limit import SizeLimit
 from cnnviz.models.trial_copies import copy_modules, quietly
+from cnnviz.models.trial_time import TrialTime
 
 NOMINAL_SIDE = 224
 """Height and width assumed where nothing says another, in pixels."""
@@ -87,7 +88,8 @@ _Failure = tuple[str, int, tuple[int, int] | None]
 _Failures = dict[tuple[int, int], _Failure]
 """The failures by channels and side."""
 
-_KEPT: NetworkCache[AcceptedInput | None] = NetworkCache(values=False)
+_KEPT: NetworkCache[tuple[AcceptedInput | None, bool]] = NetworkCache(values=False)
+"""What was found, and whether the search ended for its time."""
 
 
 def find_input(module: nn.Module) -> AcceptedInput | None:
@@ -100,8 +102,17 @@ def find_input(module: nn.Module) -> AcceptedInput | None:
     ModelChangedError
         It makes parameters when it is first run, or writes to them.
     """
+    return _searched(module)[0]
+
+
+def gave_up(module: nn.Module) -> bool:
+    """Whether the search for an input ended for its time, before all were tried."""
+    return _searched(module)[1]
+
+
+def _searched(module: nn.Module) -> tuple[AcceptedInput | None, bool]:
     if needed_besides_image(module):
-        return None
+        return None, False
     return _KEPT.get(module, "input", lambda: _find(module))
 
 
@@ -110,16 +121,22 @@ def registered_channels(module: nn.Module) -> int:
     return next(iter(_of_convolutions(module)), 3)
 
 
-def _find(module: nn.Module) -> AcceptedInput | None:
-    small = _Trial(module, "", _SMALL_SIDE)
+def _find(module: nn.Module) -> tuple[AcceptedInput | None, bool]:
+    time = TrialTime()
+    found = _found(module, time)
+    return found, found is None and time.over
+
+
+def _found(module: nn.Module, time: TrialTime) -> AcceptedInput | None:
+    small = _Trial(module, "", _SMALL_SIDE, time)
     found = small.search()
-    if found is not None:
+    if found is not None or time.over:
         return found
-    shapes_only = _Trial(module, "meta", _LARGEST_SIDE)
+    shapes_only = _Trial(module, "meta", _LARGEST_SIDE, time)
     found = shapes_only.search()
-    if found is not None or shapes_only.fails_like(small):
+    if found is not None or shapes_only.fails_like(small) or time.over:
         return found
-    return _Trial(module, "", _LARGEST_SIDE, small.failures).search()
+    return _Trial(module, "", _LARGEST_SIDE, time, small.failures).search()
 
 
 class _Trial:
@@ -133,13 +150,21 @@ class _Trial:
         Where it is run, its own device where empty.
     largest : int
         The largest side that is tried, in pixels.
+    time : TrialTime
+        What it has taken so far: once that is over, nothing is run any more.
     failures : mapping
         How it fails there on inputs that need no second trial.
     """
 
     def __init__(
-        self, module: nn.Module, device: str, largest: int, failures: _Failures | None = None
+        self,
+        module: nn.Module,
+        device: str,
+        largest: int,
+        time: TrialTime,
+        failures: _Failures | None = None,
     ) -> None:
+        self._time = time
         self._original, self._largest = module, largest
         self.failures: _Failures = dict(failures or {})
         self._one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
@@ -150,6 +175,7 @@ class _Trial:
         self._heard = not any(
             isinstance(child, torch.jit.ScriptModule) for child in self._network.modules()
         )
+        self._ran = False
         self._done = 0
         self._stride = 0
         self._convolutions = 0
@@ -226,6 +252,9 @@ class _Trial:
         if (channels, side) in self.failures:
             _, self._done, self._misfit = self.failures[channels, side]
             return None
+        if self._time.over:
+            self._done, self._misfit = 0, None
+            return None
         skipped = SkippedArithmetic()
         found = self._run_once(channels, side, skipped)
         if found is not None or not skipped.matters:
@@ -238,6 +267,8 @@ class _Trial:
     ) -> AcceptedInput | None:
         self._done, self._stride, self._convolutions, self._misfit = 0, 0, 0, None
         modules = dict(self._network.named_modules()) if self._heard else {}
+        # What the meta device imports at its first use is no time of the network's.
+        self._ran, ran = True, self._ran or self._device.type != "meta"
         try:
             with (
                 quietly(self._network),
@@ -249,7 +280,8 @@ class _Trial:
                     (1, channels, side, side), device=self._device, dtype=self._one.dtype
                 )
                 self._side = side
-                output = self._network(image)
+                with self._time.counted() if ran else contextlib.nullcontext():
+                    output = self._network(image)
         except ModelChangedError:
             raise  # as any other pass would
         except RAISED as error:  # a network may fail in any way on what it is not made for

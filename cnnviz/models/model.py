@@ -18,13 +18,14 @@ from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.categories import class_index
 from cnnviz.models.guesses import of_other_input, told_doubt
 from cnnviz.models.image_inputs import exchanged, told_input
-from cnnviz.models.input_trials import find_input
+from cnnviz.models.input_trials import find_input, gave_up
 from cnnviz.models.kept_preprocessing import KeptPreprocessing
 from cnnviz.models.notebook_facts import shown
 from cnnviz.models.output_kinds import OutputKind, check_decode, read_output_kind
 from cnnviz.models.reading import Reading
 from cnnviz.models.run_findings import RunFindings
 from cnnviz.models.state_digest import KeptDigest
+from cnnviz.models.trial_time import ENDED_EARLY
 from cnnviz.models.usable_module import check_module
 from cnnviz.models.usual_input import usual_shape
 from cnnviz.models.wrappers import unwrap
@@ -297,7 +298,9 @@ class Model:
         draws, note = RandomDraws(), self._found.note_type
         try:
             with draws:
-                output = forward(self.module, inputs, self.name, self._usual_shapes, note)
+                output = forward(
+                    self.module, inputs, self.name, self._usual_shapes, self._search, note
+                )
         finally:
             if draws.any:
                 self._found.note_draws(inputs)
@@ -309,9 +312,16 @@ class Model:
         """Go through shapes of one image on which the network is likely to run."""
         yield self.input_shape
         # A guess is what this search has found already, if it has found any.
-        known = self.space == IMAGE and not self.preprocessing.is_guess
-        if known and (found := find_input(self.module)) is not None:
+        if self._states_a_preprocessing and (found := find_input(self.module)) is not None:
             yield (found.channels, found.side, found.side)
+
+    @property
+    def _states_a_preprocessing(self) -> bool:
+        return self.space == IMAGE and not self.preprocessing.is_guess
+
+    def _search(self) -> str:
+        """Say so where the search for these shapes ended for its time."""
+        return ENDED_EARLY if self._states_a_preprocessing and gave_up(self.module) else ""
 
     def remark(self, subject: str, sentence: str) -> None:
         """Have the provenance of what follows say something that was found out about the network.

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 import torch
 from torch import nn
 
-from cnnviz.models.input_trials import find_input
+from cnnviz import Model, Preprocessing
+from cnnviz.errors import ModelError
+from cnnviz.models import trial_time
+from cnnviz.models.input_trials import find_input, gave_up
 from tests.helpers.each_case import each_case
 
 SEEN: list[float] = []
@@ -150,3 +156,32 @@ def test_what_shrinks_the_image_little_is_deep_and_gives_scores() -> None:
     assert not small(*scores, depth=4, stride=4)
     assert not small(*scores, depth=5, stride=5)
     assert not small(depth=5, stride=1)
+
+
+class Slow(nn.Module):
+    """Fails late on all sides but one."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.conv, self.side = nn.Conv2d(3, 4, 3), side
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)
+        if x.shape[-1] != self.side:
+            time.sleep(0.001)
+            raise ValueError("of another size")
+        return y.mean((2, 3))
+
+
+def test_a_search_ends_when_failing_takes_long_and_the_error_says_so(monkeypatch) -> None:
+    """A network that refused all sizes slowly was tried for half a minute, without a word."""
+    monkeypatch.setattr(trial_time, "LONGEST", 0.004)
+    network = Slow(side=7)
+    assert find_input(network) is None
+    assert gave_up(network)
+    stated = Preprocessing(resize=None, crop=None, mean=(0.0,) * 3, std=(1.0,) * 3)
+    with pytest.raises(ModelError, match=r"Not all usual sizes were tried: .* own passes\."):
+        Model(network, preprocessing=stated).forward(torch.zeros(1, 3, 50, 50))
+    monkeypatch.undo()
+    assert find_input(Slow(side=28)).side == 28
+    assert not gave_up(Slow(side=28))
