@@ -32,7 +32,7 @@ stdout is its path."""
 OneOrTwoPhotos = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[PHOTO [OTHER]]",
+        metavar="PHOTO [OTHER]",
         help="The photo; a sample without it. A second one is shown beside it.",
         show_default=False,
     ),

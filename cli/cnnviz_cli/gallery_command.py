@@ -33,7 +33,7 @@ SHIPPED = ("shapes-plain", "shapes-residual")
 Network = Annotated[
     str | None,
     typer.Argument(
-        metavar="[MODEL]",
+        metavar="MODEL",
         help="The same as --model.",
         show_default=False,
     ),

@@ -29,7 +29,7 @@ Photos = Annotated[
 ]
 PhotoOrSample = Annotated[
     Path | None,
-    typer.Argument(metavar="[PHOTO]", help="The photo; a sample without it.", show_default=False),
+    typer.Argument(metavar="PHOTO", help="The photo; a sample without it.", show_default=False),
 ]
 OnePhoto = Annotated[
     str | None,

@@ -61,6 +61,12 @@ def test_the_help_of_a_second_run_lists_each_option_once(run):
     assert second.out.count("--install-completion") == 1
 
 
+@pytest.mark.parametrize("command", ["explore", "gallery", "lecture"])
+def test_brackets_say_once_that_an_argument_may_be_left_out(run, command: str):
+    # Newer versions of typer put them there, and older ones have none.
+    assert "[[" not in run(command, "--help").out
+
+
 def test_no_arguments_show_the_help_page(run):
     assert "Usage: cnnviz" in run().out
 
