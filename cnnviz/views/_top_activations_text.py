@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnviz.results.space import IMAGE
 from cnnviz.results.text import first_few, layer_said, plural, shown_of
-from cnnviz.views.deconvnet import RULES
+from cnnviz.views._deconvnet_text import RULES
 from cnnviz.views.pictures import array_patches
 from cnnviz.views.pictures import top_activations as picture
 

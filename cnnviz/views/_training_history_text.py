@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.course.cka import LEAST
 from cnnviz.results.text import layer_said, listed, minus, plural
-from cnnviz.views.deconvnet import RULES
+from cnnviz.views._deconvnet_text import RULES
 
 if TYPE_CHECKING:
     from cnnviz.views.training_history import TrainingHistory

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -30,6 +30,7 @@ from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.text import layer_said, plural, shown_of, whole_percent
+from cnnviz.units.constant_units import constant_units
 from cnnviz.units.projection import (
     PartialForward,
     UnitPosition,
@@ -40,23 +41,12 @@ from cnnviz.units.projection import (
     project_positions,
     rows_of,
 )
-from cnnviz.views.pictures import array_deconvnet, array_patches
-from cnnviz.views.pictures.deconvnet import REACH, draw, draw_panel, in_place, reach_of, told_beyond
+from cnnviz.views._deconvnet_text import SHORT, constant_told, how_scaled, what_is_where
+from cnnviz.views.pictures import array_deconvnet
+from cnnviz.views.pictures.deconvnet import draw, draw_panel, reach_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-RULES: dict[Rule, str] = {
-    "deconvnet": "the deconvnet rule (Zeiler and Fergus 2013)",
-    "guided": "guided backpropagation (Springenberg et al. 2014)",
-    "gradient": "the plain gradient",
-}
-
-SHORT: dict[Rule, str] = {
-    "deconvnet": "the deconvnet rule",
-    "guided": "guided backpropagation",
-    "gradient": "the gradient",
-}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -98,6 +88,9 @@ class Projections(Result):
         puts around the map, such as a border of zeros, is not counted.
     outside : ndarray of float32
         [K, N]: the share of the signal that lies outside the window; zero but behind global gates.
+    constant : ndarray of bool
+        [K, N]: whether the unit is active and its value stayed the same, but for rounding, with
+        other images in this one's place, so that its projection does not show what made it respond.
     field : str
         The receptive field in words.
     coverage : RuleCoverage or None
@@ -127,6 +120,7 @@ class Projections(Result):
     activations: NDArray[np.float32]
     positions: NDArray[np.int64]
     outside: NDArray[np.float32]
+    constant: NDArray[np.bool_]
     field: str
     coverage: RuleCoverage | None
     inputs: tuple[NDArray[np.float32], ...] = ()
@@ -174,8 +168,8 @@ class Projections(Result):
         space = self.space
         told = [
             f"What made units of {layer_said(self.layer)} respond: {self.chosen}.",
-            self._what_is_where(),
-            self._how_scaled(),
+            what_is_where(self),
+            how_scaled(self),
         ]
         if not self.active.all():
             told.append("A unit that is not active sends nothing back, and its place stays empty.")
@@ -192,42 +186,11 @@ class Projections(Result):
                 if self.coverage.activations or self.coverage.own
                 else "No rectifier lies below this layer, so that the rules do not differ."
             )
-        return " ".join(told) + upwards_told(self.axis_names)
+        return " ".join([*told, *constant_told(self)]) + upwards_told(self.axis_names)
 
-    def _what_is_where(self) -> str:
-        space, window = self.space, self.windows[0][0].sizes
-        start = "one" if self.rule == "gradient" else "its value"
-        places = "pixels" if space == IMAGE else space.places
-        size, by = space.size(window), f"by {RULES[self.rule]}, from {start} at"
-        if space != IMAGE or not in_place(self):
-            above, below = ("On the left", "on the right") if space == IMAGE else ("Above", "below")
-            return (
-                f"{above} the patch that a unit sees at its strongest position ({size}; receptive "
-                f"field: {self.field}), {below} what it sends back to these {places} {by} that "
-                f"position and zero elsewhere.{told_beyond(self)}"
-            )
-        alone = len(self.images) == 1
-        drawn, there = ("once", "on the right") if alone else ("above", "below it")
-        sent = f"what each unit sends back to its pixels {by} its strongest position and zero"
-        if window == self.photos.shape[1:3]:
-            return (
-                f"A unit sees the whole image (receptive field: {self.field}), which is drawn "
-                f"{drawn}; {there} {sent} elsewhere."
-            )
-        return (
-            f"A unit sees {size} (receptive field: {self.field}), most of the image, which is "
-            f"therefore drawn {drawn}; {there}, in its place on the image, {sent} elsewhere. The "
-            "frame is what the unit sees; the image around it is dimmed."
-        )
-
-    def _how_scaled(self) -> str:
-        if self.space != IMAGE:
-            return array_patches.how(self)
-        return (
-            "Grey is zero. Each projection has its own scale: its colours end at the "
-            f"{REACH:g}th percentile of its sizes, which stands below it after the sign ±, under "
-            "the channel and the unit's value."
-        )
+    def remarks(self) -> tuple[str, ...]:
+        """Return also which projections do not show what made a unit respond."""
+        return (*super().remarks(), *constant_told(self))
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw each patch beside its projection, or large ones on the photo; one photo as well."""
@@ -324,7 +287,9 @@ def deconvnet(
             "or a logarithm of zero.",
             "Choose another rule, or a layer before it.",
         )
-    return _collect(passage, batch, chosen, words, peaks.shape[1], rule, found)
+    constant = constant_units(passage, batch.tensor, chosen, peaks, positions, at_once)
+    made = _collect(passage, batch, chosen, words, peaks.shape[1], rule, found)
+    return replace(made, constant=constant.numpy() & made.active)
 
 
 def last_stage(model: Model, inputs: torch.Tensor) -> str:
@@ -389,6 +354,7 @@ def _collect(
         activations=found.activations.reshape(shape),
         positions=found.positions.reshape(*shape, -1),
         outside=found.outside.reshape(shape),
+        constant=np.zeros(shape, bool),
         field="unknown" if passage.field is None else passage.field.describe(),
         coverage=found.coverage,
         inputs=inputs,

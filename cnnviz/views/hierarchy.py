@@ -28,8 +28,8 @@ from cnnviz.results.result import Result
 from cnnviz.results.text import joined, layer_said, plural
 from cnnviz.units.projection import PartialForward
 from cnnviz.views._channel_order import check_settings
+from cnnviz.views._deconvnet_text import RULES
 from cnnviz.views._top_activations_text import strongest
-from cnnviz.views.deconvnet import RULES
 from cnnviz.views.top_activations import TopActivations, found_patches
 from cnnviz.views.top_activations_search import Search, Tiles, run_together
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
@@ -291,3 +292,22 @@ def test_values_beside_each_other_stand_to_one_place() -> None:
     held = replace(found, activations=np.array([[5.0], [4.789]], np.float32))
     said = [label.split(":")[1].split()[0] for label in _labels(held)]
     assert said == ["5.00", "4.79"]
+
+
+def test_units_behind_a_dead_layer_are_told_to_be_constant() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 3, 3), nn.ReLU()
+    ).eval()
+    image = torch.rand(1, 3, 12, 12)
+    nn.init.constant_(network[3].bias, 0.5)  # type: ignore[arg-type]
+    alive = deconvnet(network, image, "3")
+    nn.init.constant_(network[0].bias, -100.0)  # type: ignore[arg-type]
+    dead = deconvnet(network, image, "3")
+    assert dead.active.all()
+    assert dead.signals.any()
+    assert (alive.constant.any(), dead.constant.all()) == (False, True)
+    (told,) = (one for one in dead.remarks() if "units 0, 1, 2 keep their values" in one)
+    assert told in dead.caption()
+    texts = [text.get_text() for text in dead.figure().findobj(Text)]
+    assert sum("constant; " in text for text in texts) == 3

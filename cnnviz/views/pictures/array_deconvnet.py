@@ -81,7 +81,8 @@ def _label(found: Projections, place: int, image: int) -> str:
     shown = array_patches.lines_of(signal)
     spans = array_patches.range_of(found.patches[place, image], shown)
     which = f", channels {', '.join(map(str, shown))}" if len(shown) < len(signal) else ""
-    return f"{head}{which}\n{where}\n{spans};  ±{number(reach_of(signal))}"
+    sent = f"{'constant; ' if found.constant[place, image] else ''}±{number(reach_of(signal))}"
+    return f"{head}{which}\n{where}\n{spans};  {sent}"
 
 
 def _name_columns(axes: Axes, found: Projections) -> None:
@@ -177,6 +178,7 @@ def _volume_label(found: Projections, place: int, image: int) -> str:
     shown = [str(at) if 0 <= at < deep else "-" for at in every]
     reach = f"±{number(reach_of(found.signals[place, image]))}"
     how = reach if found.active[place, image] else "not active"
+    how = f"constant; {how}" if found.constant[place, image] else how
     return f"{found.channels[place]}:  {value};  {how}\n{noun}s {', '.join(shown)}"
 
 

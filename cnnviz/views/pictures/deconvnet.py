@@ -298,8 +298,8 @@ def _labels(found: Projections) -> list[str]:
     reaches = beside_each_other(reach_of(found.signals[each]) for each in every)
     for each, value, reach in zip(every, values, reaches, strict=True):
         channel = f"{found.channels[each[0]]}:  {value}"
-        active = bool(found.active[each])
-        labels.append(f"{channel}\n±{reach}" if active else f"{channel}\nnot active")
+        sent = f"±{reach}" if found.active[each] else "not active"
+        labels.append(f"{channel}\n{'constant; ' if found.constant[each] else ''}{sent}")
     return labels
 
 
