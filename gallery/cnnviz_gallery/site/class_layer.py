@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,7 +18,10 @@ def gives_classes(model: Model, layer: str) -> bool:
     """Tell by a trial: where the outputs change places, so do the scores of the classes.
 
     It holds whatever follows that treats all classes alike, such as a ReLU, a mean over positions,
-    a temperature or a softmax, and not of a layer within that happens to have as many outputs.
+    a temperature or a softmax, and not of a layer within that happens to have as many outputs. One
+    output has no other place to go: there the score has to double with it. Outputs are random for
+    this, since the network's own may be alike; where it answers alike to these, too, nothing is
+    known, and the answer is no.
 
     Parameters
     ----------
@@ -31,15 +35,26 @@ def gives_classes(model: Model, layer: str) -> bool:
     chance = torch.Generator().manual_seed(0)
     image = torch.randn(1, *model.input_shape, generator=chance).to(model.device, model.dtype)
     places = -1 if isinstance(module, nn.Linear) else 1
-    calls = 0
 
-    def moved(_name: str, _module: nn.Module, _inputs: Any, output: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        return output.roll(1, places) if calls == wanted + 1 else None
+    def scores(change: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        calls = 0
+
+        def put(_name: str, _module: nn.Module, _inputs: Any, output: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls != wanted + 1:
+                return None
+            draw = torch.rand(output.shape, generator=torch.Generator().manual_seed(1)) + 0.5
+            return change(draw.to(output))
+
+        with module_hooks({name: module}, after=put):
+            return scores_of(model, model.forward(image.clone()), 1)
 
     with isolated(model.module, grad=False):
-        plain = scores_of(model, model.forward(image.clone()), 1)
-        with module_hooks({name: module}, after=moved):
-            turned = scores_of(model, model.forward(image.clone()), 1)
-    return not differ(turned, plain.roll(1, 1))
+        plain = scores(lambda drawn: drawn)
+        if plain.shape[1] == 1:
+            return bool((plain > 0).all()) and not differ(
+                scores(lambda drawn: 2 * drawn), 2 * plain
+            )
+        turned = scores(lambda drawn: drawn.roll(1, places))
+    return bool(differ(plain, plain.roll(1, 1))) and not differ(turned, plain.roll(1, 1))
