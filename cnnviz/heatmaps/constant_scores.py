@@ -8,6 +8,7 @@ that is zero, and can add up: in double precision nothing is left of that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -144,15 +145,17 @@ def constant_told(held: Capture, explained: Scores, swings: torch.Tensor) -> dic
 def _sizes(held: Capture, scores: torch.Tensor) -> torch.Tensor:
     """Return how large what makes up each score may be: as the answer to the image, or one, [N].
 
-    A score may itself be the rounding of that. It is no more than where to look: an answer that is
-    smaller is asked for nothing, and found to change.
+    A score may itself be the rounding of that; of a map of classes it may be that of many places.
+    It is no more than where to look: an answer that is smaller is asked for nothing, and found to
+    change.
     """
-    size = scores.detach().double().cpu().abs().clamp(min=1.0)
+    size = scores.detach().double().cpu().abs()
     try:
-        answers = held.logits.double().cpu().abs().flatten(1)
+        answers = held.logits.double().cpu().abs()
     except TargetError:  # A detector has none, and what a callable explains may have none.
-        return size
-    return torch.maximum(size, answers.where(answers.isfinite(), 0.0).amax(1))
+        return size.clamp(min=1.0)
+    largest = answers.where(answers.isfinite(), 0.0).flatten(1).amax(1).clamp(min=1.0)
+    return torch.maximum(size, largest * math.sqrt(math.prod(answers.shape[2:])))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from cnnviz.errors import CnnvizError, TargetError
 from cnnviz.images import Batch
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model
-from cnnviz.models.categories import ClassNames
+from cnnviz.models.categories import ClassNames, class_number
 from cnnviz.models.member_choice import choose_member
 from cnnviz.passes.references import embedded
 from cnnviz.passes.target_types import (
@@ -79,7 +79,7 @@ def _with_references(model: Model, target: Target) -> Target:
 
 def _told(label: int | str, known: ClassNames, count: int) -> bool:
     """Tell whether known names have a class; if not, that is a doubt, and no verdict."""
-    index = read_whole(label) if isinstance(label, str) else label
+    index = read_whole(label) if isinstance(label, str) else class_number(label)
     if index is None:
         return len(known.matching(str(label))) == 1
     return 0 <= index < count

@@ -96,6 +96,12 @@ class _Sum(nn.Module):
         return torch.stack([total + self.more, total - self.more], 1)
 
 
+class _SumAtEachPlace(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        normed = nn.functional.layer_norm(x.movedim(1, 3), (x.shape[1],))
+        return (normed.sum(3, keepdim=True) * torch.tensor([1.0, -1.0, 2.0])).movedim(3, 1)
+
+
 def _rounded_zero() -> nn.Module:
     return nn.Sequential(_network(nn.ReLU()), nn.Linear(3, 64), _Sum(1.0, 0.0)).eval()
 
@@ -150,6 +156,15 @@ def test_so_does_a_map_by_another_backward_rule_or_of_differences(image: torch.T
         hidden = occlusion(network, image, 6, 6)
         assert any(_CONSTANT in note for note in hidden.doubts) == constant
         assert any(hidden.marks[0]) == (_CONSTANT in hidden.caption()) == constant
+
+
+def test_so_does_a_map_of_a_region_that_adds_up_the_rounding_of_many_places(
+    image: torch.Tensor,
+) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), _SumAtEachPlace()).eval()
+    model = Model(network, output="class-map")
+    assert any(occlusion(model, image, 6, 6, target=2).marks[0])
+    assert any(attribute(model, image, "deconvnet", 2).marks[0])
 
 
 def test_so_does_a_map_of_a_layer_behind_the_lost_image(image: torch.Tensor) -> None:

@@ -47,6 +47,12 @@ def test_no_view_begins_with_a_class_that_there_is_not(model: Model, name: str, 
     assert [len(one.images) for one in passes.forward if one.computes] == [1]
 
 
+def test_what_names_no_class_is_refused_in_a_sentence(model: Model) -> None:
+    for wrong in (SumOf((0, 1)), Contrast([0], 1), SumOf(None), Value(1.5)):  # type: ignore[arg-type]
+        with pytest.raises(TargetError, match=r"names no class|no value of the network"):
+            capture(model, PHOTOS[0], target=wrong)
+
+
 def test_a_mistake_in_the_last_of_many_costs_one_image(model: Model) -> None:
     with counted(model.module) as passes, pytest.raises(TargetError, match="'wombat'"):
         CALLS["skip_connections"](model, PHOTOS, target=["koala", "tabby", "wombat"])
