@@ -156,8 +156,7 @@ def told_branch(verdict: GradientVerdict, points: Sequence[str]) -> str:
             "whatever the optimizer. The network as a whole may yet train without it."
         )
     smaller = verdict.branch_decades < 0
-    hardly = "hardly learn" if "branch" in verdict.findings else "may hardly learn"
-    slow = f"The layers there {hardly} with SGD; Adam may rescue them. " if smaller else ""
+    slow = "The layers there may hardly learn with SGD; Adam may rescue them. " if smaller else ""
     return (
         f"{within}, the gradient becomes {_factor(verdict.branch_decades)} times "
         f"{'smaller' if smaller else 'larger'} on its way back "

@@ -155,6 +155,28 @@ def test_a_branch_in_the_band_to_watch_is_no_fault_and_not_healthy() -> None:
     assert flow.cause.key == "branch"
 
 
+def test_dead_units_are_not_nothing_wrong_where_the_gradient_arrives_around_them() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.branch = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
+            self.more, self.head = chain(1, 0.24), nn.Linear(4, 2)
+            nn.init.constant_(self.branch.bias, -8.0)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            first = self.stem(images)
+            first = self.more(first + torch.relu(self.branch(first)))
+            found: torch.Tensor = self.head(first.mean((2, 3)))
+            return found
+
+    network = as_model(Block().eval())
+    flow = gradient_flow(network, torch.randn(2, 4, 8, 8), remedies=False)
+    assert flow.verdict.label == "healthy"
+    assert flow.faults == ("dead",)
+    assert flow.cause.key == "dead"
+    assert "after branch" in flow.summary()
+
+
 def test_of_a_branch_that_is_detached_nothing_is_said() -> None:
     network = Towers(0.24)
     network.chain.register_forward_hook(lambda module, given, output: output.detach())

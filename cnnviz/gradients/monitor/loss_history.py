@@ -43,6 +43,9 @@ SEEN = 256
 """Samples of each class after which a network should be better than guessing."""
 GUESSES = (0.98, 1.25)
 """Around the loss of guessing: below, something has been learned; steps on noise end above."""
+COMPARED = 16
+"""Recorded steps whose gradients were compared with those before; of fewer their mean cosine is too
+uncertain to say that batches have nothing in common."""
 AGREEING = 2.0
 """Standard errors by which the mean cosine of successive gradients lies above zero where batches
 pull the same way more than by chance, as they do before a slow network begins to learn."""
@@ -246,8 +249,8 @@ class LossHistory:
 
     def _agrees(self) -> bool:
         """Whether batches have pulled the same way more than they would by chance."""
-        held = self._aligned
-        return len(held) > 2 and fmean(held) > AGREEING * _standard_error(held)
+        mean = fmean(self._aligned)
+        return mean >= ALIGNED or mean > AGREEING * _standard_error(self._aligned)
 
     def _falls(self) -> bool:
         """Whether the latest losses lie below those before them; also while none are before."""
@@ -276,9 +279,9 @@ class LossHistory:
             return
         classes = max(record.outputs, 2) if record.outputs else 0
         seen = self._count * self._samples / classes if classes else 0.0
-        agreed = fmean(self._aligned) if self._aligned else 1.0
-        if seen < SEEN or agreed >= ALIGNED or self._agrees() or self._falls():
+        if seen < SEEN or len(self._aligned) < COMPARED or self._agrees() or self._falls():
             return
+        agreed = fmean(self._aligned)
         low, high = GUESSES
         for guess in _guessing(record):
             began = self._opening < high * guess

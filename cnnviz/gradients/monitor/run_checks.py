@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnviz.gradients.monitor.events import AT_ONCE, KINDS, PERSISTS
-from cnnviz.gradients.monitor.loss_history import FIRST, LOSSES, RECENT
+from cnnviz.gradients.monitor.loss_history import COMPARED, FIRST, LOSSES, RECENT
 from cnnviz.gradients.monitor.run import TrainingRun
 from cnnviz.results.checks import Check, Checked, State, named_faults
 from cnnviz.results.provenance import Provenance
@@ -17,6 +17,8 @@ UNFINISHED = "unfinished"
 FAULTS = (UNFINISHED, *KINDS)
 _BROKEN = ("bad-input", "not-finite")
 """Behind the first nothing else is told, and behind the second none but the first."""
+DEEPER = 0.1
+"""Share by which a loss has to have fallen, on average of a few, for a run to have learned."""
 _LOSSES: Mapping[str, int] = {
     "jump": 2,
     "wrong-sign": 2 * FIRST,
@@ -86,6 +88,8 @@ def _unknown(run: TrainingRun, fault: str) -> str:
     needed, losses = _LOSSES.get(fault, 0), int(np.isfinite(run.losses).sum())
     if losses < needed:
         return f"Too few losses are known to tell: {losses}, and {needed} are needed."
+    if fault == "noise" and (compared := _compared(run)) < COMPARED and not _learned(run):
+        return f"Too few gradients were compared to tell: {compared}, and {COMPARED} are needed."
     if fault in _OF_UPDATES and np.isnan(run.update).all():
         return "No update of a weight was measured."
     if fault not in _OF_WEIGHTS and np.isnan(run.activation).all():
@@ -98,3 +102,14 @@ def _unknown(run: TrainingRun, fault: str) -> str:
             f"{what} ({why})" for what, why in run.unmeasured.items()
         )
     return ""
+
+
+def _compared(run: TrainingRun) -> int:
+    """Return at how many steps a gradient was compared with that of the recorded step before."""
+    return int(np.isfinite(run.agreement).any(axis=0).sum())
+
+
+def _learned(run: TrainingRun) -> bool:
+    """Whether the loss has fallen far below where it began, which no noise does."""
+    known = run.losses[np.isfinite(run.losses)]
+    return bool(known[-RECENT:].mean() < (1.0 - DEEPER) * known[:RECENT].mean())

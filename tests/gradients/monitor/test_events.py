@@ -234,10 +234,15 @@ def test_a_loss_that_rests_at_guessing_is_noise_unless_something_else_explains_i
     assert [kind for _, kind, _ in told(records)] == kinds
 
 
-@each_case("common, kinds", [(0.05, []), (0.005, ["noise"])])
-def test_batches_that_agree_by_more_than_chance_are_no_noise(record, common, kinds) -> None:
+@each_case("common, every, kinds", [(0.05, 1, []), (0.005, 1, ["noise"]), (0.005, 11, [])])
+def test_batches_that_agree_by_more_than_chance_or_are_few_are_no_noise(
+    record, common, every, kinds
+) -> None:
+    def agreed(step: int) -> float | None:
+        return None if step % every else common + 0.1 * (-1) ** step
+
     records = [
-        replace(record(step, loss, agreement=(common + 0.1 * (-1) ** step,) * 3), outputs=4)
+        replace(record(step, loss, agreement=(agreed(step),) * 3), outputs=4)
         for step, loss in enumerate(NOISE)
     ]
     assert [kind for _, kind, _ in told(records)] == kinds
