@@ -23,6 +23,21 @@ def test_a_report_ends_with_the_path_of_its_page(run, tmp_path):
     assert [section["key"] for section in found["sections"]] == ["photo", "predictions"]
 
 
+def test_a_map_that_is_no_evidence_is_told_where_the_command_was_given(run, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def dead():\n"
+        "    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1),"
+        " nn.Flatten())\n"
+        "    nn.init.constant_(net[0].bias, -100.0)\n"
+        "    return net\n",
+        "utf-8",
+    )
+    said = run("report", "--model", "net.py:dead", "--resize", "16", "--sections", "cam")
+    told = [line for line in said.err.splitlines() if "may be its rounding" in line]
+    assert [line.startswith("Note: ") for line in told] == [True], said.err
+
+
 def test_json_is_the_manifest_and_nothing_else(run, tmp_path):
     said = run("report", *RANDOM, "--json", "--pdf", "--single-file")
     manifest = json.loads(said.out)
