@@ -1,7 +1,7 @@
 """Further small trainings, of networks, losses and optimizers on which no threshold was settled.
 
-They were first run after all thresholds stood, at the monitor's default of every ten steps. How many
-gradients `noise` waits for was settled later, on other trainings.
+They were first run after all thresholds stood, at the monitor's default of every ten steps. How
+many gradients `noise` waits for was settled later, on other trainings.
 """
 
 from __future__ import annotations
