@@ -179,9 +179,33 @@ def _size_in_words(call: LayerCall, own: Terms | None, space: Space) -> str:
         return f"one number for each of the {after[-1]} outputs"
     if call.kind == "flatten" and len(before) > 1:
         return f"{'·'.join(map(str, before))} = {count(after[-1])} values in a row"
+    if call.kind == "pad":
+        padded = _padded(call, space)
+        if padded:
+            return padded
     if own is not None and own.sort in _WINDOWED:
         return f"{dimensions(after)}, measured: (W − F + 2P)/S + 1 does not give it"
     return f"{dimensions(before)} becomes {dimensions(after)}, measured: no formula here"
+
+
+def _padded(call: LayerCall, space: Space) -> str:
+    """Return what padding adds at both ends of each axis; "" where that is not all it does."""
+    found = [one for one in call.terms if one.sort == "padding"]
+    if len(found) != 1 or len(found[0].pads) > space.axes:
+        return ""
+    pads = ((0, 0),) * (space.axes - len(found[0].pads)) + found[0].pads
+    ends = call.input_shape[-space.axes :], call.output_shape[-space.axes :], pads, space.sides
+    parts = [
+        f"{side} {size}{_added(before)}{_added(after)} = {output}"
+        for size, output, (before, after), side in zip(*ends, strict=True)
+        if size + before + after == output
+    ]
+    return "; ".join(parts) if len(parts) == space.axes else ""
+
+
+def _added(amount: int) -> str:
+    """Return what padding adds, or cuts off where it is below zero, as a term of a sum."""
+    return "" if not amount else f" + {amount}" if amount > 0 else f" − {-amount}"
 
 
 def _side_by_side(own: Terms, space: Space) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as some
 from torch import nn
@@ -223,6 +224,39 @@ def test_padding_that_is_not_the_same_on_both_sides_is_told_as_it_is() -> None:
     assert wrapped.size == "(9 − 3 + 2·1)/1 + 1 = 9"
     (mirrored,) = explain(nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect"), 2, 9, 9)
     assert mirrored.size == "(9 − 3 + 2·1)/1 + 1 = 9"
+
+
+def test_a_layer_of_padding_tells_what_it_adds_and_cuts_off() -> None:
+    layers = (
+        nn.ZeroPad2d((1, 0, 2, 3)),
+        nn.ReplicationPad2d(2),
+        nn.CircularPad2d((0, 1, 1, 1)),
+        nn.ConstantPad2d((-1, -2, 0, 0), 0.5),
+    )
+    found = [explain(layer, 2, 9, 8)[0] for layer in layers]
+    assert [one.kind for one in found] == ["pad"] * 4
+    assert [one.size for one in found] == [
+        "height 9 + 2 + 3 = 14; width 8 + 1 = 9",
+        "height 9 + 2 + 2 = 13; width 8 + 2 + 2 = 12",
+        "height 9 + 1 + 1 = 11; width 8 + 1 = 9",
+        "height 9 = 9; width 8 − 1 − 2 = 5",
+    ]
+
+
+class Ring(nn.Module):
+    """A convolution around a ring, as somebody writes it: one layer, which pads by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, 2, 3, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), self.weight)
+
+
+def test_a_layer_of_somebodys_own_that_wraps_is_explained_as_torchs_is() -> None:
+    (found,) = explain(Ring(), 2, 9, 9)
+    assert (found.kind, found.size) == ("conv", "(9 − 3 + 2·1)/1 + 1 = 9")
 
 
 def test_where_no_formula_applies_it_is_said() -> None:

@@ -43,7 +43,7 @@ from cnnviz.introspection.tracing.rules_layout import wrapped
 from cnnviz.introspection.tracing.rules_position import Place
 from cnnviz.introspection.tracing.seen_part import cuts_off
 from cnnviz.introspection.tracing.skip_arithmetic import skip_arithmetic
-from cnnviz.introspection.tracing.terms import pairs, terms
+from cnnviz.introspection.tracing.terms import terms
 from cnnviz.introspection.tracing.trace import LayerCall
 from cnnviz.introspection.tracing.visits import (
     Row,
@@ -155,7 +155,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
                 place = Place(with_padding(place.field, amounts), place.paired)
             self._marks[padded] = Depends(exact, gateless, place)
             if self._visits:
-                self._visits[-1].pads = pairs(amounts)
+                self._visits[-1].wrap(source, amounts, padded)
 
     def leave_torch(self, tensor: torch.Tensor) -> None:
         """Note that values of a tensor go where no operation is seen, as to NumPy."""
@@ -238,14 +238,14 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         title, found = common_name(operation, what), terms(operation)
         if found.sort == "padding":
             visit.pads = found.pads
-        # A layer of torch's own pads within; with a module of somebody's own, that is another row.
-        window = windows(operation, visit.pads if is_builtin(visit.module) else ())
+        window = windows(operation)
         visit.kinds.append(what)
         zeros = self._by_zero(operation, macs)
         visit.macs += macs
         visit.zero_macs += zeros
         if window is not None:
-            visit.windows.append(window)
+            # Of the whole layer, which may pad within; the operation alone gets what is padded.
+            visit.windows.append(windows(operation, visit.pads) or window)
         first = follows.index(True) if any(follows) else 0
         node = self._flow.node(operation)
         visit.terms.append(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -13,7 +13,7 @@ from cnnviz.introspection.memory_order import memory_of
 from cnnviz.introspection.tracing.costs import Pads, Windows
 from cnnviz.introspection.tracing.map_layout import Extent
 from cnnviz.introspection.tracing.marks import FREE, Mark
-from cnnviz.introspection.tracing.terms import Terms
+from cnnviz.introspection.tracing.terms import Terms, pairs
 from cnnviz.introspection.tracing.trace import LayerCall
 
 _PRINCIPAL = ("attention", "conv", "linear", "norm", "pool", "upsample", "pad", "cat", "activation")
@@ -63,6 +63,12 @@ class Visit:
     nodes: list[int] = field(default_factory=list)
     calls_modules: bool = False
 
+    def wrap(self, source: torch.Tensor, amounts: Sequence[int], padded: torch.Tensor) -> None:
+        """Note that it padded a tensor with what lies at its other end."""
+        self.pads = pairs(amounts)
+        shapes = (tuple(source.shape),)
+        self.terms.append(Terms("padding", shapes, tuple(padded.shape), pads=self.pads))
+
 
 def is_builtin(module: nn.Module) -> bool:
     """Whether a module is one of torch's own."""
@@ -77,6 +83,8 @@ def kind_of_visit(visit: Visit, returned: list[torch.Tensor]) -> str:
     for what in _PRINCIPAL:
         if what in visit.kinds:
             return what
+    if visit.pads:
+        return "pad"
     if visit.kinds:
         return visit.kinds[0]
     if not returned or not visit.inputs:
