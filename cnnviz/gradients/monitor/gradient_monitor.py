@@ -139,7 +139,7 @@ class GradientMonitor:
         self._path, self._existing, self._tensorboard = path, existing, tensorboard
         self._scaler = scaler
         self._on_event = on_event or _warn
-        self._steps = 0
+        self._steps, self._active, self._clock = 0, False, 0.0
         self.guard, self._agreement = Guard(), Agreement()
         self._watch, self._losses = EventDetector(), Losses()
         self._scope: ExitStack | None = None
@@ -148,8 +148,9 @@ class GradientMonitor:
         self._pending: StepRecord | None = None
         self._outlets: RecordOutlets | None = None
         self._ended: Mapping[str, Any] | None = None
-        self._active = False
-        self._clock = 0.0
+
+    def __repr__(self) -> str:
+        return f"<GradientMonitor: {self.run().summary().rstrip('.')}; run() shows it>"
 
     @property
     def steps(self) -> int:

@@ -143,6 +143,16 @@ def test_the_training_is_the_same_to_the_last_bit(build, every: int) -> None:
     assert not optimizer._optimizer_step_post_hooks
 
 
+def test_a_monitor_at_the_end_of_a_cell_tells_what_it_recorded() -> None:
+    network = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    with GradientMonitor(network, optimizer, every=1) as monitor:
+        network(torch.ones(3, 4)).sum().backward()
+        optimizer.step()
+    assert repr(monitor) == f"<GradientMonitor: {monitor.run().summary()}; run() shows it>"
+    assert "1 step recorded of 1" in repr(monitor)
+
+
 @pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])
 def test_an_exception_inside_a_forward_leaves_nothing_behind(stop: type[BaseException]) -> None:
     class Stops(nn.Module):
