@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.course.written import written_rows
+from cnnviz.course.written import check_can_be_multiplied, written_rows
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.results.text import kind_of
 
@@ -143,6 +143,7 @@ def own_kernel(rows: str | Sequence[Sequence[float]] | NDArray[np.floating]) -> 
             f"A kernel of {values.shape[0]} x {values.shape[1]} is too large to be shown.",
             f"Give at most {LARGEST} numbers a side.",
         )
+    check_can_be_multiplied(values, "The kernel")
     return Kernel("your kernel", "your own kernel", values[None], source="given by the caller")
 
 

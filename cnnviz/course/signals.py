@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.course.slid_over import MATRIX_SUFFIXES, read_matrix
-from cnnviz.course.written import is_written, written_rows
+from cnnviz.course.written import check_can_be_multiplied, is_written, written_rows
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images.number_files import (
     ARRAY_SUFFIXES,
@@ -135,6 +135,7 @@ def signal_of(given: Given, what: str, part: tuple[int, int] | None = None) -> S
     values = found.values
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
         raise UsageError(f"The {what} is no sequence of finite numbers.", "Give one or more.")
+    check_can_be_multiplied(values, f"The {what}")
     whole = len(values)
     notes = found.notes
     if part is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnnviz.course.written import is_typed, written_rows
+from cnnviz.course.written import check_can_be_multiplied, is_typed, written_rows
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images.paths import expand
 from cnnviz.images.reading import check_is_there, read_photo
@@ -159,6 +159,7 @@ def as_matrix(
     numbers = values.astype(np.float64)
     if not np.isfinite(numbers).all():
         raise _no_matrix()
+    check_can_be_multiplied(numbers, "The matrix")
     return numbers, name
 
 
@@ -169,6 +170,7 @@ def _typed(text: str) -> NDArray[np.float64]:
         raise _no_matrix() from error
     if not found.size or not np.isfinite(found).all():
         raise _no_matrix()
+    check_can_be_multiplied(found, "The matrix")
     return found
 
 

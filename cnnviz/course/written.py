@@ -9,9 +9,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.errors import UsageError
 from cnnviz.images.paths import expand
 
 _NUMBERS = re.compile(r"[-+0-9.eE,;\s]*\d[-+0-9.eE,;\s]*|\s*\[.*", re.DOTALL)
+
+
+_LARGEST = 1e100
+"""The size up to which sums of products of two numbers are finite, and can be drawn."""
+
+
+def check_can_be_multiplied(numbers: NDArray[Any], what: str) -> None:
+    """Raise `UsageError` where products of such numbers would leave the range of numbers."""
+    largest = float(np.abs(numbers.astype(np.float64)).max())
+    if largest > _LARGEST:
+        raise UsageError(
+            f"{what} has numbers up to {largest:.3g}, whose products may be none.",
+            f"Give numbers up to {_LARGEST:.0e}.",
+        )
 
 
 def is_written(text: str) -> bool:

@@ -21,7 +21,7 @@ from cnnviz.results import drawing
 from cnnviz.results.choosing import all_by_name
 from cnnviz.results.provenance import Provenance
 from cnnviz.results.result import Result
-from cnnviz.results.text import power_of_ten
+from cnnviz.results.text import plural, power_of_ten
 
 REACH = 5.0
 """The functions are drawn from -5 to 5."""
@@ -76,11 +76,11 @@ class ActivationFunctions(Result):
         found = self.decades
         left = self.gradients[:, 1, 0]
         if len(self.names) == 1:
-            return f"{self.titles[0]}: {self._changes(0)} over {self.layers} layers"
+            return f"{self.titles[0]}: {self._changes(0)} over {plural(self.layers, 'layer')}"
         kept, lost = int(np.abs(found[:, 1]).argmin()), int(found[:, 1].argmin())
         return (
-            f"{len(self.names)} activation functions: {self.layers} layers with torch's default "
-            f"weights let {_share(left[kept])} of a gradient through with "
+            f"{len(self.names)} activation functions: {plural(self.layers, 'layer')} with torch's "
+            f"default weights let {_share(left[kept])} of a gradient through with "
             f"{self.titles[kept]}, and {_share(left[lost])} with {self.titles[lost]}"
         )
 
@@ -110,7 +110,7 @@ class ActivationFunctions(Result):
         return (
             "Activation functions (dark; the axes end at 3) and their derivatives (coloured, "
             "dashed). Below, the L2 "
-            f"norm of a random gradient on its way back through {self.layers} layers of "
+            f"norm of a random gradient on its way back through {plural(self.layers, 'layer')} of "
             f"{self.width} units, as a share of what was sent in, at the input and after each "
             f"layer: measured on {_INPUTS} standard normal inputs. On the left weights are normal "
             f"with the deviation that suits the function ({suited}) and biases zero; on the right "

@@ -142,9 +142,10 @@ class OptimizerPaths(AnimatedResult):
         )
         return (
             f"{plural(len(self.titles), 'optimizer')} of torch on one surface, {self.title}, "
-            f"from one start (dot) in {self.steps} steps; the star is its least point. Of "
-            f"{len(self.tried)} learning rates from {self.tried[0]:g} to {self.tried[-1]:g} the "
-            "right one has the lowest mean loss over all steps, the one too small is the largest "
+            f"from one start (dot) in {plural(self.steps, 'step')}; the star is its least "
+            f"point. Of {len(self.tried)} learning rates from {self.tried[0]:g} to "
+            f"{self.tried[-1]:g} the right one has the lowest mean loss over all "
+            "steps, the one too small is the largest "
             "below it that leaves more than a quarter of the loss, and the one too large the "
             "smallest above it whose mean loss is higher than what it began with (or else the last "
             "that was tried). Paths that leave a panel are cut off at its edge. At the "
@@ -194,7 +195,8 @@ class OptimizerPaths(AnimatedResult):
                 f"{word} {number(rate)}" for word, rate in zip(RATES, rates, strict=True)
             )
             through = np.isfinite(needed)
-            after = plural(int(needed), "step") if through else f"more than {self.steps} steps"
+            after = plural(int(needed) if through else self.steps, "step")
+            after = after if through else f"more than {after}"
             told = f"less than 1% is left for good after {after}"
             lines.append(f"{title:<{wide}}  learning rate {named}; {told}")
         return "\n".join(lines)

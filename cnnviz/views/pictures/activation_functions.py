@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
-from cnnviz.results.text import power_of_ten
+from cnnviz.results.text import plural, power_of_ten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def draw(found: ActivationFunctions, into: drawing.Canvas | None = None) -> draw
     )
     title = (
         "Activation functions (dashed: their derivatives), and what "
-        f"{found.layers} layers of each do to a gradient"
+        f"{plural(found.layers, 'layer')} of each do to a gradient"
     )
     drawing.heading(figure, title)
     return figure
@@ -109,7 +109,7 @@ def _chains(axes: Axes, found: ActivationFunctions, start: int, title: str) -> N
     axes.set_xticks(depth[:: max(1, found.layers // 10)])
     axes.set_xlabel("after layer (0: the input)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
     axes.set_title(
-        f"Going back through {found.layers} layers, {title}",
+        f"Going back through {plural(found.layers, 'layer')}, {title}",
         fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left",
     )  # fmt: skip
     _label(axes, found, shares[:, 0])

@@ -13,7 +13,7 @@ from cnnviz.heatmaps.checks.measure import WISHES, Measure
 from cnnviz.heatmaps.checks.randomisation import Randomisation
 from cnnviz.results import drawing
 from cnnviz.results.known_mean import mean_of_known
-from cnnviz.results.text import layer_said, minus, shortened, whole_percent
+from cnnviz.results.text import layer_said, minus, plural, shortened, whole_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -166,7 +166,8 @@ def _draw_randomisation(axes: Axes, found: Randomisation, *, low: bool) -> None:
     axes.set_xticks(places, labels, fontsize=drawing.SMALL_SIZE)
     first = shortened(layer_said(found.stages[0]), 18, "start")
     axes.set_xlabel(
-        f"of {found.layers} layers redrawn, from {first} down", fontsize=drawing.SMALL_SIZE
+        f"of {plural(found.layers, 'layer')} redrawn, from {first} down",
+        fontsize=drawing.SMALL_SIZE,
     )
     axes.set_title(
         "Similarity to the map with none redrawn", fontsize=drawing.TEXT_SIZE, loc="left"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnnviz.course.optimizers import RATES
 from cnnviz.results import drawing
 from cnnviz.results.animation import Frame
-from cnnviz.results.text import number
+from cnnviz.results.text import number, plural
 from cnnviz.views.pictures.loss_landscape import levels
 from cnnviz.views.pictures.named_marks import name_mark
 
@@ -193,7 +193,9 @@ def _over_rates(axes: Axes, found: OptimizerPaths) -> None:
     axes.set_xlim(found.tried[0], found.tried[-1])
     axes.set_xlabel("learning rate", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     axes.set_ylabel(
-        f"mean loss\nover {found.steps} steps", fontsize=drawing.TEXT_SIZE, color=drawing.INK
+        f"mean loss\nover {plural(found.steps, 'step')}",
+        fontsize=drawing.TEXT_SIZE,
+        color=drawing.INK,
     )
     axes.legend(
         loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, title=", ".join(RATES),

@@ -155,6 +155,10 @@ loss-landscape --reach inf | --reach cannot be inf
 pixels --side 1 | --side cannot be 1
 pixels --patch -1,0 | --patch cannot be -1
 pixels --patch LONG,0 | --patch cannot be
+convolve "1e300 1; 1 1" | The matrix has numbers up to 1e+300, whose products may be none
+convolve "1 1; 1 1" --kernel "1e160 1" | The kernel has numbers up to 1e+160
+convolve-signals --signal 1e160,-1e160 --response 1e150 | The signal has numbers up to 1e+160
+convolve-signals --signal 1,2 --response 1e301 | The response has numbers up to 1e+301
 convolve --stride 0 | --stride cannot be 0
 convolve --dilation 100000000000000000000 | --dilation
 convolve --at -1,0 | --at cannot be -1
