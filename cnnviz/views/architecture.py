@@ -181,7 +181,7 @@ class Architecture(TableResult):
             "part, its parameters, its multiply-accumulate operations (MACs; twice as many "
             f"FLOPs), and the receptive field of its last layer: how much of the {noun} one "
             "position depends on, padding included except where there is but one; the dashed line "
-            f"is the {noun}.{gates}"
+            f"is the {_HEIGHTS[noun]} of the {noun}.{gates}"
         )
 
     def _depth_told(self) -> str:
