@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from cnnviz.course.small_trainings import epochs_of, measure
 from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.random_draws import own_generator
+from cnnviz.models.weights import layer_weight
 
 BATCH = 16
 """About how many samples a batch has."""
@@ -53,7 +54,7 @@ def headless(module: nn.Module, head: str) -> nn.Module:
 def with_new_head(module: nn.Module, head: str, classes: int) -> nn.Module:
     """Return a copy with a linear layer of zeros at `head`, all of whose parameters can learn."""
     network = copy_network(module)
-    weight = network.get_parameter(f"{head}.weight")
+    weight = layer_weight(network.get_submodule(head))
     # Nothing is drawn for it.
     new: nn.Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
         nn.Linear, weight.shape[1], classes, device=weight.device, dtype=weight.dtype

@@ -147,7 +147,10 @@ class _Training:
         material, model = self.material, self.material.model
         network = with_new_head(model.module, material.head, len(material.classes))
         if self.method == SCRATCH:
-            redraw(network, all_layers(model, material.pool.inputs[:1]), self.seed)
+            every = all_layers(model, material.pool.inputs[:1])
+            # What computed the weight of the head went with it.
+            kept = [name for name in every if not name.startswith(f"{material.head}.")]
+            redraw(network, kept, self.seed)
         network = network.to(memory_format=torch.channels_last)
         own = material.pool.at(material.train(self.place, self.per_class))
         epochs, rate = epochs_for(self.method, self.epochs, self.per_class), RATES[self.method]

@@ -8,6 +8,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 
 from cnnviz.course.transfer import (
     BATCH,
@@ -90,6 +91,15 @@ def test_nothing_is_drawn_for_a_new_head() -> None:
     before = torch.get_rng_state()
     with_new_head(network, "4", 4)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_head_whose_weight_is_computed_is_exchanged_as_any_other() -> None:
+    for computed in (parametrizations.spectral_norm, prune.identity):
+        network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+        computed(network[1], "weight")
+        new = with_new_head(network, "1", 2)
+        assert type(new[1]) is nn.Linear
+        assert new(torch.ones(1, 4)).tolist() == [[0.0, 0.0]]
 
 
 def test_what_was_frozen_by_its_owner_learns_in_the_copy_alone() -> None:

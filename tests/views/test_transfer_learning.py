@@ -15,6 +15,7 @@ from scipy.stats import t as student
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import nn
+from torch.nn.utils import parametrizations
 
 import cnnviz
 from cnnviz.course.transfer_tasks import TASKS
@@ -382,3 +383,13 @@ def test_a_task_with_too_little_is_refused(folder) -> None:
         cnnviz.transfer_learning(model(), folder, samples=7, test=6)
     with pytest.raises(UsageError, match="There are 0 classes"):
         cnnviz.transfer_learning(model(), folder / "light", samples=1)
+
+
+def test_layers_whose_weights_are_computed_are_trained_anew() -> None:
+    """Those of the head were looked for in the new one, which has none: a KeyError."""
+    head = parametrizations.spectral_norm(nn.Linear(2, 3))
+    first = parametrizations.weight_norm(nn.Conv2d(3, 2, 3))
+    network = nn.Sequential(first, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head).eval()
+    few = {"samples": 2, "seeds": 1, "epochs": 1, "test": 8}
+    found = cnnviz.transfer_learning(network, methods="scratch", **few)
+    assert np.isfinite(found.accuracy).all()
