@@ -24,7 +24,7 @@ def summary(found: TransferLearning) -> str:
     parts = []
     for at in ends:
         each = [f"{method} {mean_and_spread(100.0 * of[method][at])}%" for method in found.methods]
-        parts.append(f"with {plural(found.samples[at], 'sample')} a class {joined(each)}")
+        parts.append(f"with {plural(found.samples[at], 'sample')} a class: {joined(each)}")
     against = [compared(found, place) for place in range(len(found.pairs))]
     name = found.task.capitalize() if found.task in TASKS else found.task
     return ". ".join([f"{name}, {'; '.join(parts)}", *against])

@@ -163,8 +163,8 @@ def test_differences_are_paired_by_seed_and_told_where_they_can_be_shown(tiny) -
         "no difference that these seeds can show with 2"
     )
     assert found.summary().startswith(
-        "Letters, with 2 samples a class frozen 55.0 ± 5.5%, fine-tuned 55.0 ± 5.5% and scratch "
-        "30 ± 0%; with 4 samples a class frozen 70 ± 0%"
+        "Letters, with 2 samples a class: frozen 55.0 ± 5.5%, fine-tuned 55.0 ± 5.5% and scratch "
+        "30 ± 0%; with 4 samples a class: frozen 70 ± 0%"
     )
 
 
