@@ -116,3 +116,12 @@ def test_the_share_on_the_object_is_of_the_evidence_for_the_class() -> None:
     mask = np.array([[True, False], [True, False]])
     assert share_inside(heat, mask) == 0.75
     assert math.isnan(share_inside(np.zeros((2, 2), np.float32), mask))
+
+
+def test_a_map_goes_on_as_it_ends_up_to_the_edge_of_its_outermost_pixels() -> None:
+    line = np.array([1.0, 5.0, 2.0, 7.0], np.float32)
+    # Seen a quarter of a pixel further left, where the first value goes on.
+    wanted = 0.75 * line + 0.25 * np.array([1.0, 1.0, 5.0, 2.0], np.float32)
+    back = np.array([[1.0, 0.0, -0.25], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    found = similarity(np.stack([line] * 2), np.stack([wanted] * 2), back)
+    assert found == pytest.approx(1.0, abs=1e-12)

@@ -9,6 +9,7 @@ from scipy.ndimage import map_coordinates
 from torch import nn
 
 from cnnviz.images import Preprocessing
+from cnnviz.images.resampling import warped
 from cnnviz.images.transforms import (
     Scene,
     enlarged,
@@ -147,19 +148,25 @@ def test_a_homography_that_is_affine_gives_what_the_affine_map_gives() -> None:
     assert one.seen(tilted(60.0, one.size))[1] > 0.0
 
 
-def test_what_lies_between_pixels_is_interpolated_in_double_precision() -> None:
+@each_case(("mirrored", "mode"), [(True, "mirror"), (False, "nearest")])
+def test_what_lies_between_pixels_is_interpolated_in_double_precision(mirrored, mode) -> None:
     one = scene(model(None, 16), photo(30, 40))
     rows, columns = np.indices(one.size, dtype=np.float64)
     corner = np.eye(3)
     corner[:2, 2] = one.corner
     for matrix in (turned(13.0, one.size), enlarged(0.3, one.size), moved(40.37, one.size),
                    moved_right(0.01, one.size), tilted(55.0, one.size)):  # fmt: skip
-        left, top, depth = np.einsum(
-            "ij,jhw->ihw", corner @ whole_matrix(matrix), [columns, rows, np.ones(one.size)]
-        )
-        wanted = [
-            map_coordinates(channel.astype(np.float64), [top / depth, left / depth], order=1,
-                            mode="mirror")
-            for channel in one.values
-        ]  # fmt: skip
-        np.testing.assert_allclose(one.seen(matrix)[0], wanted, atol=1e-6)
+        back = corner @ whole_matrix(matrix)
+        left, top, depth = np.einsum("ij,jhw->ihw", back, [columns, rows, np.ones(one.size)])
+        # An axis of one or two pixels has an end at each of them.
+        for values in (one.values, one.values[:, :2, :1], one.values[:, :1, :2]):
+            wanted = [
+                map_coordinates(channel.astype(np.float64), [top / depth, left / depth], order=1,
+                                mode=mode)
+                for channel in values
+            ]  # fmt: skip
+            found = warped(values, back, one.size, mirrored=mirrored)
+            np.testing.assert_allclose(found, wanted, atol=1e-6)
+        if mirrored:
+            whole = warped(one.values, back, one.size, mirrored=True)
+            np.testing.assert_array_equal(one.seen(matrix)[0], whole)
