@@ -228,8 +228,9 @@ class _Trials:
 def _told(held: Capture, image: int, score: torch.Tensor, move: float) -> str:
     space, name = held.model.space, held.batch.photos[image].name
     dark = "black" if space == IMAGE else "zeros"
+    change = f"changes by {number(move)} at most, which may be its rounding,"
     return (
-        f"{name}: the score, {number(float(score))}, changes by {number(move)} at most, which may "
-        f"be its rounding, with noise, {dark} or the mean of the {space.noun} in its place: this "
-        "map does not tell where the evidence lies."
+        f"{name}: the score, {number(float(score))}, {change if move else 'does not change'} with "
+        f"noise, {dark} or the mean of the {space.noun} in its place: this map does not tell where "
+        "the evidence lies."
     )

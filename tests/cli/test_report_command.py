@@ -34,7 +34,7 @@ def test_a_map_that_is_no_evidence_is_told_where_the_command_was_given(run, tmp_
         "utf-8",
     )
     said = run("report", "--model", "net.py:dead", "--resize", "16", "--sections", "cam")
-    told = [line for line in said.err.splitlines() if "may be its rounding" in line]
+    told = [line for line in said.err.splitlines() if "does not change with noise" in line]
     assert [line.startswith("Note: ") for line in told] == [True], said.err
 
 

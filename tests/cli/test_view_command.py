@@ -384,7 +384,7 @@ def make():
     said = run("cam", photo, "--model", "deaf.py:make", "--crop", "32", "--json")
     assert said.code == 0
     (doubt,) = json.loads(said.out)["doubts"]
-    assert "which may be its rounding, with noise, black or the mean of the image" in doubt
+    assert "does not change with noise, black or the mean of the image in its place" in doubt
     assert f"Note: {doubt}" in said.error_lines
 
 

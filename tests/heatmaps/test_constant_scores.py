@@ -23,7 +23,7 @@ from cnnviz.views.explanations import explanations
 from cnnviz.views.occlusion import occlusion
 from tests.helpers.each_case import each_case
 
-_CONSTANT = "at most, which may be its rounding, with noise, "
+_CONSTANT = " with noise, "
 
 
 class _Squashed(nn.Module):
@@ -246,6 +246,14 @@ class _OfBlack(nn.Module):
 def test_another_image_is_tried_where_the_first_one_changes_nothing(image: torch.Tensor) -> None:
     model = Model(_OfBlack(), preprocessing=Preprocessing(None, None, (0.0,) * 3, (1.0,) * 3))
     assert not attribute(model, image, "saliency", 0).doubts
+
+
+def test_it_says_by_how_much_the_score_moves_or_that_it_does_not(image: torch.Tensor) -> None:
+    (still,) = attribute(_dead(), image, "saliency", 0).doubts
+    (moving,) = attribute(_normed(), image, "saliency").doubts
+    assert ", does not change with noise, " in still
+    assert ", changes by " in moving
+    assert " at most, which may be its rounding, with noise, " in moving
 
 
 def test_a_target_of_all_images_together_is_asked_for_all(image: torch.Tensor) -> None:

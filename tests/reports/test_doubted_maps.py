@@ -18,7 +18,7 @@ def test_of_an_answer_that_never_changes_the_report_says_so_first_of_all() -> No
     plain = Preprocessing(None, None, (0.0,) * 3, (1.0,) * 3)
     made = report(Model(network, preprocessing=plain), torch.rand(1, 3, 16, 16), "cam")
     (doubt,) = (note for section in made.sections for note in section.notes)
-    assert "which may be its rounding, with noise, black or the mean of the image" in doubt
+    assert "does not change with noise, black or the mean of the image in its place" in doubt
     assert made.doubts == (doubt,)
     # Below it the pictures are marked.
     assert not any(doubt in one.caption for section in made.sections for one in section.pictures)
