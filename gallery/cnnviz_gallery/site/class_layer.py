@@ -44,7 +44,9 @@ def gives_classes(model: Model, layer: str) -> bool:
             calls += 1
             if calls != wanted + 1:
                 return None
-            draw = torch.rand(output.shape, generator=torch.Generator().manual_seed(1)) + 0.5
+            chance = torch.Generator().manual_seed(1)
+            # Not where the caller makes tensors, as the network does in this pass.
+            draw = torch.rand(output.shape, generator=chance, device="cpu") + 0.5
             return change(draw.to(output))
 
         with module_hooks({name: module}, after=put):
