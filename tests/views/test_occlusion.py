@@ -66,7 +66,7 @@ def test_drops_are_those_of_single_squares() -> None:
 
 @pytest.mark.parametrize(
     ("share", "said"),
-    [(1.0, ""), (1e-3, "of which rounding makes up to"), (1e-7, "may be its rounding")],
+    [(1.0, ""), (1e-3, "of which rounding makes up to"), (1e-7, "this map does not tell")],
 )
 def test_drops_that_may_be_the_rounding_of_a_large_score_are_told(share: float, said: str) -> None:
     module, x = tiny_network(), images(side=20)
@@ -80,8 +80,8 @@ def test_drops_that_may_be_the_rounding_of_a_large_score_are_told(share: float, 
         lost = share * float((exact(values) - exact(hidden))[0, 2])
     rounding = float(np.finfo(np.float32).eps)
     assert abs(float(found.drops[0, 1, 2]) - lost) < 2.0 * rounding
-    told = [note for note in (*found.notes, *found.doubts) if "rounding" in note]
-    assert bool(found.doubts) == any(found.marks[0]) == said.endswith("its rounding")
+    told = [note for note in (*found.notes, *found.doubts) if "the score, " in note]
+    assert bool(found.doubts) == any(found.marks[0]) == said.endswith("does not tell")
     assert bool(told) == bool(said)
     assert all(said in note for note in told)
 
