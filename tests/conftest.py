@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import os
 import shutil
@@ -39,6 +40,26 @@ if "CNNVIZ_TEST_GPU" not in os.environ:
 # tests run, which may write a module anew within the second that Python tells apart.
 _FORBIDDEN = sys.dont_write_bytecode
 sys.dont_write_bytecode = False
+
+_workers: list[int] = []
+
+
+@atexit.register
+def _end_at_once() -> None:
+    """End a worker whose tests have been told, but no process that it has forked.
+
+    Called after all else, since it is registered before the rest is imported. Taking apart what a
+    whole suite has imported and remembered took seven seconds.
+    """
+    if os.getpid() in _workers:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note whether this process is a worker."""
+    if hasattr(config, "workerinput"):
+        _workers.append(os.getpid())
+
 
 # What is imported and collected stays: looking through it for garbage at every 700 new objects, a
 # thousand times, took a fifth of the time of collection.
