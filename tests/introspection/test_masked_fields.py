@@ -66,6 +66,18 @@ def overwritten(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return x
 
 
+def normed(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    mean, variance = torch.zeros(2).to(x), torch.ones(2).to(x)
+    shifted = F.batch_norm(x * MASK.to(x), mean, variance, bias=weight)
+    return x.flip(2) * shifted
+
+
+def blanked_in_place(t: torch.Tensor) -> torch.Tensor:
+    scores = t @ t.mT
+    scores[..., 3:] = -torch.inf
+    return scores.softmax(-1) @ t
+
+
 CASES: dict[str, Callable[[], Masked]] = {
     "where": lambda: Masked(lambda x, m: torch.where(m > 0, x, x.flip(3))),
     "product": lambda: Masked(lambda x, m: x * m + x.flip(2) * (1 - m)),
@@ -91,6 +103,11 @@ CASES: dict[str, Callable[[], Masked]] = {
     "groups": lambda: Masked(
         lambda x, w: F.conv2d(x, w * KERNEL[:, :1], padding=1, stride=2, groups=2), 2, 1, 3, 3
     ),
+    "biased convolution": lambda: Masked(
+        lambda x, w: x.flip(2) * F.conv2d(x * MASK.to(x), w[:, None, None, None], w, groups=2), 2
+    ),
+    "norm": lambda: Masked(normed, 2),
+    "blanked in place": lambda: Masked(lambda x, m: over_tokens(x, blanked_in_place)),
     "written kernel": lambda: Masked(written, 2, 2),
 }
 
@@ -117,6 +134,27 @@ def test_a_parameter_that_is_zero_shuts_nothing_out() -> None:
     check(network)
     assert seen is not None
     assert seen.size == (3, 2)
+
+
+def test_a_mask_that_is_made_of_parameters_shuts_nothing_out() -> None:
+    made: tuple[Callable[..., torch.Tensor], ...] = (
+        lambda x, w: x @ torch.where(w > 0, w, 0.0),
+        lambda x, w: x @ w.masked_fill(w < 0, 0.0),
+        lambda x, w: x * (x * MASK + w[:HEIGHT]),
+    )
+    for function in made:
+        network = Masked(function, WIDTH, WIDTH).eval()
+        assert network.weight is not None
+        network.weight.data.zero_()
+        field = trace(network, (1, HEIGHT + 1, WIDTH + 1)).find("").output_field
+        network.weight.data.fill_(1.0)
+        check(network.double())
+        whole = trace(network, (1, HEIGHT + 1, WIDTH + 1)).find("").output_field
+        assert field is not None
+        assert whole is not None
+        for mine, other in zip(field.axes, whole.axes, strict=True):
+            assert (mine.first == other.first).all()
+            assert (mine.last == other.last).all()
 
 
 def test_a_mask_that_was_made_of_the_image_outside_torch_shuts_nothing_out() -> None:

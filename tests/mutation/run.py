@@ -80,12 +80,34 @@ GROUPS = {
             "tests/views/test_receptive_field.py",
         ),
     ),
+    "masked fields": Group(
+        (
+            "cnnviz/introspection/tracing/kept_values.py",
+            "cnnviz/introspection/tracing/masked_products.py",
+            "cnnviz/introspection/tracing/masked_windows.py",
+            "cnnviz/introspection/tracing/rules_masked.py",
+        ),
+        ("tests/introspection/test_masked_fields.py",),
+    ),
+    "traced operations": Group(
+        ("cnnviz/introspection/tracing",),
+        (
+            "tests/cases/test_costs_and_fields.py",
+            "tests/introspection/test_canvas.py",
+            "tests/introspection/test_copied_borders.py",
+            "tests/introspection/test_masked_fields.py",
+            "tests/introspection/test_receptive_fields.py",
+            "tests/introspection/test_tracing.py",
+            "tests/introspection/test_vmapped.py",
+        ),
+    ),
     "CAM formulas": Group(
         (
             "cnnviz/heatmaps/cam_methods.py",
             "cnnviz/heatmaps/cancelled_weights.py",
             "cnnviz/heatmaps/constant_scores.py",
             "cnnviz/heatmaps/map_places.py",
+            "cnnviz/passes/wider_forward.py",
         ),
         (
             "tests/cases/test_box_maps.py",
@@ -139,10 +161,12 @@ GROUPS = {
             "cnnviz/gradients/monitor/frozen_layers.py",
             "cnnviz/gradients/monitor/gradient_agreement.py",
             "cnnviz/gradients/monitor/layer_events.py",
+            "cnnviz/gradients/monitor/layer_paths.py",
             "cnnviz/gradients/monitor/loss_history.py",
             "cnnviz/gradients/monitor/run_checks.py",
             "cnnviz/gradients/monitor/step_recorder.py",
             "cnnviz/gradients/monitor/step_values.py",
+            "cnnviz/gradients/monitor/sum_gradients.py",
             "cnnviz/gradients/noise.py",
         ),
         (

@@ -9,6 +9,12 @@ import numpy as np
 import torch
 
 from cnnviz.introspection.receptive_fields import Axis, Positions, ReceptiveField
+from cnnviz.introspection.tracing.constant_elements import (
+    blank,
+    changing,
+    constants,
+    constants_after,
+)
 from cnnviz.introspection.tracing.fields import (
     NOTHING,
     AxisFields,
@@ -21,7 +27,15 @@ from cnnviz.introspection.tracing.fields import (
 )
 from cnnviz.introspection.tracing.kept_values import known_of, without_image, written_over
 from cnnviz.introspection.tracing.map_layout import MapLayout
-from cnnviz.introspection.tracing.marks import FREE, UNKNOWN, Depends, Independent, Mark, Unknown
+from cnnviz.introspection.tracing.marks import (
+    FREE,
+    UNKNOWN,
+    Depends,
+    Flags,
+    Independent,
+    Mark,
+    Unknown,
+)
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import Found, Look, UnknownFieldError
 from cnnviz.introspection.tracing.rule_lookup import CONSTANT, find_rule, may_gate
@@ -72,16 +86,16 @@ def _apply_rule(
         gateless = exact
         if may_gate(operation, len(found)) or any(m.exact is not m.gateless for m in found):
             gateless = after(lambda tensor: look(tensor, True), True)
+        each = _for_each(exact, operation)
+        constant = constants_after(operation, mark, each, lambda seen: after(seen, False))
     except (UnknownFieldError, IndexError, KeyError, TypeError, ValueError, RuntimeError):
         # A form of the operator that the rule was not written for must not end a user's work.
         return None
     places = _places(operation, mark)
-    found_each = zip(
-        _for_each(exact, operation), _for_each(gateless, operation), places, strict=True
-    )
+    found_each = zip(each, _for_each(gateless, operation), places, constant, strict=True)
     return [
-        _checked(one, other, place, tuple(output.shape))
-        for (one, other, place), output in zip(found_each, operation.outputs, strict=True)
+        _checked(one, other, place, tuple(output.shape), flags)
+        for (one, other, place, flags), output in zip(found_each, operation.outputs, strict=True)
     ]
 
 
@@ -108,7 +122,11 @@ def _for_each(found: Found, operation: Operation) -> list[Field | None]:
 
 
 def _checked(
-    exact: Field | None, gateless: Field | None, place: Place | None, shape: tuple[int, ...]
+    exact: Field | None,
+    gateless: Field | None,
+    place: Place | None,
+    shape: tuple[int, ...],
+    constant: Flags | None,
 ) -> Mark:
     if 0 in shape:
         return FREE
@@ -116,7 +134,7 @@ def _checked(
         return UNKNOWN
     if place is not None and place.field.shape != shape:
         place = None
-    return Depends(exact, exact if equal(exact, gateless) else gateless, place)
+    return Depends(exact, exact if equal(exact, gateless) else gateless, place, constant)
 
 
 def map_field(mark: Mark | None, image: Sequence[int], layout: MapLayout) -> ReceptiveField | None:
@@ -252,11 +270,22 @@ def overlaid(other: torch.Tensor, below: Mark, written: torch.Tensor, above: Mar
     if isinstance(above, Unknown) or isinstance(below, Unknown):
         return UNKNOWN
     shape = tuple(other.shape)
-    fields = [
-        _overlaid_field(other, _field(below, gateless), written, _field(above, gateless))
-        for gateless in (False, True)
-    ]
-    return _checked(fields[0], fields[1], _overlaid_place(other, below, written, above), shape)
+    exact, gateless = (
+        _overlaid_field(other, _field(below, passed), written, _field(above, passed))
+        for passed in (False, True)
+    )
+    place = _overlaid_place(other, below, written, above)
+    constant = _overlaid_constant(exact, other, below, written, above)
+    return _checked(exact, gateless, place, shape, constant)
+
+
+def _overlaid_constant(
+    exact: Field | None, other: torch.Tensor, below: Mark, written: torch.Tensor, above: Mark
+) -> Flags | None:
+    if exact is None or blank(exact) is None:
+        return None
+    changes = changing(other, below), changing(written, above)
+    return constants(exact, _overlaid_field(other, changes[0], written, changes[1]))
 
 
 def _overlaid_place(
@@ -309,8 +338,15 @@ def says_the_same(one: Mark, other: Mark) -> bool:
             equal(one.exact, other.exact)
             and equal(one.gateless, other.gateless)
             and _same_place(one.place, other.place)
+            and _same_flags(one.constant, other.constant)
         )
     return one == other
+
+
+def _same_flags(one: Flags | None, other: Flags | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)
 
 
 def _same_place(one: Place | None, other: Place | None) -> bool:

@@ -16,11 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.introspection.memory_order import memory_of
-from cnnviz.introspection.tracing.fields import NOTHING, Field
-from cnnviz.introspection.tracing.marks import Depends, Independent, Mark, merged
+from cnnviz.introspection.tracing.marks import Depends, Flags, Independent, Mark, merged
 from cnnviz.introspection.tracing.operation import Operation
 
-Flags = NDArray[np.bool_]
 Values = NDArray[Any]
 
 _ALIKE = frozenset(
@@ -37,7 +35,7 @@ _WRITING = frozenset({"masked_fill", "index_put", "scatter", "copy", "index_copy
 """Of those in place, the ones whose first argument may be read after they have written to it."""
 _MAKING = frozenset({"tril", "triu", "constant_pad_nd"})
 """Those that bring in zeros of their own."""
-_NOT_COMPUTED = frozenset({"mm", "bmm", "addmm", "convolution"})
+NOT_COMPUTED = frozenset({"mm", "bmm", "addmm", "convolution"})
 """Operators that a trace may give zeros for, in place of their numbers."""
 
 
@@ -68,8 +66,14 @@ def without_image(operation: Operation, marks: Sequence[Mark]) -> Independent:
     states = {id(one): mark for one, mark in zip(operation.inputs, given, strict=True)}
     support = None
     if found.parameters:
-        support = _support_after(operation, lambda one: support_of(one, states[id(one)]))
-    valued = found.valued and operation.name not in _NOT_COMPUTED
+        # A mask or an index that is made of parameters may be any other.
+        told = all(
+            one.is_floating_point() or value_of(one, states[id(one)]) is not None
+            for one in operation.inputs
+        )
+        if told:
+            support = _support_after(operation, lambda one: support_of(one, states[id(one)]))
+    valued = found.valued and operation.name not in NOT_COMPUTED
     return replace(found, support=support, valued=valued)
 
 
@@ -141,7 +145,8 @@ class Known:
     support : callable
         Returns where a tensor may be other than zero; None where that may be anywhere.
     blank : callable
-        Returns which elements of a tensor depend on no pixel, and their values; None for not one.
+        Returns which elements of what depends on the image are constants, and its values; None for
+        not one.
     """
 
     value: Callable[[Any], Values | None]
@@ -161,7 +166,7 @@ def known_of(operation: Operation, mark: Callable[[torch.Tensor], Mark]) -> Know
 
     def empty(given: Any) -> tuple[Flags, Values] | None:
         state = mark(given) if isinstance(given, torch.Tensor) and given is not written else None
-        flags = _blank(state.exact) if isinstance(state, Depends) else None
+        flags = state.constant if isinstance(state, Depends) else None
         return None if flags is None else (flags, _array(given.detach()))
 
     def support(given: Any) -> Flags | None:
@@ -182,12 +187,3 @@ def _array(tensor: torch.Tensor) -> Values:
     # NumPy has no bfloat16.
     found = tensor.double() if tensor.is_floating_point() else tensor
     return np.asarray(found.cpu().numpy())
-
-
-def _blank(field: Field) -> Flags | None:
-    """Return which elements depend on no pixel, broadcastable to them; None for not one."""
-    shut = np.ones((1,) * len(field.shape), bool)
-    for span in field.spans:
-        for ends in span.ends:
-            shut = shut & (ends >= NOTHING)
-    return shut if shut.any() else None

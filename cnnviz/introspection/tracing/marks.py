@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cnnviz.introspection.tracing.fields import Field
 from cnnviz.introspection.tracing.rules_position import Place
+
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,11 +25,15 @@ class Depends:
         The field, and the field without global gates: the same object where there are none.
     place : Place or None
         Which places of the image the elements stand for; None where they stand for none.
+    constant : ndarray of bool or None
+        Broadcastable to the tensor: which elements hold one value whatever image and parameters
+        are; None for not one.
     """
 
     exact: Field
     gateless: Field
     place: Place | None = None
+    constant: Flags | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from cnnviz.introspection.tracing.fields import (
     compress,
     rearranged,
 )
-from cnnviz.introspection.tracing.kept_values import Flags, Known
+from cnnviz.introspection.tracing.kept_values import Known
+from cnnviz.introspection.tracing.marks import Flags
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import Found, Look
 from cnnviz.introspection.tracing.rules_compute import (

@@ -16,7 +16,8 @@ from cnnviz.introspection.tracing.fields import (
     Shape,
     compress,
 )
-from cnnviz.introspection.tracing.kept_values import Flags, Known
+from cnnviz.introspection.tracing.kept_values import Known
+from cnnviz.introspection.tracing.marks import Flags
 from cnnviz.introspection.tracing.masked_products import least_used
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import Found, Look

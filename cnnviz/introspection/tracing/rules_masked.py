@@ -16,7 +16,8 @@ import torch
 from cnnviz.introspection.tracing.fields import (
     Field,
 )
-from cnnviz.introspection.tracing.kept_values import Flags, Known
+from cnnviz.introspection.tracing.kept_values import Known
+from cnnviz.introspection.tracing.marks import Flags
 from cnnviz.introspection.tracing.masked_products import (
     blanked,
     through_attention,
