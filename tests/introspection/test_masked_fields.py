@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import prune
 
+from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import trace
 from tests.helpers.each_case import each_case
 
@@ -66,6 +67,21 @@ def overwritten(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return x
 
 
+def rewritten(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    matrix = weight * BAND.to(x)
+    matrix[3] += weight[0]
+    matrix[0], matrix[1, 2] = weight[1], weight[0, 0]
+    matrix[4:] = 0.0
+    return x @ matrix
+
+
+def told_by_one_value(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    y = torch.ones_like(x)
+    y[:, :, 1:3] = x[0, 0, 2, 3]
+    y[:, :, 4] = mask[0, 0]
+    return y
+
+
 def normed(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     mean, variance = torch.zeros(2).to(x), torch.ones(2).to(x)
     shifted = F.batch_norm(x * MASK.to(x), mean, variance, bias=weight)
@@ -106,6 +122,8 @@ CASES: dict[str, Callable[[], Masked]] = {
     "biased convolution": lambda: Masked(
         lambda x, w: x.flip(2) * F.conv2d(x * MASK.to(x), w[:, None, None, None], w, groups=2), 2
     ),
+    "rewritten matrix": lambda: Masked(rewritten, WIDTH, 3),
+    "one value written": lambda: Masked(told_by_one_value),
     "norm": lambda: Masked(normed, 2),
     "blanked in place": lambda: Masked(lambda x, m: over_tokens(x, blanked_in_place)),
     "written kernel": lambda: Masked(written, 2, 2),
@@ -155,6 +173,19 @@ def test_a_mask_that_is_made_of_parameters_shuts_nothing_out() -> None:
         for mine, other in zip(field.axes, whole.axes, strict=True):
             assert (mine.first == other.first).all()
             assert (mine.last == other.last).all()
+
+
+def test_a_mask_that_is_drawn_anew_shuts_nothing_out() -> None:
+    drawn: tuple[Callable[..., torch.Tensor], ...] = (
+        lambda x, m: x * (torch.rand_like(x) > 0.9),
+        lambda x, m: x * torch.zeros_like(x).bernoulli_(0.1),
+        lambda x, m: torch.bernoulli(x.sigmoid()),
+    )
+    for function in drawn:
+        field = trace(Masked(function).eval(), (1, 7, 8)).find("").output_field
+        assert field is not None
+        assert field.inside(0, 0) == PixelBox(0, 0, 2, 3)
+        assert field.size == (3, 2)
 
 
 def test_a_mask_that_was_made_of_the_image_outside_torch_shuts_nothing_out() -> None:

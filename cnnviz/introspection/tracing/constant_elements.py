@@ -38,7 +38,8 @@ def constants_after(
         Returns the same fields for what is looked up.
     """
     nothing: list[Flags | None] = [None] * len(exact)
-    if operation.name in NOT_COMPUTED or all(blank(field) is None for field in exact):
+    left_out = operation.name in NOT_COMPUTED or operation.draws
+    if left_out or all(blank(field) is None for field in exact):
         return nothing
     looked: set[int] = set()
 
@@ -49,7 +50,8 @@ def constants_after(
     found = rule(look)
     for tensor in operation.inputs:
         # A rule that leaves out a parameter, as that of a norm does, cannot tell of it.
-        if id(tensor) not in looked and changing(tensor, mark(tensor)) is not None:
+        unread = tensor is operation.overwritten or id(tensor) in looked
+        if not unread and changing(tensor, mark(tensor)) is not None:
             return nothing
     each = found if isinstance(found, list) else [found] * len(exact)
     return [

@@ -87,7 +87,7 @@ def operation_kind(
         # Each image keeps its row, or rows of a map and steps of a sequence are set apart.
         whole = before.ndim in (3, 4, 5) and after.ndim == 2 and len(before) == len(after)
         return "flatten" if whole else None
-    if name in CONSTANT:
+    if name in CONSTANT or (operation.overwritten is not None and name != "copy"):
         return None
     if parameters:
         return "scale" if operation.pointwise else "other"

@@ -49,10 +49,12 @@ def derive(operation: Operation, mark: Callable[[torch.Tensor], Mark]) -> list[M
 
     Returns None where the operation depends on the image and has no rule.
     """
-    marks = [mark(tensor) for tensor in operation.inputs]
+    unread = operation.overwritten
+    marks = [
+        FREE if operation.name in CONSTANT or tensor is unread else mark(tensor)
+        for tensor in operation.inputs
+    ]
     count = len(operation.outputs)
-    if operation.name in CONSTANT:
-        return [FREE] * count
     if UNKNOWN in marks:
         return [UNKNOWN] * count
     if not any(isinstance(found, Depends) for found in marks):
@@ -340,7 +342,15 @@ def says_the_same(one: Mark, other: Mark) -> bool:
             and _same_place(one.place, other.place)
             and _same_flags(one.constant, other.constant)
         )
+    if isinstance(one, Independent) and isinstance(other, Independent):
+        return one == other and one.valued == other.valued and _same_support(one, other)
     return one == other
+
+
+def _same_support(one: Independent, other: Independent) -> bool:
+    if one.support is None or other.support is None:
+        return one.support is other.support
+    return torch.equal(one.support, other.support)
 
 
 def _same_flags(one: Flags | None, other: Flags | None) -> bool:

@@ -73,7 +73,7 @@ def without_image(operation: Operation, marks: Sequence[Mark]) -> Independent:
         )
         if told:
             support = _support_after(operation, lambda one: support_of(one, states[id(one)]))
-    valued = found.valued and operation.name not in NOT_COMPUTED
+    valued = found.valued and operation.name not in NOT_COMPUTED and not operation.draws
     return replace(found, support=support, valued=valued)
 
 
@@ -123,13 +123,12 @@ def written_over(
     found = merged([above, below])
     if not found.parameters:
         return found
-    # What was written over is told by `above`, whatever its values are by now.
-    under = support_of(other, below)
+    under, over = support_of(other, below), support_of(written, above)
     memory = torch.ones(other.untyped_storage().nbytes() // other.element_size(), dtype=torch.bool)
     layout = (tuple(other.shape), other.stride(), other.storage_offset())
     memory.as_strided(*layout).copy_(torch.ones(other.shape) if under is None else under)
     view = memory.as_strided(written.shape, written.stride(), written.storage_offset())
-    view.copy_(torch.ones(written.shape) if above.support is None else above.support)
+    view.copy_(torch.ones(written.shape) if over is None else over)
     kept = memory.as_strided(*layout).clone()
     return replace(found, support=None if bool(kept.all()) else kept)
 

@@ -11,6 +11,14 @@ import torch
 
 from cnnviz.introspection.operator_kinds import is_pointwise
 
+_REPLACING = frozenset({"copy", "fill", "zero"})
+_DRAWING = frozenset(
+    {
+        *("bernoulli", "normal", "uniform", "random"),
+        *("exponential", "cauchy", "log_normal", "geometric"),
+    }
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Operation:
@@ -67,6 +75,18 @@ class Operation:
     def writes(self) -> bool:
         """Whether it writes to one of its arguments."""
         return bool(self.func._schema.is_mutable)
+
+    @property
+    def overwritten(self) -> torch.Tensor | None:
+        """What it writes to without having read it, if there is such a tensor."""
+        whole = self.name in _REPLACING or (self.writes and self.name in _DRAWING)
+        found = self.args[0] if whole and self.args else None
+        return found if isinstance(found, torch.Tensor) else None
+
+    @property
+    def draws(self) -> bool:
+        """Whether it draws random numbers."""
+        return torch.Tag.nondeterministic_seeded in self.func.tags
 
     @property
     def pointwise(self) -> bool:

@@ -15,7 +15,6 @@ CONSTANT = frozenset(
     {
         *("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like"),
         *("new_zeros", "new_ones", "new_full", "new_empty", "new_empty_strided"),
-        *("fill", "zero", "bernoulli", "normal", "uniform"),
     }
 )
 """Operators whose outputs do not depend on the values of their inputs."""

@@ -42,11 +42,12 @@ def _is_gate(field: Field, others: Sequence[Field], shape: Shape) -> bool:
     return False
 
 
-@rule("copy")
-def copy(operation: Operation, look: Look, gateless: bool) -> Found:
-    """The destination takes the field of the source."""
-    source = look(operation["src"])
-    return union([source], tuple(operation.outputs[0].shape)) if source is not None else None
+@rule("copy", "fill", "normal", "bernoulli")
+def replace_values(operation: Operation, look: Look, gateless: bool) -> Found:
+    """What is written, or what is drawn by, in place of what was there."""
+    read = [tensor for tensor in operation.inputs if tensor is not operation.overwritten]
+    fields = [field for tensor in read if (field := look(tensor)) is not None]
+    return union(fields, tuple(operation.outputs[0].shape)) if fields else None
 
 
 @rule(
