@@ -75,6 +75,12 @@ def rewritten(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return x @ matrix
 
 
+def shifted(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    y, wide = torch.zeros_like(x), F.conv2d(x, torch.ones(2, 2, 1, 2).to(x), padding=(0, 1))
+    y[..., -2:] = wide[..., :2]  # Both stand for the first column.
+    return y
+
+
 def told_by_one_value(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     y = torch.ones_like(x)
     y[:, :, 1:3] = x[0, 0, 2, 3]
@@ -123,6 +129,7 @@ CASES: dict[str, Callable[[], Masked]] = {
         lambda x, w: x.flip(2) * F.conv2d(x * MASK.to(x), w[:, None, None, None], w, groups=2), 2
     ),
     "rewritten matrix": lambda: Masked(rewritten, WIDTH, 3),
+    "shifted": lambda: Masked(shifted),
     "one value written": lambda: Masked(told_by_one_value),
     "norm": lambda: Masked(normed, 2),
     "blanked in place": lambda: Masked(lambda x, m: over_tokens(x, blanked_in_place)),

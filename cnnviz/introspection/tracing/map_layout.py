@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.introspection.tracing.field_union import hull
-from cnnviz.introspection.tracing.fields import NOTHING, Field, Pair, Shape
+from cnnviz.introspection.tracing.fields import NOTHING, Field, Pair, Shape, compress
 from cnnviz.introspection.tracing.rules_position import in_step, varies
 from cnnviz.results.space import Space, space_of
 
@@ -393,8 +393,7 @@ def _ends(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the first and the negative of the last of each place along some dimensions."""
     shape = tuple(field.shape[dim] if dim in dims else 1 for dim in range(len(field.shape)))
-    first, last = (
-        np.broadcast_to(ends, shape).reshape([field.shape[dim] for dim in dims]).astype(np.float64)
-        for ends in field.spans[axis].ends
-    )
+    sizes = [field.shape[dim] for dim in dims]
+    both = (np.broadcast_to(compress(one), shape).reshape(sizes) for one in field.spans[axis].ends)
+    first, last = (ends.astype(np.float64) for ends in both)
     return first, last
