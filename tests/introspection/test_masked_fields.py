@@ -55,6 +55,24 @@ def causal(t: torch.Tensor) -> torch.Tensor:
     return F.scaled_dot_product_attention(single, single, single, is_causal=True)[:, 0].to(t)
 
 
+def in_one_call(t: torch.Tensor) -> torch.Tensor:
+    t = t[:, None].contiguous()
+    added = torch.zeros(NEAR.shape).to(t).masked_fill(~NEAR, -torch.inf)
+    seen = F.scaled_dot_product_attention(t, t, t, attn_mask=NEAR.tril())
+    return (seen + F.scaled_dot_product_attention(t, t, t, attn_mask=added))[:, 0]
+
+
+def causal_in_one_call(t: torch.Tensor) -> torch.Tensor:
+    t = t[:, None].contiguous()
+    return F.scaled_dot_product_attention(t, t, t, is_causal=True)[:, 0]
+
+
+def vectors(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    masked, matrix = weight[0] * BAND[:, 0], weight[:HEIGHT] * BAND[:, 0]
+    rows = [torch.mv(one, masked) + torch.mv(matrix, one[0]) for one in x[0]]
+    return torch.stack(rows)[None, ..., None] + torch.dot(x[0, 0, 1], masked)
+
+
 def written(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     kernel = torch.zeros(2, 2, 3, 3, dtype=x.dtype)
     kernel[:, :, 0, 1] = weight
@@ -120,6 +138,35 @@ CASES: dict[str, Callable[[], Masked]] = {
     "softmax": lambda: Masked(lambda x, m: over_tokens(x, masked_softmax)),
     "attention": lambda: Masked(lambda x, m: over_tokens(x, fused_attention)),
     "causal": lambda: Masked(lambda x, m: over_tokens(x, causal)),
+    "attention in one call": lambda: Masked(lambda x, m: over_tokens(x, in_one_call)),
+    "causal in one call": lambda: Masked(lambda x, m: over_tokens(x, causal_in_one_call)),
+    "vectors": lambda: Masked(vectors, WIDTH, WIDTH),
+    "between": lambda: Masked(lambda x, m: x.lerp(x.flip(2), m)),
+    "filled kernel": lambda: Masked(
+        lambda x, w: F.conv2d(x, w.index_fill(2, torch.tensor([0]), 0.0)), 2, 2, 2, 1
+    ),
+    "scattered kernel": lambda: Masked(
+        lambda x, w: F.conv2d(x, w.scatter(2, torch.zeros(2, 2, 1, 1, dtype=torch.long), 0.0)),
+        *(2, 2, 2, 1),
+    ),
+    "empty kernel": lambda: Masked(
+        lambda x, w: F.conv2d(x, w.masked_fill(torch.tensor(True), 0.0)), 2, 2, 1, 1
+    ),
+    "joined kernel": lambda: Masked(
+        lambda x, w: F.conv2d(x, torch.cat([w, torch.zeros(2, 2, 1, 2).to(w)], 3)), 2, 2, 1, 1
+    ),
+    "wide groups": lambda: Masked(
+        lambda x, w: F.conv2d(
+            torch.cat([x, x.flip(3)], 1), w * KERNEL.repeat(2, 1, 1, 1), groups=2
+        )[:, 1:3],
+        *(4, 2, 3, 3),
+    ),
+    "turned groups": lambda: Masked(
+        lambda x, w: F.conv_transpose2d(
+            torch.cat([x, x.flip(3)], 1), w * KERNEL.repeat(2, 1, 1, 1), groups=2
+        )[:, 1:3],
+        *(4, 2, 3, 3),
+    ),
     "masked kernel": lambda: Masked(lambda x, w: F.conv2d(x, w * KERNEL), 2, 2, 3, 3),
     "turned kernel": lambda: Masked(lambda x, w: F.conv_transpose2d(x, w * KERNEL), 2, 2, 3, 3),
     "groups": lambda: Masked(

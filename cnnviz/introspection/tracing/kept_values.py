@@ -25,15 +25,16 @@ _ALIKE = frozenset(
     {
         *("mul", "div", "neg", "abs", "clone", "alias", "detach", "_to_copy"),
         *("masked_fill", "where", "tril", "triu", "index_put", "scatter", "copy", "index_copy"),
+        *("index_fill",),
         *("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "permute", "transpose", "t"),
         *("expand", "slice", "select", "flip", "index", "index_select", "cat", "stack", "repeat"),
         *("constant_pad_nd", "slice_scatter", "select_scatter", "as_strided", "gather", "roll"),
     }
 )
 """Operators whose answers to ones in place of parameters are zero where all others are, too."""
-_WRITING = frozenset({"masked_fill", "index_put", "scatter", "copy", "index_copy"})
+_WRITING = frozenset({"masked_fill", "index_put", "scatter", "copy", "index_copy", "index_fill"})
 """Of those in place, the ones whose first argument may be read after they have written to it."""
-_MAKING = frozenset({"tril", "triu", "constant_pad_nd"})
+_MAKING = frozenset({"tril", "triu", "constant_pad_nd", "masked_fill", "scatter", "index_fill"})
 """Those that bring in zeros of their own."""
 NOT_COMPUTED = frozenset({"mm", "bmm", "addmm", "convolution"})
 """Operators that a trace may give zeros for, in place of their numbers."""

@@ -67,7 +67,7 @@ def _framed(
     frame: Frame | None, after: Frame | None, kept: Flags, taps: list[tapping.Taps], groups: int
 ) -> Frame | None:
     """Return the frame behind the windows, its ends as if the image went on."""
-    if frame is None or after is None:
+    if frame is None or after is None or not kept.any():
         return None
     first, last = (
         _windowed(ends, kept, taps, groups, (frame, sign))
