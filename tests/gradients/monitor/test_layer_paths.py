@@ -87,6 +87,10 @@ SHALLOW = ("shallow.0", "shallow.1", "shallow.2", "shallow.3")
         (lambda net, x: net.deep(x).detach() + net.shallow(x), (SHALLOW,)),
         (lambda net, x: net.head(checkpoint(net.deep, x)), (DEEP,)),
         (lambda net, x: checkpoint(net.head, checkpoint(net.deep, x)), (DEEP,)),
+        (
+            lambda net, x: checkpoint(net.head, checkpoint(net.shallow, checkpoint(net.deep, x))),
+            ((*DEEP[:5], *SHALLOW, *DEEP[5:]),),
+        ),
     ],
 )
 def test_a_path_is_the_deepest_one_and_another_tower_has_its_own(
