@@ -59,7 +59,8 @@ def in_one_call(t: torch.Tensor) -> torch.Tensor:
     t = t[:, None].contiguous()
     added = torch.zeros(NEAR.shape).to(t).masked_fill(~NEAR, -torch.inf)
     seen = F.scaled_dot_product_attention(t, t, t, attn_mask=NEAR.tril())
-    return (seen + F.scaled_dot_product_attention(t, t, t, attn_mask=added))[:, 0]
+    both = F.scaled_dot_product_attention(t, t, t, attn_mask=added)
+    return (seen + both)[:, 0]
 
 
 def causal_in_one_call(t: torch.Tensor) -> torch.Tensor:
@@ -142,6 +143,7 @@ CASES: dict[str, Callable[[], Masked]] = {
     "causal in one call": lambda: Masked(lambda x, m: over_tokens(x, causal_in_one_call)),
     "vectors": lambda: Masked(vectors, WIDTH, WIDTH),
     "between": lambda: Masked(lambda x, m: x.lerp(x.flip(2), m)),
+    "not between": lambda: Masked(lambda x, m: x.lerp(x.flip(2), 1.0 - m / 2.0)),
     "filled kernel": lambda: Masked(
         lambda x, w: F.conv2d(x, w.index_fill(2, torch.tensor([0]), 0.0)), 2, 2, 2, 1
     ),
@@ -195,6 +197,20 @@ def test_pruned_kernels_see_what_is_left_of_them() -> None:
     layer = nn.Conv2d(2, 2, 3, padding=1).double()
     prune.custom_from_mask(layer, "weight", KERNEL)
     check(nn.Sequential(nn.Conv2d(1, 2, 2).double(), layer).eval())
+
+
+def test_size_stride_and_start_are_those_of_the_taps_that_are_left() -> None:
+    first = nn.Conv2d(1, 1, 3, stride=2, padding=1)
+    second = nn.Conv2d(1, 1, 2, padding=1)
+    kept = torch.zeros(1, 1, 3, 3)
+    kept[..., :2, 2] = 1.0  # Rows 2 r - 1 and 2 r, column 2 c + 1.
+    prune.custom_from_mask(first, "weight", kept)
+    prune.custom_from_mask(second, "weight", torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]]))
+    found = trace(nn.Sequential(first, second).eval(), (1, 11, 12))
+    for name, size, start in (("0", (2, 1), (-1, 1)), ("1", (4, 1), (-3, -1))):
+        field = found.find(name).receptive_field
+        assert field is not None
+        assert (field.size, field.stride, field.start) == (size, (2, 2), start)
 
 
 def test_a_parameter_that_is_zero_shuts_nothing_out() -> None:
