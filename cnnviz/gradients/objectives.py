@@ -20,6 +20,9 @@ from cnnviz.results.text import plural
 
 SEED = 0
 NAMES = ("auto", "loss", "top")
+UNCANCELLED = "numbers"
+"""What "auto" becomes where signs may cancel: ordinal logits, one value less thresholds, send the
+sum of their signs back, which can be zero. Normal numbers never add up to that."""
 Objective = str | Callable[[Any], torch.Tensor]
 
 
@@ -55,15 +58,25 @@ class BackwardStart:
 
 
 def random_signs(
-    model: Model, watch: ForwardRecorder, output: Any, weights_are_zero: bool, seed: int = SEED
+    model: Model,
+    watch: ForwardRecorder,
+    output: Any,
+    weights_are_zero: bool,
+    seed: int = SEED,
+    *,
+    sizes: bool = False,
 ) -> BackwardStart:
-    """Send +1 or -1 into each logit at random (Pennington et al. 2017).
+    """Send +1 or -1 into each logit at random (Pennington et al. 2017), with `sizes` numbers.
 
     This estimates the Frobenius norm of the Jacobian, whatever the loss: a confident network has a
     loss of nearly zero, and with it a gradient of nearly zero, and is well.
     """
+    draw = _numbers if sizes else _signs
+    one = "number" if sizes else "sign"
     if returns_boxes(model, output):
-        return _signs_of_boxes(model, output, seed)
+        scores = torch.cat(_scores_of_boxes(model, output))
+        told = f"a random {one} for the score of each of {plural(len(scores), 'box', 'boxes')}"
+        return BackwardStart(scores, draw(scores, seed), told, of_boxes=True)
     logits = scores_of(model, output)
     note = ""
     inside = read_output(model, output).inside
@@ -72,15 +85,15 @@ def random_signs(
         note = (
             f"The network ends in a {inside.replace('_', ' ')}{flat}; what went into it was taken."
         )
-    told = "a random sign for each logit"
+    told = f"a random {one} for each logit"
     if weights_are_zero and watch.last_input is not None and watch.last_input.requires_grad:
         logits = watch.last_input
-        told = "a random sign for each input of the last layer"
+        told = f"a random {one} for each input of the last layer"
         note = (
             "The weights of the last layer are all zero, as Fixup begins them, and pass nothing "
             "back; what goes into that layer was taken."
         )
-    return BackwardStart(logits, _signs(logits, seed), told, note)
+    return BackwardStart(logits, draw(logits, seed), told, note)
 
 
 def _signs(values: torch.Tensor, seed: int) -> torch.Tensor:
@@ -89,10 +102,10 @@ def _signs(values: torch.Tensor, seed: int) -> torch.Tensor:
     return signs.to(values.device, values.dtype)
 
 
-def _signs_of_boxes(model: Model, output: Any, seed: int) -> BackwardStart:
-    scores = torch.cat(_scores_of_boxes(model, output))
-    told = f"a random sign for the score of each of {plural(len(scores), 'box', 'boxes')}"
-    return BackwardStart(scores, _signs(scores, seed), told, of_boxes=True)
+def _numbers(values: torch.Tensor, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randn(tuple(values.shape), generator=generator, device="cpu")
+    return drawn.to(values.device, values.dtype)
 
 
 def _scores_of_boxes(model: Model, output: Any) -> list[torch.Tensor]:

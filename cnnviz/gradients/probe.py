@@ -121,7 +121,8 @@ def _start(
         return objectives.loss(model, output, labels)
     if objective == "top":
         return objectives.top(model, output)
-    return objectives.random_signs(model, watch, output, head_is_zero, seed)
+    sizes = objective == objectives.UNCANCELLED
+    return objectives.random_signs(model, watch, output, head_is_zero, seed, sizes=sizes)
 
 
 def _differentiate(

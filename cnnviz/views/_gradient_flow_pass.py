@@ -64,6 +64,21 @@ def _found(
     return found, ""
 
 
+def _uncancelled(model: Model, inputs: torch.Tensor, found: GradientProbe) -> GradientProbe | None:
+    """Return what numbers find where signs that cancel let no gradient back; None otherwise."""
+    if judge(found).label != "blocked":
+        return None
+    again = probe(model, inputs, objectives.UNCANCELLED)
+    return None if judge(again).label == "blocked" else again
+
+
+def _told_cancelled(found: GradientProbe, again: GradientProbe) -> str:
+    return (
+        f"Of {found.objective} nothing arrives, because the signs cancel out, as where all logits "
+        f"are one value less thresholds: {again.objective} was sent back instead."
+    )
+
+
 @in_smaller_batches
 def measure(
     model: Model,
@@ -95,21 +110,16 @@ def measure(
         )
         objective, truth = "auto", None
         found = probe(model, inputs)
+    again = _uncancelled(model, inputs, found) if objective == "auto" else None
+    if again is not None:
+        notes.append(_told_cancelled(found, again))
+        objective, found = objectives.UNCANCELLED, again
     verdict = judge(found)
     cause = explain(found, verdict, confident and verdict.side == "none")
     tried: tuple[Remedy, ...] = ()
     if remedies and cause.key not in ("none", "confident", "unmeasured", "cut", "flat"):
-        tried = try_remedies(
-            model,
-            inputs,
-            found,
-            verdict,
-            cause,
-            normalised=is_normalised(found),
-            objective=objective,
-            labels=truth,
-            progress=progress,
-        )
+        of = {"objective": objective, "labels": truth, "normalised": is_normalised(found)}
+        tried = try_remedies(model, inputs, found, verdict, cause, **of, progress=progress)
     points = [point.label for point in found.points]
     cuts = told_cuts(verdict, points, boxes=found.of_boxes)
     notes += [*found.notes, *cuts, *told_verdict(verdict, cause, points)]

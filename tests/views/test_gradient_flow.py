@@ -307,6 +307,30 @@ def test_where_nothing_arrives_the_picture_says_so() -> None:
     assert panel.get_ylabel().endswith(f"beside that at layer {found.points[-1]}")
 
 
+class Ordinal(nn.Module):
+    """Four thresholds on one value, so that each logit has the gradient of all others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = nn.Sequential(nn.Flatten(), nn.Linear(48, 8), nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.value(x) - torch.arange(4.0)
+
+
+def test_signs_that_cancel_are_no_blocked_network() -> None:
+    torch.manual_seed(0)
+    network, one = Ordinal(), images(1, 4)
+    found = gradient_flow(network, one)
+    assert found.objective == "a random number for each logit"
+    assert any("the signs cancel out" in note for note in found.provenance.notes)
+    alone = gradient_flow(network.value, one)
+    assert found.verdict.label == alone.verdict.label != "blocked"
+    assert math.isclose(found.decades, alone.decades, abs_tol=1e-5)
+    blocked = gradient_flow(dead(), images(), remedies=False)
+    assert blocked.objective == "a random sign for each logit"
+
+
 def filled(value: float) -> nn.Module:
     """Return a network whose second convolution holds nothing but this value."""
     module = tiny_network()
