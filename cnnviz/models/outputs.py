@@ -219,7 +219,7 @@ def _guess(
         if like_images and inside == "sigmoid" and names is None:
             return OutputKind.VALUE, f"{shape}, as that of the images, and it ends in a sigmoid"
         known = names is not None and len(names) == given.shape[1]
-        return OutputKind.CLASS_MAP, "" if known or inside else shape
+        return OutputKind.CLASS_MAP, "" if known or inside else shape + _against(given)
     if given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1):
         if inside == "sigmoid" or (names is not None and len(names) == 2):
             return OutputKind.LOGIT, ""
@@ -266,8 +266,8 @@ def _against(given: torch.Tensor) -> str:
         )
     if values.numel() > 1 and bool((values >= 0).all()):
         return (
-            "; yet none of its values is below 0, as of evidence, rates or counts, for which a "
-            "softmax is not meant"
+            "; yet none of its values is below 0, as of features, evidence, rates or counts, for "
+            "which a softmax is not meant"
         )
     return ""
 

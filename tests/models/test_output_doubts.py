@@ -47,6 +47,14 @@ def test_values_that_are_no_scores_are_told(name: str, count: int) -> None:
         assert (UNIT in told, POSITIVE in told) == (doubt == UNIT, doubt == POSITIVE)
 
 
+@pytest.mark.parametrize("doubt", [True, False])
+def test_features_are_no_map_of_classes_without_doubt(doubt: bool) -> None:
+    torch.manual_seed(0)
+    pyramid = nn.Sequential(nn.Conv2d(3, 4, 3), *([nn.ReLU()] if doubt else []))
+    held = cnnviz.capture(pyramid.eval(), 9 * torch.rand(1, 3, 12, 12), layers="0")
+    assert (POSITIVE in cnnviz.predictions(held).provenance.output) == doubt
+
+
 def test_a_report_says_it_on_its_first_screen() -> None:
     model = cnnviz.Model(Ending(ENDS["evidence"][0], 4).eval())
     photo = np.random.default_rng(0).integers(0, 255, (20, 20, 3)).astype(np.uint8)
