@@ -205,6 +205,21 @@ def test_a_wide_photo_fills_a_slide_above_its_map(marks, least: float) -> None:
     assert share > least * figure.bbox.width * figure.bbox.height
 
 
+@pytest.mark.parametrize("marks", [None, [PhotoBox(8, 1, 14, 4)]])
+@pytest.mark.parametrize("ratio", [0.04, 0.125])
+def test_the_panels_of_a_panorama_stand_one_under_another(marks, ratio: float) -> None:
+    panorama = np.zeros((SIDE, round(SIDE / ratio), 3), np.uint8)
+    panorama[2:6, 8:14, 0] = 255
+    found = cnnviz.localisation(
+        cnnviz.capture(colour_model(), [panorama], layers=["same"]), boxes=marks
+    )
+    figure = found.figure()
+    assert crowded(figure) == ""
+    panels = [axes.bbox for axes in figure.axes if axes.get_aspect() != "auto"]
+    assert len(panels) == 3
+    assert all(panel.width > 0.3 * figure.bbox.width for panel in panels)
+
+
 @pytest.mark.parametrize(("marks", "least"), [(None, 0.5), ([TRUE], 0.4)])
 def test_a_photo_fills_a_slide_beside_its_map(marks, least: float) -> None:
     found = cnnviz.localisation(

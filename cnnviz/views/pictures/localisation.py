@@ -11,7 +11,14 @@ from cnnviz.heatmaps.map_boxes import pieces_above
 from cnnviz.heatmaps.photo_heatmaps import outline, stamp
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import layer_said, plural, shortened
-from cnnviz.views.pictures.localisation_layout import BAR, HEAD, LABELS, TITLES, arranged
+from cnnviz.views.pictures.localisation_layout import (
+    BAR,
+    HEAD,
+    LABELS,
+    TITLES,
+    arranged,
+    stacked_height,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,10 +45,13 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     least, most = _RATIOS
     ends = (least if curves else _FLATTEST, most)
     ratios = [float(np.clip(height / width, *ends)) for height, width, _ in shapes]
+    wide = _ACROSS * columns + BAR
     tall = sum(_ACROSS * ratio + TITLES for ratio in ratios) + HEAD
-    figure = drawing.canvas(_ACROSS * columns + BAR, tall, into)
+    ratio = shapes[0][0] / shapes[0][1]
     if count == 1:
-        ratio = shapes[0][0] / shapes[0][1]
+        tall = stacked_height(wide, ratio, curve=curves) or tall
+    figure = drawing.canvas(wide, tall, into)
+    if count == 1:
         found_room = arranged(figure, ratio, curve=curves)
         panels, high, free = [found_room.panels(figure)], found_room.small, found_room.free
     else:
@@ -49,7 +59,7 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
         panels = list(figure.subplots(count, columns, squeeze=False, height_ratios=ratios))
         high = (drawing.width_of(figure) - BAR) / columns * ratios[0]
         # A wide photo is not as high as its row, and the bar is as high as the photo.
-        high *= min(1.0, shapes[0][0] / shapes[0][1] / ratios[0])
+        high *= min(1.0, ratio / ratios[0])
     for image, row in enumerate(panels):
         _boxes(row[0], found, image)
         _map(row[1], found, image)

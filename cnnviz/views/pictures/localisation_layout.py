@@ -19,6 +19,9 @@ _LEAST_SMALL = 1.2
 _LEAST_BELOW = 0.7
 """The same below a large one, where the colour bar goes on below its panel."""
 _NAMES = ("box", "map", "pieces", "curve")
+_FLAT, _HIGHEST = 0.25, 1.2
+"""The height over the width of a photo below which its panels stand one under another by
+themselves, and the inches that they are high then at most."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,26 @@ def arranged(figure: drawing.Canvas, ratio: float, *, curve: bool) -> Arrangemen
         _in_a_square(*room, ratio, curve=curve),
         _beside(*room, ratio, curve=curve),
         _below(*room, ratio, curve=curve),
+        _stacked(*room, ratio, curve=curve),
     ]
     return max((each for each in possible if each is not None), key=lambda each: each.area)
+
+
+def stacked_height(wide: float, ratio: float, *, curve: bool) -> float | None:
+    """Return the inches in which a flat photo and what is beside it stand one under another.
+
+    None for a photo that is not so flat. Side by side a panorama would be a strip lower than the
+    words above it.
+    """
+    if ratio >= _FLAT:
+        return None
+    each = TITLES + min((wide - BAR) * ratio, _HIGHEST)
+    # The colour bar and its label go on below a map that is lower than they.
+    return (
+        HEAD
+        + max(3.0 * each, 2.0 * each + _LEAST_SMALL + TITLES)
+        + (TITLES + LABELS + _LEAST_SMALL) * curve
+    )
 
 
 def _spare(total: float, used: Sequence[float]) -> list[float]:
@@ -136,3 +157,16 @@ def _below(wide: float, high: float, ratio: float, *, curve: bool) -> Arrangemen
     widths = _spare(wide, [wide / len(names)] * len(names))
     rows = [("box",) * len(names), names]
     return Arrangement(rows, large, small, widths, heights, free=True)
+
+
+def _stacked(wide: float, high: float, ratio: float, *, curve: bool) -> Arrangement | None:
+    """Return all panels one under another, each as wide as the figure."""
+    under = _LEAST_SMALL if curve else 0.0
+    free = high - (4.0 if curve else 3.0) * TITLES - LABELS * curve
+    side = min(wide * ratio, (free - under) / 3.0)
+    if ratio >= _FLAT or side <= 0.0:
+        return None
+    names = _NAMES if curve else _NAMES[:3]
+    heights = _spare(free, [side] * 3 + [under] * curve)
+    rows = [(name,) for name in names]
+    return Arrangement(rows, side, side, _spare(wide, [wide]), heights, free=True)
