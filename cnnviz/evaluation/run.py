@@ -16,7 +16,7 @@ from cnnviz.bounds import RANDOM_MAPS, WORKERS, Count, Shard, bounded
 from cnnviz.datasets import default_workers
 from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.annotated_boxes import AnnotatedBoxes
-from cnnviz.errors import ImageError, UsageError
+from cnnviz.errors import ImageError
 from cnnviz.evaluation.data import EvaluationImage, items, nothing_left
 from cnnviz.evaluation.forecast import Forecast
 from cnnviz.evaluation.image_question import ImageQuestion
@@ -25,7 +25,7 @@ from cnnviz.evaluation.result import Evaluation, summarised
 from cnnviz.heatmaps.checks.localisation import MAX_BOX_FOUND, Mark, boxes_of_class
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings, measurable
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLDS
-from cnnviz.heatmaps.methods import MethodName, check_method, method_names, method_title
+from cnnviz.heatmaps.methods import MethodName, method_title, methods_named
 from cnnviz.images import PhotoBox
 from cnnviz.images.paths import expand
 from cnnviz.introspection.fast_copy.checked_copy import without_measure
@@ -57,7 +57,7 @@ def evaluate(
     model: Model | nn.Module,
     data: Data | Sequence[EvaluationImage] = "shapes",
     *,
-    methods: Sequence[str] = METHODS,
+    methods: str | Sequence[str] = METHODS,
     layer: str | None = None,
     count: Count | None = None,
     boxes: AnnotatedBoxes | str | Path | None = None,
@@ -81,7 +81,7 @@ def evaluate(
         The network; it is left as it was.
     data : str, Path, Shapes, data set, images, or list of EvaluationImage
         See `cnnviz.evaluation.items`.
-    methods : sequence of str
+    methods : str or sequence of str
         The methods, by the names that `cam` and `attribute` know them by.
     layer : str, optional
         The layer of the class activation maps; the last stage by default.
@@ -127,7 +127,7 @@ def evaluate(
     """
     folder = None if state is None else expand(state)
     with sharing(folder, "an evaluation") as processes:
-        chosen = _checked(methods)
+        chosen = methods_named(methods)
         wrapped = as_model(model)
         check_takes_images(wrapped, "evaluate")
         found, refused = items(data, count, boxes)
@@ -141,15 +141,6 @@ def evaluate(
     computed = "; ".join(_computed_on(records)) or AS_IT_IS
     provenance = wrapped.provenance(sources, seed=settings.seed, notes=notes, computed_on=computed)
     return summarised(chosen, records, found, provenance, random=random, settings=settings)
-
-
-def _checked(methods: Sequence[str]) -> tuple[str, ...]:
-    wanted = [methods] if isinstance(methods, str) else list(methods)
-    for name in wanted:
-        check_method(name)
-    if not wanted:
-        raise UsageError("No method was named.", f"Choose from {', '.join(method_names())}.")
-    return tuple(dict.fromkeys(wanted))
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from cnnviz.errors import UsageError, did_you_mean
@@ -12,6 +12,7 @@ from cnnviz.heatmaps.attribution_methods import (
     AttributionName,
 )
 from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName
+from cnnviz.results.choosing import words_of
 
 OCCLUSION: Literal["occlusion"] = "occlusion"
 """The name of the one method that is neither a class activation map nor an attribution."""
@@ -32,6 +33,22 @@ def check_method(name: str) -> None:
             f"There is no method {name!r} of making heatmaps.",
             did_you_mean(name, known, f"Choose from {', '.join(known)}."),
         )
+
+
+def methods_named(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the methods that are named, each once; several in a text have commas between them.
+
+    Raises
+    ------
+    UsageError
+        If there is no such method, or none is named.
+    """
+    words = words_of(given)
+    if not words:
+        raise UsageError("No method was named.", f"Choose from {', '.join(method_names())}.")
+    for word in words:
+        check_method(word)
+    return tuple(dict.fromkeys(words))
 
 
 def method_title(name: str) -> str:

@@ -41,6 +41,12 @@ def by_name(
     return known[key]
 
 
+def words_of(names: str | Sequence[str]) -> list[str]:
+    """Return names one by one, of which a text may hold several with commas between them."""
+    parts = [names] if isinstance(names, str) else list(names)
+    return [word for part in parts for text in part.split(",") if (word := text.strip())]
+
+
 def all_by_name(
     names: str | Sequence[str] | None,
     known: Mapping[str, Known],
@@ -63,8 +69,7 @@ def all_by_name(
     """
     if names is None:
         return tuple(known.values())
-    parts = [names] if isinstance(names, str) else list(names)
-    asked = [name for part in parts for name in part.split(",") if name.strip()]
+    asked = words_of(names)
     if not asked:
         raise UsageError(f"No {what} was named.", f"Choose from {', '.join(known)}.")
     found = [by_name(name, known, what, others) for name in asked]

@@ -17,7 +17,7 @@ from cnnviz.heatmaps.array_heatmaps import darker_told, spectrograms_told
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group, groups_named, measurable
 from cnnviz.heatmaps.heatmap import Heatmap
-from cnnviz.heatmaps.methods import MethodName, check_method, method_names
+from cnnviz.heatmaps.methods import MethodName, methods_named
 from cnnviz.heatmaps.photo_heatmaps import stamp
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
@@ -255,11 +255,11 @@ def explanations(
         The network; it is left as it was.
     images : path, PIL image, uint8 array [H, W, 3], or float tensor [1, C, H, W]
         One image.
-    methods : sequence of str
+    methods : str or sequence of str
         The methods, of `cnnviz.cam` and `cnnviz.attribute`.
     target : None, int, str, another target, or callable
         What to explain; the network's own answer by default.
-    checks : sequence of str
+    checks : str or sequence of str
         Groups of measures of `cnnviz.faithfulness`; empty measures nothing, which is much faster.
     seed : int
         The seed of everything drawn at random.
@@ -292,11 +292,7 @@ def explanations(
     >>> print(beside.summary())
     2 explanations of 'crescent' in image 0
     """
-    names = [methods] if isinstance(methods, str) else list(dict.fromkeys(methods))
-    for name in names:
-        check_method(name)
-    if not names:
-        raise UsageError("No method is named.", f"Choose from {', '.join(method_names())}.")
+    names = methods_named(methods)
     wrapped = as_model(model)
     batch = wrapped.prepare(images)
     if len(batch) != 1:

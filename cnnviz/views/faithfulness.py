@@ -264,7 +264,7 @@ def faithfulness(
         settings that it was made with.
     masks : sequence of ndarray of bool [H, W] or PhotoBox, optional
         Where the object is in each photo, for the measures of localisation.
-    measures : sequence of str
+    measures : str or sequence of str
         Which groups: {groups}.
     baselines : sequence of str
         What stands for deleted pixels: "blur" (the image blurred), "mean" (its mean colour),

@@ -148,7 +148,7 @@ def test_guided_backpropagation_is_caught_and_grad_cam_passes() -> None:
     ("methods", "count", "message"),
     [
         (["gradcam", "magic"], 1, "no method 'magic'"),
-        ([], 1, "No method is named"),
+        ([], 1, "No method was named"),
         (["gradcam"], 2, "2 images were given"),
     ],
 )
@@ -163,6 +163,14 @@ def test_localisation_alone_is_refused(image: torch.Tensor) -> None:
 
 
 @pytest.mark.usefixtures("beside_two_random_maps")
+def test_methods_are_named_in_one_text_as_layers_are(image: torch.Tensor) -> None:
+    network = lasting_network()
+    found = explanations(network, image, "gradcam, saliency,gradcam", 2, checks="drop,drop")
+    assert found.summary().startswith("2 explanations")
+    with pytest.raises(UsageError, match="no method 'salience' of making heatmaps"):
+        explanations(network, image, "gradcam,salience", checks=())
+
+
 def test_the_yardstick_of_the_gradient_is_made_once_for_all_methods(
     image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ from cnnviz.heatmaps.checks.randomisation import (
 from cnnviz.heatmaps.checks.stability import Stability, stability
 from cnnviz.heatmaps.checks.verdicts import AgainstRandom, AgainstRandomisation, Check
 from cnnviz.images.baselines import BASELINES
+from cnnviz.results.choosing import words_of
 
 Group = Literal["curves", "drop", "randomisation", "stability", "localisation"]
 """The names of the table, for type checkers; a test holds the two together."""
@@ -234,9 +235,9 @@ _MISSING: dict[Need, tuple[str, str, str]] = {
 }
 
 
-def groups_named(measures: Sequence[str]) -> tuple[Any, ...]:
-    """Return the names of groups of measures, each once; a string is one of them."""
-    return tuple(dict.fromkeys([measures] if isinstance(measures, str) else measures))
+def groups_named(measures: str | Sequence[str]) -> tuple[Any, ...]:
+    """Return the names of groups of measures, each once."""
+    return tuple(dict.fromkeys(words_of(measures)))
 
 
 def _take_curves(measured: MeasuredMaps, settings: CheckSettings) -> Curves:

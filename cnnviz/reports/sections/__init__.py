@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.results.choosing import words_of
 from cnnviz.views import VIEWS, View
 from cnnviz.views.plugins import Plugins, installed
 
@@ -117,8 +118,7 @@ def choose(
     """
     if sections is None:
         return tuple(kind for kind in SECTIONS if thorough or not kind.thorough)
-    parts = [sections] if isinstance(sections, str) else list(sections)
-    names = [item.strip() for part in parts for item in part.split(",") if item.strip()]
+    names = words_of(sections)
     keys = {name.lower().replace("-", "_"): name for name in names}
     own = {kind.key for kind in SECTIONS} | {view.name for view in VIEWS}
     # Only a name that is none of ours sends for those of other packages.
