@@ -30,7 +30,7 @@ from cnnviz_gallery.site.visualizations import peak_of
 
 CHUNK = 96
 """Channels whose pictures are made together."""
-PICTURES_VERSION = 5
+PICTURES_VERSION = 6
 """The way in which pictures are drawn. Raise it whenever the same scan, network and data would give
 other pixels than before, or the same ones elsewhere on a sheet: every site then draws all its
 pictures again, where it would mix old ones with new."""

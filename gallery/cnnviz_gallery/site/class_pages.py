@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import CnnvizError
-from cnnviz.heatmaps.constant_scores import unasked
+from cnnviz.heatmaps.map_words import mark
 from cnnviz.images import Batch
 from cnnviz.introspection.layers import kind
 from cnnviz.passes.call_order import call_order
@@ -31,6 +31,17 @@ from cnnviz_gallery.site.sprites import THUMB, sheet, tile, webp
 
 CALLED, WRONG = 18, 9
 MAP_SIDE = 192
+
+
+@dataclass(frozen=True)
+class MeanMap:
+    """Where the network looks, as a mean over images: at a layer, empty for no map.
+
+    `doubted` has why maps of some of them must not be read as evidence, each once per image.
+    """
+
+    layer: str
+    doubted: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,16 +122,16 @@ def _widened(pixels: Pixels, width: int) -> Pixels:
     return found
 
 
-def mean_map(subject: SiteContext, found: Members) -> tuple[bytes, str] | None:
+def mean_map(subject: SiteContext, found: Members) -> tuple[bytes, MeanMap] | None:
     """Return the mean Grad-CAM of the images that are called by a name, over their mean.
 
-    With the layer that it is of: the last stage of the network.
+    It is of the last stage of the network.
     """
     places = [int(place) for place in found.called[:CALLED]]
     if not places:
         return None
     try:
-        layer, heat = _heat(subject, places)
+        told, heat = _heat(subject, places)
     except CnnvizError:  # a network without maps of features has none of where it looked
         return None
     if heat is None:
@@ -131,22 +142,25 @@ def mean_map(subject: SiteContext, found: Members) -> tuple[bytes, str] | None:
     enlarged = cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC).clip(0.0)
     shown = np.asarray(cv2.resize(mean, size, interpolation=cv2.INTER_AREA), np.uint8)
     scale = drawing.Scale(0.0, float(enlarged.max()), drawing.HEAT)
-    return webp(drawing.overlay(shown, np.asarray(enlarged, np.float32), scale)), layer
+    return webp(drawing.overlay(shown, np.asarray(enlarged, np.float32), scale)), told
 
 
-def _heat(subject: SiteContext, places: Sequence[int]) -> tuple[str, NDArray[np.float32] | None]:
+def _heat(
+    subject: SiteContext, places: Sequence[int]
+) -> tuple[MeanMap, NDArray[np.float32] | None]:
     tensors = subject.images.tensors(places)
     stages = call_order(subject.model, tensors).stages()
     if not stages:
-        return "", None
+        return MeanMap(""), None
     batch: Batch = subject.model.prepare(tensors)
     # The answer of every image here is the class itself.
     seen = capture(subject.model, batch, layers=[stages[-1]], gradients="layers")
-    with unasked():
-        maps = cam(seen).shown()
+    made = cam(seen)
+    maps, marks = made.shown(), (mark(made, at, stages[-1]) for at in range(len(places)))
     greatest = maps.max(axis=(1, 2), keepdims=True)
     scaled = np.divide(maps, greatest, out=np.zeros_like(maps), where=greatest > 0)
-    return stages[-1], np.asarray(scaled.mean(0), np.float32)
+    told = MeanMap(stages[-1], tuple(filter(None, marks)))
+    return told, np.asarray(scaled.mean(0), np.float32)
 
 
 def page(
@@ -157,12 +171,12 @@ def page(
     beside: tuple[str, str],
     votes: ClassVotes,
     *,
-    mapped: str,
+    mapped: MeanMap,
 ) -> content.ClassPage:
     """Return what the page of a class says; `size` is that of its sheet in pixels.
 
-    `beside` has the pages before and after it, and `mapped` is the layer of its map, empty for
-    none.
+    `beside` has the pages before and after it, and `mapped` is what is
+    said of its map.
     """
     name, _, others = subject.categories[index].partition(",")
     stem = subject.class_files[index].removesuffix(".html")
@@ -185,7 +199,7 @@ def page(
         wrongly_in_all=len(found.wrongly),
         missed=shown[2],
         missed_in_all=len(found.missed),
-        map=content.Sheet(f"{stem}-map.webp", MAP_SIDE, MAP_SIDE) if mapped else None,
+        map=content.Sheet(f"{stem}-map.webp", MAP_SIDE, MAP_SIDE) if mapped.layer else None,
         map_words=_map_words(min(CALLED, len(found.called)), mapped),
         votes=_votes(subject, votes, sum(counts)),
         votes_words=_votes_words(subject, votes),
@@ -194,14 +208,24 @@ def page(
     )
 
 
-def _map_words(images: int, layer: str) -> str:
+def _map_words(images: int, mapped: MeanMap) -> str:
     """Say what the map of a class is: the mean over so many images, at a layer."""
-    where = f"at {layer_said(layer)}"
+    where = f"at {layer_said(mapped.layer)}"
     if images == 1:
-        return f"Grad-CAM of the image {where}: bright is where the network looks."
+        said = f"Grad-CAM of the image {where}"
+    else:
+        said = (
+            f"Mean over {plural(images, 'image')} of Grad-CAM {where}, each map scaled to its own "
+            "greatest evidence, over the mean of the images"
+        )
+    reasons = dict.fromkeys(mapped.doubted)
+    if images == 1 and reasons:
+        return f"{said}, {listed(list(reasons), 1)}."
+    of = {each: mapped.doubted.count(each) for each in reasons}
+    kept = images - len(mapped.doubted)
+    bright = ": bright is where the network looks." if kept else "."
     return (
-        f"Mean over {plural(images, 'image')} of Grad-CAM {where}, each map scaled to its own "
-        "greatest evidence, over the mean of the images: bright is where the network looks."
+        f"{said}{bright}{''.join(f' Of {n} of {images} maps: {each}.' for each, n in of.items())}"
     )
 
 

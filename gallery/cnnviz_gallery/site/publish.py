@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from PIL import Image
@@ -91,7 +92,7 @@ def _write_classes(subject: SiteContext, key: str, report: Report) -> None:
         if entry is None or not all(site.has(f"{folder}/{name}") for name in entry["files"]):
             known[stem] = entry = _draw_class(subject, folder, stem, index, found)
         beside = class_pages.neighbours(subject, members, index)
-        mapped = entry["mapped"]
+        mapped = class_pages.MeanMap(**entry["mapped"])
         votes = votes_of_json(entry["votes"])
         page = class_pages.page(subject, index, found, entry["size"], beside, votes, mapped=mapped)
         crumbs = [*above, Link("classes", "index.html"), Link(page.name, "")]
@@ -121,12 +122,12 @@ def _draw_class(
         files.append(f"{stem}.webp")
         with Image.open(io.BytesIO(drawn)) as image:
             size = [image.height, image.width]
-    mapped = class_pages.mean_map(subject, found)
-    if mapped is not None:
-        subject.site.write(f"{folder}/{stem}-map.webp", mapped[0])
+    mapped, drawn_map = class_pages.MeanMap(""), class_pages.mean_map(subject, found)
+    if drawn_map is not None:
+        pixels, mapped = drawn_map
+        subject.site.write(f"{folder}/{stem}-map.webp", pixels)
         files.append(f"{stem}-map.webp")
-    layer = mapped[1] if mapped is not None else ""
-    return {"files": files, "size": size, "mapped": layer, "votes": votes.to_json()}
+    return {"files": files, "size": size, "mapped": asdict(mapped), "votes": votes.to_json()}
 
 
 def _disown(subject: SiteContext) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from cnnviz.datasets import open_dataset
+from cnnviz.models import Model
 from cnnviz.pages.html_assets import environment
 from cnnviz.passes.call_order import call_order
 from cnnviz.results.aligned_numbers import share_between
@@ -21,6 +22,7 @@ from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from cnnviz_gallery.site import class_pages, layer_pages
 from cnnviz_gallery.site.build import build
+from tests.helpers.gallery.tiny import Tiny
 
 if TYPE_CHECKING:
     from cnnviz_gallery.scan.layer_result import LayerResult
@@ -142,6 +144,37 @@ def test_a_class_says_of_which_layer_its_map_is(many_site, tiny):
     told = [page for page in pages if "Grad-CAM" in page]
     assert told
     assert all(f"Grad-CAM at {layer_said(last)}" in " ".join(page.split()) for page in told)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_maps_of_an_answer_that_never_changes_are_not_where_the_network_looks(tiny, count) -> None:
+    dead = Tiny().eval()
+    torch.nn.init.zeros_(dead.mixed.weight)
+    torch.nn.init.zeros_(dead.head.weight)
+    pixels = np.random.default_rng(0).integers(0, 255, (count, 32, 32, 3), np.uint8)
+    images = SimpleNamespace(
+        pixels=pixels.__getitem__,
+        tensors=lambda places: torch.from_numpy(pixels[places]).permute(0, 3, 1, 2) / 255.0,
+    )
+    places = np.arange(count)
+    found = class_pages.Members(places, places[:0], places[:0], 0)
+    said = []
+    for module in (dead, tiny.module):
+        model = Model(module, name="tiny", preprocessing=tiny.preprocessing)
+        subject = cast("SiteContext", SimpleNamespace(model=model, images=images))
+        drawn = class_pages.mean_map(subject, found)
+        assert drawn is not None
+        said.append(class_pages._map_words(count, drawn[1]))
+    constant, real = said
+    assert "not evidence: nothing tried moves the score" in constant
+    assert "where the network looks" not in constant
+    assert count == 1 or "Of 2 of 2 maps: " in constant
+    assert real.endswith("bright is where the network looks.")
+
+
+def test_of_maps_that_are_no_evidence_a_class_says_how_many_there_are() -> None:
+    said = class_pages._map_words(3, class_pages.MeanMap("conv", ("no evidence",)))
+    assert said.endswith("bright is where the network looks. Of 1 of 3 maps: no evidence.")
 
 
 def test_the_page_of_a_layer_named_by_a_number_says_that_it_is_a_layer():
