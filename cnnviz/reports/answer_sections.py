@@ -43,6 +43,8 @@ def wrong(found: CountedAnswers, order: Order = "confidence", filters: str = "")
             f"Beside what the network saw of each {shown} stands the Grad-CAM of {which}, at "
             f"{layer_said(found.layer)}: bright is evidence for it, each on a scale of its own."
         )
+        if any(any(example.marks) for example in found.examples):
+            lead.append("Which of them are not evidence stands below them.")
     answers = tuple(_answer(found, place) for place in range(len(found.examples)))
     return Section(
         "wrong",
@@ -59,13 +61,19 @@ def _answer(found: CountedAnswers, place: int) -> WrongAnswer:
     mistake = example.mistake
     said = f"{mistake.image}: answered {mistake.answer} ({percent(mistake.confidence)}), right "
     said += f"is {mistake.truth} ({percent(mistake.truth_probability)})"
+    of = ("its answer", "what is right") if len(example.marks) > 1 else ("the label",)
+    doubted = [
+        f"Grad-CAM of {which}: {mark}"
+        for which, mark in zip(of, example.marks, strict=False)
+        if mark
+    ]
     return WrongAnswer(
         Picture(
             name=f"wrong-{place + 1}",
             title=mistake.image,
-            caption=said,
+            caption=". ".join([said, *doubted]),
             alt=f"{said}. The {'photo' if found.noun == 'image' else found.noun}"
-            + (", and the evidence in it" if example.maps else ""),
+            + (", and the evidence in it" if example.maps and not doubted else ""),
             draw=partial(_beside, example),
             provenance=found.provenance,
             data={"ends": list(example.ranges)},

@@ -11,7 +11,7 @@ import pytest
 import cnnviz
 from cnnviz.reports import Manifest, check_destination, error_report
 from tests.helpers.browser import Visit
-from tests.helpers.colour_classes import COLOURS, colour_folder, colour_model, write_colour
+from tests.helpers.colour_classes import COLOURS, Means, colour_folder, colour_model, write_colour
 from tests.helpers.markup import Markup
 from tests.helpers.report_model import HOSTILE, fewer_pixels
 
@@ -65,6 +65,21 @@ def test_the_files_beside_it_are_listed_and_the_json_has_the_answers(saved):
     assert check_destination(saved.directory, force=True).is_dir()
     assert saved.pdf is not None
     assert saved.pdf.stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("left_empty")
+def test_maps_of_answers_that_never_change_are_not_called_evidence(tmp_path):
+    write_colour(tmp_path / "val" / "green" / "a.png", (0, 255, 0))
+    found = cnnviz.error_analysis(colour_model(Means(factor=0.0)), tmp_path / "val")
+    mark = "not evidence: nothing tried moves the score"
+    assert found.examples[0].marks == (mark, mark)
+    (section,) = (part for part in error_report(found).sections if part.key == "wrong")
+    assert section.lead[-1] == "Which of them are not evidence stands below them."
+    picture = section.answers[0].picture
+    assert picture.caption.endswith(
+        f". Grad-CAM of its answer: {mark}. Grad-CAM of what is right: {mark}"
+    )
+    assert "and the evidence in it" not in picture.alt
 
 
 @pytest.mark.usefixtures("left_empty")

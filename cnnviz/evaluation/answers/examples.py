@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnnviz.datasets import Dataset
 from cnnviz.errors import LayerError, ModelError, TargetError
 from cnnviz.evaluation.answers.tally import Mistake
-from cnnviz.heatmaps.constant_scores import unasked
+from cnnviz.heatmaps.map_words import mark
 from cnnviz.introspection.layers import named_layers, without_call
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
@@ -42,6 +42,8 @@ class Example:
         These maps over the photo, each with its own scale.
     ranges : tuple of float
         Where the colours of each end.
+    marks : tuple of str
+        Why each of these maps must not be read as evidence, in a few words; empty where it may be.
     source : ImageSource
         The name of the photo and the SHA-256 of its bytes.
     """
@@ -53,6 +55,7 @@ class Example:
     maps: tuple[NDArray[np.float32], ...]
     overlays: tuple[NDArray[np.uint8], ...]
     ranges: tuple[float, ...]
+    marks: tuple[str, ...]
     source: ImageSource
 
 
@@ -96,7 +99,7 @@ class Explainer:
         batch = self.model.prepare([image])
         photo = self.model.preprocessing.invert(batch.tensor[0])
         source = ImageSource(mistake.image, batch.photos[0].sha256)
-        return Example(mistake, photo, (), (), (), source)
+        return Example(mistake, photo, (), (), (), (), source)
 
     def _explained(self, mistake: Mistake, image: Any) -> Example:
         targets = list(mistake.classes)
@@ -109,8 +112,7 @@ class Explainer:
             target=targets,
             gradients="layers",
         )
-        with unasked():
-            heat = cam(seen, self.layer or None)
+        heat = cam(seen, self.layer or None)
         (self.layer,) = heat.layers
         rows = range(len(targets))
         return Example(
@@ -119,5 +121,6 @@ class Explainer:
             tuple(heat.maps[0]),
             tuple(heat.seen(row, self.layer, SIDE) for row in rows),
             tuple(heat.scale(row).high for row in rows),
+            tuple(mark(heat, row, self.layer) for row in rows),
             ImageSource(mistake.image, seen.batch.photos[0].sha256),
         )

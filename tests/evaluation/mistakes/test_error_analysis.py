@@ -87,6 +87,7 @@ def test_the_worst_have_the_heatmaps_of_both_answers(folder):
         np.testing.assert_allclose(np.stack(example.maps), expected, rtol=1e-5)
         assert example.photo.shape == (SIDE, SIDE, 3)
         assert [one.shape for one in example.overlays] == [(SIDE, SIDE, 3)] * 2
+        assert example.marks == ("", "")
     names = [source.name for source in found.provenance.images]
     assert names == ["red/green.PNG", "blue/reddish.png"]
 
