@@ -263,6 +263,8 @@ class LiveMaps:
         The K classes, and the layers from shallow to deep.
     maps : tuple of ndarray of float32
         For each layer the signed maps [K, h, w] in the method's unit.
+    marks : tuple of tuple of str
+        For each layer why each map must not be read as evidence; empty where it may be.
     box : (float, float, float, float)
         Left, top, right and bottom of what the network saw, as shares of the photo.
     """
@@ -270,6 +272,7 @@ class LiveMaps:
     classes: tuple[str, ...]
     layers: tuple[str, ...]
     maps: tuple[NDArray[np.float32], ...] = field(repr=False)
+    marks: tuple[tuple[str, ...], ...]
     box: tuple[float, float, float, float]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
-from cnnviz.heatmaps.constant_scores import unasked
+from cnnviz.heatmaps.map_words import mark
 from cnnviz.images import ArrayInput, Batch
 from cnnviz.models.output_kinds import OutputKind
 from cnnviz.pages.packing import Packed, by_row
@@ -78,13 +78,13 @@ def live_maps(subject: ReportImage) -> LiveMaps | None:
         batch.boxes * count,
     )
     held = capture(seen.model, many, layers=list(names), target=classes, gradients="layers")
-    with unasked():
-        every = cam(held, names, relu=False)
+    every = cam(held, names, relu=False)
     box, (height, width) = batch.boxes[0], subject.photo.pixels.shape[:2]
     return LiveMaps(
         classes=tuple(seen.model.category(one) for one in classes),
         layers=tuple(every.layers),
         maps=tuple(every.maps),
+        marks=tuple(tuple(mark(every, row, name) for row in range(count)) for name in every.layers),
         box=(box.left / width, box.top / height, box.right / width, box.bottom / height),
     )
 
@@ -99,9 +99,11 @@ def packed(answers: Sequence[ImageAnswer], drawings: Mapping[str, DrawnPicture])
         if entry.live is None:
             continue
         layers = []
-        for name, maps in zip(entry.live.layers, entry.live.maps, strict=True):
+        live = entry.live
+        for name, maps, marks in zip(live.layers, live.maps, live.marks, strict=True):
             whole, step = by_row(np.asarray(maps, np.float32))
-            layers.append({"name": name, "maps": pack.add(whole), "step": pack.add(step)})
+            stored = {"maps": pack.add(whole), "step": pack.add(step)}
+            layers.append({"name": name, "marks": marks, **stored})
         images.append(
             {
                 "place": place,

@@ -57,8 +57,9 @@ function begun(image, bright, signed) {
     pen.drawImage(map, left * canvas.width, upper * canvas.height, wide, high);
     output.textContent = `${Math.round(Number(opacity.value) * 100)}%`;
     const name = image.classes[Number(classes.value)];
-    const ends = top === 0 ? "nothing there is evidence for it" : `${against.checked ? written(-top) : "0"} to ${written(top)}`;
-    said.textContent = `Grad-CAM for ${name} at ${layer.name} (${height} x ${width} places), ${ends}.`;
+    const mark = layer.marks[Number(classes.value)];
+    const ends = top === 0 ? (mark ? "zero everywhere" : "nothing there is evidence for it") : `${against.checked ? written(-top) : "0"} to ${written(top)}`;
+    said.textContent = `Grad-CAM for ${name} at ${layer.name} (${height} x ${width} places), ${ends}${mark && `; ${mark}`}.`;
     canvas.setAttribute("aria-label", said.textContent);
   };
   const tell = (/** @type {PointerEvent} */ event) => {
