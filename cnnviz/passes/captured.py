@@ -179,7 +179,7 @@ class Capture:
 
     @property
     def saturated(self) -> dict[int, str]:
-        """Say by its place of which image the score is a probability so near to one that it stays.
+        """Say by its place of which image the score is a probability at which a softmax is flat.
 
         What went into a softmax inside the network is explained in its place, but for one that was
         not seen, such as inside TorchScript.
@@ -188,9 +188,10 @@ class Capture:
         if self._scores is None or reading is None or reading.inside != AS_GIVEN:
             return {}
         return {
-            place: f"{photo.name}: the score is a probability of nearly 1, which hardly changes "
-            "with anything, so that the map is empty or nearly so; what went into the softmax of "
-            "the network was not seen. Give a network that returns the scores before it."
+            place: f"{photo.name}: the score is a probability of nearly 1, where a softmax passes "
+            "hardly any gradient back, so that what a map tells by it is nothing or nearly so; "
+            "what went into the softmax of the network was not seen. Give a network that returns "
+            "the scores before it."
             for place, photo in enumerate(self.batch.photos)
             if self.scores[place] > _SURE
         }

@@ -332,6 +332,8 @@ def test_a_saturated_softmax_that_was_not_seen_is_told_as_the_cause() -> None:
         cnnviz.attribute(Headed(4, Hidden(), 900.0), images(), "saliency"),
     ):
         assert "probability of nearly 1" in heatmap.caption()
+        assert "passes hardly any gradient back" in heatmap.caption()
+        assert "changes with anything" not in heatmap.caption(), "nothing else was put in its place"
     unsure = cnnviz.cam(capture(Headed(4, Hidden()), images(), layers="body.0"))
     assert "nearly 1" not in unsure.caption()
 
