@@ -13,17 +13,22 @@ from numpy.typing import NDArray
 from cnnviz.explorer.linear_head import LinearHead
 from cnnviz.heatmaps.cam_methods import CAM_METHODS, GradientCam
 from cnnviz.heatmaps.cancelled_weights import BY_MEAN, channel_means, undone
+from cnnviz.heatmaps.constant_scores import constant_told, gradient_swings
+from cnnviz.heatmaps.doubts import CONSTANT
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing import trace
 from cnnviz.models import Model
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
+from cnnviz.passes.targets import Scores
 from cnnviz.results.progress import Progress
+from cnnviz.results.text import listed
 
 BY_PLACE = ("hirescam", "layercam")
 """Methods whose maps are kept as they are, since their gradients have a value for each place."""
 _IMAGES_AT_ONCE = 8
+_MOST_NAMED = 3
 _ALIKE = 1e-4
 """Of the largest weight: how well the gradients of a linear head agree with it."""
 
@@ -52,6 +57,8 @@ class ExploredLayer:
         What follows the layer, where that is a mean over the places and a linear layer.
     field : ReceptiveField or None
         What of the image each place sees; None where that is unknown.
+    doubts : tuple of str
+        Why Grad-CAM of which classes must not be read as evidence.
     """
 
     name: str
@@ -61,6 +68,7 @@ class ExploredLayer:
     maps: dict[str, Floats]
     head: LinearHead | None
     field: ReceptiveField | None
+    doubts: tuple[str, ...]
 
     @property
     def channels(self) -> int:
@@ -112,6 +120,7 @@ def explored_layers(
                 maps=gradients.maps[name] if own is None else {},
                 head=own,
                 field=fields.find(*key).map_field,
+                doubts=gradients.doubts(name),
             )
         )
     return tuple(found)
@@ -143,6 +152,8 @@ class _Gradients:
         maps: dict[str, dict[str, list[Floats]]] = {
             name: {method: [] for method in BY_PLACE} for name in keys
         }
+        self._doubts: dict[str, list[str]] = {name: [] for name in keys}
+        self._constant: list[str] = []
         layers = list(dict.fromkeys(name for name, _ in keys.values()))
         for start in range(0, len(classes), _IMAGES_AT_ONCE):
             progress(start, len(classes), "gradients of the classes")
@@ -153,10 +164,16 @@ class _Gradients:
                 target=wanted,
                 gradients="layers",
             )
+            named = [model.category(one) for one in wanted]
+            told = Scores(held.scores, held.resolved_targets)
+            constant = constant_told(held, told, gradient_swings(held))
+            self._constant += [named[place] for place in constant]
             for name, key in keys.items():
                 values, slopes = held.activation_maps(key).float(), held.gradient_maps(key).float()
                 means = channel_means(slopes)
-                means[undone(held, key, BY_MEAN).known] = 0.0
+                lost = undone(held, key, BY_MEAN)
+                means[lost.known] = 0.0
+                self._doubts[name] += lost.told(CAM_METHODS["gradcam"].title, name, named)
                 weights[name].append(means.cpu().numpy())
                 for method in BY_PLACE:
                     maps[name][method].append(_formula(method, values, slopes))
@@ -165,6 +182,13 @@ class _Gradients:
             name: {method: np.concatenate(parts) for method, parts in by_method.items()}
             for name, by_method in maps.items()
         }
+
+    def doubts(self, layer: str) -> tuple[str, ...]:
+        """Say why Grad-CAM of a layer must not be read as evidence, and for which classes."""
+        said = self._doubts[layer]
+        if self._constant:
+            said = [*said, f"Maps of {listed(self._constant, _MOST_NAMED)}: {CONSTANT}."]
+        return tuple(said)
 
 
 def _formula(method: str, activations: torch.Tensor, gradients: torch.Tensor) -> Floats:

@@ -157,7 +157,8 @@ def subject_of(plan: SubjectPlan, packed: Packed, progress: Progress) -> Subject
     shape = tuple(seen.batch.tensor.shape[1:])
     document.head["network"] = network_map(seen.model, shape, [layer.name for layer in found])
     document.head["first"] = classes[0]
-    words = _words(seen, found[-1], classes[0], document.head.pop("picture"))
+    doubts = [doubt for layer in found for doubt in layer.doubts]
+    words = _words(seen, found[-1], classes[0], document.head.pop("picture"), doubts)
     return Subject(seen, found, classes, document.head, words, max(errors))
 
 
@@ -207,7 +208,9 @@ def _listed_by(others: Sequence[Capture], seen: Capture) -> list[int]:
     return found
 
 
-def _words(seen: Capture, last: ExploredLayer, first: int, picture: str) -> SubjectWords:
+def _words(
+    seen: Capture, last: ExploredLayer, first: int, picture: str, doubts: Sequence[str]
+) -> SubjectWords:
     model, photo = seen.model, seen.batch.photos[0].name
     name = model.category(first)
     ranked = seen.predictions(_LISTED)[0]
@@ -226,7 +229,7 @@ def _words(seen: Capture, last: ExploredLayer, first: int, picture: str) -> Subj
         ),
         classes=f"{seen.logits.shape[1]:,}",
         answers=tuple(ClassLine(one.name, percent(one.probability)) for one in ranked),
-        notes=_notes(seen),
+        notes=tuple(dict.fromkeys((*_notes(seen), *doubts))),
         asides=_asides(seen),
         picture=picture,
         still=_still(seen, last, first),

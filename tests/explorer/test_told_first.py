@@ -15,6 +15,7 @@ from cnnviz.errors import LayerError
 from cnnviz.explorer import explore, linear_head, subject, what_if
 from cnnviz.explorer.build import planned
 from cnnviz.explorer.work import work_behind, work_of_all
+from cnnviz.heatmaps.doubts import CONSTANT
 from cnnviz.reports import report
 from tests.helpers.explorer_pages import Small, page_of
 
@@ -48,6 +49,14 @@ class Mixes(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.last(self.norm(self.conv(images)).relu().mean((2, 3)))
+
+
+def test_the_page_says_of_maps_what_a_heatmap_says() -> None:
+    module = Small().eval()
+    torch.nn.init.zeros_(module.head[1].weight)
+    page = html.unescape(explore(cnnviz.load(module), PHOTO[:32]).page)
+    assert page.count(f": {CONSTANT}.") == 1, "once for all layers"
+    assert CONSTANT not in html.unescape(explore(cnnviz.load(Small().eval()), PHOTO[:32]).page)
 
 
 @pytest.mark.parametrize("module", [Drops, Mixes, Small], ids=["random", "mixing", "guessed"])

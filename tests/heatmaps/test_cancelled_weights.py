@@ -114,7 +114,10 @@ def test_guided_gradcam_and_the_explorer_hold_to_it() -> None:
     assert any("takes that out of the channel again" in note for note in guided.doubts)
     assert all(guided.marks[0])
     seen = capture(built, IMAGES[:1], layers=["0"])
-    assert not explored_layers(seen, IMAGES[:1], ["0"], [1, 2], silent)[0].weights.any()
+    (layer,) = explored_layers(seen, IMAGES[:1], ["0"], [1, 2], silent)
+    assert not layer.weights.any()
+    (doubt,) = layer.doubts
+    assert doubt.startswith("Grad-CAM is zero at layer 0 for class 1 and class 2: ")
 
 
 def both(output: torch.Tensor) -> torch.Tensor:
