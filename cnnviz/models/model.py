@@ -321,7 +321,7 @@ class Model:
 
     def _search(self) -> str:
         """Say so where the search for these shapes ended for its time."""
-        return ENDED_EARLY if self._states_a_preprocessing and gave_up(self.module) else ""
+        return ENDED_EARLY if self.space == IMAGE and gave_up(self.module) else ""
 
     def remark(self, subject: str, sentence: str) -> None:
         """Have the provenance of what follows say something that was found out about the network.

@@ -182,6 +182,8 @@ def test_a_search_ends_when_failing_takes_long_and_the_error_says_so(monkeypatch
     stated = Preprocessing(resize=None, crop=None, mean=(0.0,) * 3, std=(1.0,) * 3)
     with pytest.raises(ModelError, match=r"Not all usual sizes were tried: .* own passes\."):
         Model(network, preprocessing=stated).forward(torch.zeros(1, 3, 50, 50))
+    with pytest.raises(ModelError, match=r"Not all usual sizes were tried: .* own passes\."):
+        Model(network).forward(torch.zeros(1, 3, 50, 50))
     monkeypatch.undo()
     assert find_input(Slow(side=28)).side == 28
     assert not gave_up(Slow(side=28))
