@@ -52,6 +52,8 @@ class FoundPhotos:
         What that means, where it is photos.
     several : bool
         Whether a name meant several.
+    held : tuple, optional
+        Those that are taken, once they were read.
     """
 
     names: tuple[str, ...]
@@ -59,6 +61,7 @@ class FoundPhotos:
     workers: int | None
     found: tuple[Any, ...]
     several: bool
+    held: tuple[Any, ...] | None = None
 
     def check_one(self, what: str) -> None:
         """Raise `UsageError` where a folder, a pattern or a data set means several images.
@@ -72,9 +75,27 @@ class FoundPhotos:
                 "Name one image file.",
             )
 
+    def read(self) -> FoundPhotos:
+        """Read the photos that are taken, evenly spread, before a network is loaded.
+
+        Raises
+        ------
+        ImageError
+            None of them can be read. What is no image by its name may be an input of a network of
+            signals or volumes, and is left to the network.
+        """
+        held = _read_all(_spread(self.found, self.count, several=self.several), self.workers)
+        if held and all(isinstance(one, str | Path) and _is_image(one) for one in held):
+            from cnnviz.images.batch import check_any_readable
+
+            check_any_readable(held)
+        return replace(self, held=tuple(held))
+
     def taken(self) -> list[Any]:
-        """Read the photos that are taken, evenly spread; say how many on stderr."""
-        return _read_all(spread(self.found, self.count, several=self.several), self.workers)
+        """Return the photos that are taken, read; say on stderr how many they are."""
+        found = self if self.held is not None else self.read()
+        _tell_spread(len(self.found), len(found.held or ()), counted=bool(self.count))
+        return list(found.held or ())
 
 
 def find_photos(
@@ -129,13 +150,23 @@ def spread(
     noun : str
         What they are called.
     """
+    chosen = _spread(found, count, several=several)
+    _tell_spread(len(found), len(chosen), counted=bool(count), noun=noun)
+    return chosen
+
+
+def _spread(found: Sequence[Any], count: int | None, *, several: bool) -> list[Any]:
     most = count or (MOST if several else len(found))
     if len(found) <= most:
         return list(found)
-    said = "" if count else "; --count says how many"
-    note(f"{most} of {len(found):,} {noun} are taken, evenly spread{said}.")
     # As `Dataset.spread` has it: the first of each of so many equal stretches.
     return [found[place * len(found) // most] for place in range(most)]
+
+
+def _tell_spread(found: int, taken: int, *, counted: bool, noun: str = "images") -> None:
+    if taken < found:
+        said = "" if counted else "; --count says how many"
+        note(f"{taken} of {found:,} {noun} are taken, evenly spread{said}.")
 
 
 def _members(name: str) -> list[Any] | None:
@@ -164,14 +195,20 @@ def _members(name: str) -> list[Any] | None:
     return None
 
 
-def check_files(names: Sequence[str]) -> None:
-    """Raise `ImageError` for the first file that is named and is not there."""
-    from cnnviz.datasets.patterns import is_pattern
-    from cnnviz.images.reading import check_is_there
+def read_named(name: str | Path) -> Any:
+    """Return the photo of a name that is an image's, and any other name as it is.
 
-    for name in names:
-        if not is_pattern(name):
-            check_is_there(name)
+    Raises
+    ------
+    ImageError
+        There is no such file, or it cannot be read.
+    """
+    from cnnviz.images.reading import check_is_there, read_photo
+
+    if _is_image(name):
+        return read_photo(name)
+    check_is_there(name)
+    return name
 
 
 def arrays_in(path: Path) -> list[Any]:
@@ -181,6 +218,13 @@ def arrays_in(path: Path) -> list[Any]:
     if not path.is_dir():
         return []
     return sorted(one for one in path.iterdir() if one.suffix.lower() in SIGNAL_SUFFIXES)
+
+
+def _is_image(name: str | Path) -> bool:
+    """Whether a file is an image by its name, and no other input of a network."""
+    from cnnviz.datasets.files import SUFFIXES
+
+    return Path(name).suffix.lower() in SUFFIXES
 
 
 def _each(dataset: Dataset) -> Iterator[_Member]:
@@ -195,11 +239,11 @@ def _each(dataset: Dataset) -> Iterator[_Member]:
 
 
 def _read_all(chosen: Sequence[Any], workers: int | None) -> list[Any]:
-    """Read the members of folders and data sets, several at a time; what is a name stays one."""
+    """Read photos, several at a time; what cannot be read, or is none by its name, stays one."""
     from cnnviz.datasets import default_workers
     from cnnviz.images.pillow_warnings import catch_in_this_thread, catch_in_threads
 
-    if not any(isinstance(one, _Member) for one in chosen):
+    if not any(isinstance(one, _Member) or _is_image(one) for one in chosen):
         return list(chosen)
     with (
         catch_in_threads(),
@@ -214,7 +258,10 @@ def _read(one: Any) -> Any:
     from cnnviz.images import Photo
 
     if not isinstance(one, _Member):
-        return one
+        try:
+            return read_named(one)
+        except ImageError:
+            return one
     try:
         image = one.read()
     except ImageError:

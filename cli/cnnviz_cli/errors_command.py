@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -92,7 +93,7 @@ def build() -> Callable[..., Any]:
 def _run(values: dict[str, Any]) -> None:
     labelled_command.run(
         values,
-        _library,
+        partial(_library, values["order"]),
         _show,
         folder=_OUT,
         numbers="errors.json",
@@ -104,10 +105,12 @@ def _run(values: dict[str, Any]) -> None:
     )
 
 
-def _library() -> tuple[Callable[..., ErrorAnalysis], Callable[..., Report]]:
+def _library(order: str) -> tuple[Callable[..., ErrorAnalysis], Callable[..., Report]]:
     from cnnviz.evaluation import error_analysis
+    from cnnviz.evaluation.mistakes.run import check_order
     from cnnviz.reports import error_report
 
+    check_order(order)
     return error_analysis, error_report
 
 

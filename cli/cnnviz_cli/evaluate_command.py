@@ -14,6 +14,7 @@ from cnnviz import bounds
 from cnnviz.bounds import RANDOM_MAPS, STAGES, STEPS
 from cnnviz.errors import OutputError, UsageError
 from cnnviz_cli import network_options, output_options, photo_options
+from cnnviz_cli.chosen_data import check_data
 from cnnviz_cli.kept_help import kept
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.several_processes import done_together
@@ -150,18 +151,24 @@ def _run(values: dict[str, Any]) -> None:
     with done_together() as tells:
         _check_folder(out, force=values["force"])
         settings = _settings(values)
+        from cnnviz.datasets.annotated_boxes import read_boxes
         from cnnviz.evaluation import evaluate
+        from cnnviz.heatmaps.methods import methods_named
 
+        methods = methods_named(values["methods"])
+        boxes = None if values["boxes"] is None else read_boxes(values["boxes"])
+        # That none can be read is said in words of its own.
+        check_data(None, values["data"], values["count"], read=False)
         with progress_bar(values["quiet"]) as progress:
             progress(0, 1, "loading the network")
             model = guesses.of(network_options.model_of(values))
             found = evaluate(
                 model,
                 values["data"],
-                methods=_names(values["methods"]),
+                methods=methods,
                 layer=values["layer"],
                 count=values["count"],
-                boxes=values["boxes"],
+                boxes=boxes,
                 settings=settings,
                 random=values["random"],
                 workers=values["workers"],

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from cnnviz_cli import network_options, output_options, photo_options
-from cnnviz_cli.chosen_photos import find_photos
+from cnnviz_cli.chosen_photos import FoundPhotos, find_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import note, progress_bar
 from cnnviz_cli.told_guesses import Guesses
@@ -128,11 +128,12 @@ def _run(values: dict[str, Any]) -> None:
 
         check_before_work(check_page(out))
     first, second = _named(values)
-    photos = find_photos(first, None, None)
-    compared = find_photos(second, None, None) if second else None
-    for found in (photos, compared):
-        if found is not None:
-            found.check_one("A page")
+    photos = _read(first)
+    compared = _read(second) if second else None
+    if values["gallery"] is not None:
+        from cnnviz_gallery.site.unit_folders import check_gallery
+
+        check_gallery(expand(values["gallery"]))
     from cnnviz.explorer.build import planned
     from cnnviz.explorer.size import told_size
     from cnnviz.results.text import plural
@@ -162,6 +163,12 @@ def _run(values: dict[str, Any]) -> None:
     layers = plural(len(page.layers), "layer")
     note(f"{told_size(page.size)}, with the maps of {layers}: {', '.join(page.layers)}.")
     typer.echo(json.dumps(_told(page, plan, written), indent=2) if values["json"] else str(written))
+
+
+def _read(named: list[str]) -> FoundPhotos:
+    found = find_photos(named, None, None)
+    found.check_one("A page")
+    return found.read()
 
 
 def _named(values: dict[str, Any]) -> tuple[list[str], list[str]]:

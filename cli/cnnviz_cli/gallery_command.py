@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cnnviz_cli import network_options, output_options, photo_options
+from cnnviz_cli.chosen_data import check_data
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.several_processes import done_together
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
@@ -145,6 +146,7 @@ def _run(values: dict[str, Any]) -> None:
         check(out.resolve())
         with progress_bar(values["quiet"]) as progress:
             progress(0, 1, "loading the network")
+            check_data(None, values["data"], values["count"])
             models = [guesses.of(model) for model in _models(values)]
             for model in models:
                 # Before the data are read, which of a network of signals are signals.
@@ -183,6 +185,10 @@ def _check(values: dict[str, Any]) -> None:
         )
     if values["budget"] is not None and values["visualized"] is None:
         raise UsageError("There is a budget and nothing to spend it on.", "Give --visualize UNITS.")
+    if values["budget"] is not None:
+        from cnnviz.units.visualization.jobs import read_span
+
+        read_span(values["budget"])
 
 
 def _check_layers(models: list[Model], layers: Any) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from cnnviz.errors import OutputError, UsageError
 from cnnviz_cli import junit_option, network_options, output_options, photo_options
+from cnnviz_cli.chosen_data import check_data
 from cnnviz_cli.lazy import shared
 from cnnviz_cli.report_options import Force
 from cnnviz_cli.several_processes import done_together
@@ -129,17 +130,13 @@ def run(
         If the folder cannot be made, or holds what may not be replaced, or the figure cannot be
         written.
     """
-    from cnnviz.datasets import open_dataset
-    from cnnviz.datasets.arrays import holds_arrays
-
     with done_together() as tells:
         out = _folder(values, folder) if tells else None
         figure, style = _figure(values, out)
         tests = junit_option.checked_place(
             values.get("junit"), out, asked=bool(values.get("fail_on"))
         )
-        if values["data"] is not None and not holds_arrays(values["data"]):
-            open_dataset(values["data"], 1)  # what there is not is refused before a network loads
+        check_data(None, values["data"], values["count"])
         find, report = library()
         guesses = Guesses()
         with progress_bar(values["quiet"]) as progress:

@@ -9,6 +9,7 @@ import typer
 
 from cnnviz.reports.destination import check_destination
 from cnnviz_cli import network_options, photo_options, report_options
+from cnnviz_cli.chosen_data import check_data
 from cnnviz_cli.chosen_photos import find_photos
 from cnnviz_cli.kept_help import kept
 from cnnviz_cli.lazy import shared, with_signature
@@ -67,6 +68,8 @@ def _run(values: dict[str, Any]) -> None:
     named = [str(values["photo"])] if values["photo"] is not None else []
     photos = find_photos(named, None, None)
     photos.check_one("A lecture")
+    photos = photos.read()
+    check_data(None, values["data"])
     from cnnviz.lectures.build import choose_chapters, lecture
 
     choose_chapters(values["chapters"])

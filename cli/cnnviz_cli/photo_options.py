@@ -10,6 +10,7 @@ import typer
 from cnnviz.bounds import WORKERS, Count, Shard, bounds_of
 from cnnviz.errors import UsageError
 from cnnviz_cli.chosen_arrays import choose_arrays
+from cnnviz_cli.chosen_data import named_data
 from cnnviz_cli.chosen_photos import FoundPhotos
 from cnnviz_cli.lazy import shared
 
@@ -180,17 +181,9 @@ def data_or_shapes(photos: list[str] | None, data: str | None, model: Model) -> 
     UsageError
         If both are named, or neither is and the network is not for the shipped classes.
     """
-    if photos and data:
-        raise UsageError("Both photos and --data are given.", "Give one of the two.")
-    from cnnviz.datasets.patterns import is_pattern
-    from cnnviz.images.paths import expand
-
-    if photos:
-        # One folder, or a pattern that the shell left as it is, is a set of images.
-        one = photos[0] if len(photos) == 1 else ""
-        return one if one and (expand(one).is_dir() or is_pattern(one)) else list(photos)
-    if data:
-        return data
+    named = named_data(photos, data)
+    if named is not None:
+        return named
     from cnnviz.datasets.shapes import CLASSES
 
     if model.categories == CLASSES:

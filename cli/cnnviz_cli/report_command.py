@@ -88,7 +88,7 @@ def _run(values: dict[str, Any]) -> None:
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
         chosen = [values[name] for name in ("data", "count", "workers")]
-        photos = find_photos(values["photos"] or (), *chosen)
+        photos = find_photos(values["photos"] or (), *chosen).read()
         loaded = guesses.of(network_options.model_of(values))
         images = photo_options.inputs_of(photos, loaded)
         from cnnviz.reports import report as make

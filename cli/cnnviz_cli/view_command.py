@@ -16,7 +16,8 @@ from rich.markup import escape
 from cnnviz.results.progress import Progress
 from cnnviz.views import VIEWS, View
 from cnnviz_cli import junit_option, network_options, output_options, photo_options
-from cnnviz_cli.chosen_photos import FoundPhotos, check_files, find_photos
+from cnnviz_cli.chosen_data import check_data
+from cnnviz_cli.chosen_photos import FoundPhotos, find_photos, read_named
 from cnnviz_cli.described import Described, described, returned_type
 from cnnviz_cli.file_stem import file_stem, photo_name
 from cnnviz_cli.kept_help import kept
@@ -263,7 +264,8 @@ def _of_photo(
 
     photo: Any = values["photo"]
     typed = bool(photo) and is_typed(photo)
-    check_files([photo] if photo and not typed else ())
+    if photo and not typed:
+        photo = read_named(photo)
     if view.network and values["model"] is not None:
         progress(0, 1, "loading the network")
         keywords["model"] = network_options.model_of(values)
@@ -286,7 +288,7 @@ def _of_network(
     if view.compare:
         _first_of_compared(values, keywords)
     # What is wrong with them is said before the network is loaded, which may take long.
-    named = _named_photos(view, specs, values)
+    named = _named_photos(view, specs, values, keywords)
     guesses = Guesses(prepared=view.prepares or bool(named.names))
     model = guesses.of(network_options.model_of(values))
     if view.progress:
@@ -316,13 +318,16 @@ def _of_network(
     return result, file_stem(names, model.name)
 
 
-def _named_photos(view: View, specs: list[OptionSpec], values: dict[str, Any]) -> FoundPhotos:
+def _named_photos(
+    view: View, specs: list[OptionSpec], values: dict[str, Any], keywords: dict[str, Any]
+) -> FoundPhotos:
+    if view.images == "data":
+        check_data(values["photos"], values["data"], keywords.get("count"))
     if view.images != "photos":
-        check_files(values.get("photos") or ())
         return find_photos((), None, None)
     own = {spec.name for spec in specs}
     chosen = [None if name in own else values[name] for name in ("data", "count", "workers")]
-    return find_photos(values["photos"] or (), *chosen)
+    return find_photos(values["photos"] or (), *chosen).read()
 
 
 def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None:

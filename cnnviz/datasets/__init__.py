@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from cnnviz.datasets.opening import SAMPLES as SAMPLES
     from cnnviz.datasets.opening import SHAPES as SHAPES
     from cnnviz.datasets.opening import open_dataset as open_dataset
+    from cnnviz.datasets.readable import nothing_left as nothing_left
     from cnnviz.datasets.streaming import LoadedBatch as LoadedBatch
     from cnnviz.datasets.streaming import Stream as Stream
-    from cnnviz.datasets.streaming import default_workers as default_workers
-    from cnnviz.datasets.streaming import nothing_left as nothing_left
     from cnnviz.datasets.streaming import stream as stream
+    from cnnviz.datasets.workers import default_workers as default_workers
 
 _HOMES = {
     "SAMPLES": "cnnviz.datasets.opening",
@@ -30,8 +30,8 @@ _HOMES = {
     "Part": "cnnviz.datasets.dataset",
     "DatasetImage": "cnnviz.datasets.dataset",
     "Stream": "cnnviz.datasets.streaming",
-    "default_workers": "cnnviz.datasets.streaming",
-    "nothing_left": "cnnviz.datasets.streaming",
+    "default_workers": "cnnviz.datasets.workers",
+    "nothing_left": "cnnviz.datasets.readable",
     "open_dataset": "cnnviz.datasets.opening",
     "stream": "cnnviz.datasets.streaming",
 }

@@ -8,7 +8,6 @@ can be pickled, and start torch anew in each.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,13 +21,13 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.datasets.dataset import Dataset
+from cnnviz.datasets.readable import refusal
+from cnnviz.datasets.workers import default_workers
 from cnnviz.errors import ImageError, UsageError
-from cnnviz.images import Photo, PhotoError, Preprocessing, Refusal, prepare
+from cnnviz.images import Photo, Preprocessing, Refusal, prepare
 from cnnviz.images.pillow_warnings import catch_in_this_thread, catch_in_threads
-from cnnviz.results.text import reasons
 
 _AHEAD = 2
-_MOST_WORKERS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +149,7 @@ class Stream:
         try:
             sample = self.dataset.read(index)
         except ImageError as error:
-            return _refusal(error, self.dataset.name(index))
+            return refusal(error, self.dataset.name(index))
         if not isinstance(sample.image, Photo):
             values = prepare(sample.image, preprocessing).tensor[0].numpy()
             return _Read(index, sample.label, values)
@@ -159,7 +158,7 @@ class Stream:
         try:
             return _Read(index, sample.label, preprocessing(sample.image).numpy())
         except ImageError as error:
-            return _refusal(error, self.dataset.name(index))
+            return refusal(error, self.dataset.name(index))
 
     def _batch(self, reads: list[_Read]) -> LoadedBatch:
         tensor = torch.from_numpy(np.stack([read.values for read in reads]))
@@ -235,23 +234,3 @@ def stream(
         )
     at = device or torch.device("cpu")
     return Stream(dataset, preprocessing, batch_size, workers, indices, within, at, dtype)
-
-
-def default_workers() -> int:
-    """Return how many threads read where nobody says: one for each processor, up to 8."""
-    try:
-        processors = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        processors = os.cpu_count() or 1
-    return min(_MOST_WORKERS, processors)
-
-
-def nothing_left(refused: Sequence[Refusal], dataset: Dataset) -> ImageError:
-    """Return the error for a data set of which no image could be read."""
-    why = f" ({reasons(refused, 3)})" if refused else ""
-    return ImageError(f"No image of {dataset.describe()} can be used{why}.", "Check the files.")
-
-
-def _refusal(error: ImageError, name: str) -> Refusal:
-    reason = error.reason if isinstance(error, PhotoError) else error.what.rstrip(".")
-    return Refusal(name, reason, error.remedy)

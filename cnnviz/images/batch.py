@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -192,6 +192,23 @@ def _joined(
 
 def _all_of(photo: Photo) -> PhotoBox:
     return PhotoBox(0, 0, photo.width, photo.height)
+
+
+def check_any_readable(items: Sequence[Any]) -> None:
+    """Raise the `ImageError` of `prepare` where none of these photos can be read.
+
+    No further one is read than the first that can be.
+    """
+    errors: list[PhotoError] = []
+    names = distinct_names([name_and_path(item, index) for index, item in enumerate(items)])
+    for item, name in zip(items, names, strict=True):
+        try:
+            read_photo(item, name)
+        except PhotoError as error:
+            errors.append(error)
+        else:
+            return
+    raise _nothing_left(errors)
 
 
 def name_and_path(item: Any, index: int) -> tuple[str, str]:

@@ -11,7 +11,8 @@ import torch
 
 from cnnviz.datasets import Dataset, open_dataset
 from cnnviz.datasets.aliases import Data
-from cnnviz.datasets.streaming import nothing_left, stream
+from cnnviz.datasets.readable import nothing_left
+from cnnviz.datasets.streaming import stream
 from cnnviz.errors import UsageError
 from cnnviz.images import Refusal
 from cnnviz.introspection.random_draws import own_generator

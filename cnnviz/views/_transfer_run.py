@@ -25,7 +25,7 @@ from cnnviz.course.transfer import (
     train_whole,
     with_new_head,
 )
-from cnnviz.datasets.streaming import default_workers
+from cnnviz.datasets.workers import default_workers
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.randomisation import all_layers, redraw
 from cnnviz.introspection.layers import Layers, named_layers, select, without_call

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cnnviz.datasets.shapes import Shapes
-from cnnviz.errors import UsageError
+from cnnviz.errors import ImageError, UsageError
 from cnnviz_cli.chosen_photos import MOST, find_photos
 from tests.helpers.undrawn import undrawn
 
@@ -61,9 +61,10 @@ def test_patterns_in_folders_and_single_files(folder: Path) -> None:
     (found,) = choose_photos([str(folder / "MO*" / "*.jpg")], None, None)
     assert found.name == "deep.Jpg"
     single = [str(folder / name) for name in ("3.png", "1.png")]
-    assert choose_photos(single, None, None) == single
+    assert [photo.path for photo in choose_photos(single, None, None)] == single
     (folder / "odd[1].png").write_bytes((folder / "1.png").read_bytes())
-    assert choose_photos([str(folder / "odd[1].png")], None, None) == [str(folder / "odd[1].png")]
+    (odd,) = choose_photos([str(folder / "odd[1].png")], None, None)
+    assert odd.path == str(folder / "odd[1].png")
     with pytest.raises(UsageError, match="No file matches"):
         choose_photos([str(folder / "*.gif")], None, None)
     with pytest.raises(UsageError, match="Both photos and --data"):
@@ -158,3 +159,16 @@ def test_many_photos_are_written_page_by_page_with_their_marks(run, tmp_path: Pa
         done = run("predictions", "--data", "val", "--count", 40, "-q", "-o", "p.pdf")
     assert done.out.split()[-1] == "p.pdf"
     assert (tmp_path / "p.pdf").read_bytes().count(b"/Type /Page ") == 2
+
+
+def test_photos_none_of_which_can_be_read_are_refused_at_once(folder: Path) -> None:
+    cut = [folder / "cut.png", folder / "more" / "cut.png"]
+    for file in cut:
+        file.write_bytes((folder / "1.png").read_bytes()[:90])
+    with pytest.raises(ImageError, match=r"^None of the 2 images .*more/cut.png: the file is"):
+        find_photos([str(file) for file in cut], None, None).read()
+    one_of_two = choose_photos([str(cut[0]), str(folder / "1.png")], None, None)
+    assert one_of_two[0] == str(cut[0]), "which is told with the others that are refused"
+    assert one_of_two[1].name == "1.png"
+    (folder / "sound").write_text("no image by its name, so that a network may take it")
+    assert choose_photos([str(folder / "sound")], None, None) == [str(folder / "sound")]

@@ -107,7 +107,7 @@ def error_analysis(
     >>> found.summary().split(" (")[0]
     'shapes-plain: 1 of 20 images wrong'
     """
-    _check(order)
+    check_order(order)
     folder = None if state is None else expand(state)
     with sharing(folder, "an analysis") as processes:
         job = LabelledRun.of(model, data, count=count, explain=explain, workers=workers)
@@ -117,7 +117,8 @@ def error_analysis(
     return job.result(ErrorAnalysis, found, notes, progress, order=order, filters=chosen.words)
 
 
-def _check(order: str) -> None:
+def check_order(order: str) -> None:
+    """Raise `UsageError` unless wrong answers can be ordered so."""
     if order not in ORDERS:
         raise UsageError(
             f"Wrong answers cannot be ordered by {order!r}.",

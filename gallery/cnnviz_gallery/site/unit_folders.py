@@ -19,6 +19,14 @@ _Folder = Annotated[str, Meta(pattern=r"^[^./\\\\][^/\\\\]*$")]
 """The name of a folder, which leads nowhere else."""
 
 
+def check_gallery(site: Path) -> None:
+    """Raise `UsageError` where a folder holds no gallery, of whatever network."""
+    if not any(site.glob(f"{MODELS}/*/{NETWORK}")):
+        raise UsageError(
+            f"There is no gallery in {str(site)!r}.", "Make one with `cnnviz gallery --out`."
+        )
+
+
 def unit_folders(site: Path, model: Model) -> dict[str, Path]:
     """Return for each layer the folder with a page and a picture of each of its channels.
 
@@ -34,11 +42,8 @@ def unit_folders(site: Path, model: Model) -> dict[str, Path]:
     UsageError
         If there is no gallery, or the network is not in it with these weights.
     """
+    check_gallery(site)
     cards = {path.parent: _card(path) for path in sorted(site.glob(f"{MODELS}/*/{NETWORK}"))}
-    if not cards:
-        raise UsageError(
-            f"There is no gallery in {str(site)!r}.", "Make one with `cnnviz gallery --out`."
-        )
     for folder, card in cards.items():
         if card.weights_sha256 == model.sha256:
             return {name: folder / place for place, name, _ in card.layers}

@@ -6,22 +6,13 @@ from pathlib import Path
 
 from PIL import Image
 
-CASES = r"""
+EARLY = r"""
 errors --data nowhere | There is no folder 'nowhere'
 errors --data photo/ | There is no folder 'photo'. Did you mean 'photo.png'
-errors --data empty | There is no image in 'empty'
-errors --data nested | There is no image in 'nested'
-errors --data texts | There is no image in 'texts'
-errors --data masks | There is no image in 'masks'
-errors --data photo.png | Nothing says what the images show
 errors --data photo.png/ | 'photo.png/' is a file, and no folder
-errors --data flat | Nothing says what the images show (flat, 2 images)
-errors --data names | The network has no class 'cats'
 errors --data "" | --data is empty
 errors --data NO_TEXT | There is no folder
 errors --data damaged --count 2 | No image of 2 of damaged, 3 images in 1 folder can be used
-evaluate-classifier --data flat | Nothing says what the images show (flat, 2 images)
-evaluate-classifier --data names | The network has no class 'cats'
 predictions photo.png/ | photo.png/: this is a file, and no folder
 predictions empty | There is no image in 'empty'
 predictions texts | There is no image in 'texts'
@@ -33,6 +24,18 @@ convolve flat | flat: this is a folder. Name an image in it, such as flat/0.png
 convolve empty | empty: this is a folder. Name an image file; there is none in it
 predictions empty/*.png | No file matches 'empty/*.png'
 predictions to-itself | to-itself: there is no such file
+"""
+
+CASES = r"""
+errors --data masks | There is no image in 'masks'
+errors --data texts | There is no image in 'texts'
+errors --data nested | There is no image in 'nested'
+errors --data empty | There is no image in 'empty'
+errors --data photo.png | Nothing says what the images show
+errors --data flat | Nothing says what the images show (flat, 2 images)
+errors --data names | The network has no class 'cats'
+evaluate-classifier --data flat | Nothing says what the images show (flat, 2 images)
+evaluate-classifier --data names | The network has no class 'cats'
 gallery shapes-plain --data nowhere | There is no folder 'nowhere'
 gallery shapes-plain --data empty | There is no image in 'empty'
 gallery nowhere | There is no network called 'nowhere'

@@ -19,22 +19,35 @@ predictions file:///etc/photo.png | addresses are not fetched
 predictions photo.png nowhere.png | there is no such file
 predictions "" | is empty
 predictions folder | There is no image in 'folder'
-"""
-
-CASES = r"""
 predictions empty.png | the file is empty
 predictions text.png | this is not an image
 predictions cut.png | the file is truncated
 predictions cut.jpg | the file is truncated
 predictions damaged.png | the file is damaged
 predictions header.png | the file is truncated
-predictions page.html | this is not an image
 predictions program.jpg | this is PostScript, a program
 predictions bomb.png | and the limit is
-predictions pipe | this is not an ordinary file
 predictions to-pipe.png | this is not an ordinary file
 predictions loop.png | there is no such file
 predictions dangling.png | there is no such file
+predictions cut.png text.png | None of the 2 images can be used
+feature-maps cut.png | the file is truncated
+report cut.png | the file is truncated
+explore cut.png | the file is truncated
+explore photo.png cut.png | cut.png: the file is truncated
+explore photo.png --gallery folder | There is no gallery in 'folder'
+lecture cut.png | the file is truncated
+lecture photo.png --data nowhere | There is no folder 'nowhere'
+convolve cut.png --model shapes | the file is truncated
+top-activations cut.png | No image of 1 image can be used (cut.png: the file is truncated
+top-activations photo.png --data folder | Both photos and --data
+hierarchy --data nowhere | There is no folder 'nowhere'
+gallery --model shapes --data cut.png | (cut.png: the file is truncated
+"""
+
+CASES = r"""
+predictions page.html | this is not an image
+predictions pipe | this is not an ordinary file
 predictions photo.npy | this is not an image
 predictions NO_TEXT.png | there is no such file
 """

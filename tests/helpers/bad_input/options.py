@@ -191,6 +191,13 @@ evaluate --stages 0 | --stages cannot be 0
 evaluate --random 0 | --random cannot be 0
 evaluate --seed -1 | --seed cannot be -1
 evaluate --seed LONG | --seed
+evaluate --methods cam | There is no method 'cam'
+evaluate --methods , | --methods is empty
+evaluate --boxes nowhere.csv | nowhere.csv
+evaluate --data nowhere | There is no folder 'nowhere'
+errors --order x | cannot be ordered by 'x'
+gallery shapes --data nowhere | There is no folder 'nowhere'
+gallery shapes --visualize conv:0 --budget 0 | is no time
 evaluate --count 0 | --count cannot be 0
 evaluate --out ~nouser/o | There is no folder
 errors --worst -1 | --worst cannot be -1
