@@ -62,6 +62,25 @@ def test_the_picture_draws_the_values_the_slopes_and_the_descents() -> None:
     np.testing.assert_array_equal([line.get_ydata() for line in lines], found.descents[3:])
 
 
+def test_formulas_stand_clear_of_low_panels_and_the_legend_of_curves() -> None:
+    figure = cnnviz.losses().figure()
+    figure.set_size_inches(10, 4.5)
+    figure.draw_without_rendering()
+    *panels, _, descents = figure.axes
+    dot = figure.dpi / 72
+    for panel in panels[:8]:
+        (formula,) = panel.texts
+        assert formula.get_window_extent().y0 > panel.get_window_extent().y1 + 1.5 * dot
+        assert panel.get_title(loc="left").rstrip(), "what stands above it"
+        assert panel._left_title.get_window_extent().y1 > formula.get_window_extent().y1
+    figure.set_size_inches(10, 6.4)
+    figure.draw_without_rendering()
+    box = descents.get_legend().get_window_extent()
+    for line in descents.lines[1:]:
+        across, up = line.get_transform().transform(line.get_xydata()).T
+        assert not ((across > box.x0) & (up > box.y0 + 5) & (up < box.y1)).any()
+
+
 @each_case(
     ("given", "message"),
     [

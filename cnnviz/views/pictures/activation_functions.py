@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.text import plural, power_of_ten
+from cnnviz.views.pictures.formula_title import formula_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,14 +82,7 @@ def _curve(axes: Axes, found: ActivationFunctions, place: int) -> None:
     low = min(-0.3, float(np.minimum(found.values[place], found.derivatives[place]).min()))
     axes.set_ylim(1.08 * low, max(1.15, min(3.0, float(found.values[place].max()))))
     axes.set_xlim(float(found.x[0]), float(found.x[-1]))
-    axes.set_title(
-        f"{found.titles[place]}\n", fontsize=drawing.TEXT_SIZE, loc="left", fontweight="bold",
-        color=_colour(found.names[place]),
-    )  # fmt: skip
-    axes.text(
-        0.0, 1.03, found.formulas[place], transform=axes.transAxes, fontsize=drawing.SMALL_SIZE,
-        color=drawing.QUIET,
-    )  # fmt: skip
+    formula_title(axes, found.titles[place], found.formulas[place], _colour(found.names[place]))
 
 
 def _chains(axes: Axes, found: ActivationFunctions, start: int, title: str) -> None:

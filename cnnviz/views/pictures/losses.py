@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnviz.results import drawing
 from cnnviz.results.text import minus
+from cnnviz.views.pictures.formula_title import formula_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,28 +71,17 @@ def _curve(axes: Axes, found: Losses, place: int) -> None:
     axes.set_ylim(1.12 * min(low, -0.3), min(_HIGHEST, max(1.15, 1.08 * float(values.max()))))
     axes.set_xlim(found.x[0], found.x[-1])
     axes.set_xlabel(_NAMES[found.over[place]], fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-    axes.set_title(
-        f"{found.titles[place]}\n", fontsize=drawing.TEXT_SIZE, loc="left", fontweight="bold",
-        color=colour,
-    )  # fmt: skip
-    axes.text(
-        0.0, 1.03, found.formulas[place], transform=axes.transAxes, fontsize=drawing.SMALL_SIZE,
-        color=drawing.QUIET,
-    )  # fmt: skip
+    formula_title(axes, found.titles[place], found.formulas[place], colour)
 
 
 def _together(axes: Axes, found: Losses, margins: list[int]) -> None:
     drawing.plain_axes(axes)
     axes.axvline(0.0, color=drawing.FAINT, linewidth=0.7)
     for place in margins:
-        axes.plot(
-            found.x, found.values[place], color=_COLOURS[found.names[place]], linewidth=1.6,
-            label=found.titles[place],
-        )  # fmt: skip
+        axes.plot(found.x, found.values[place], color=_COLOURS[found.names[place]], linewidth=1.6)
     axes.set_ylim(-0.1, _HIGHEST)
     axes.set_xlim(found.x[0], found.x[-1])
     _labels(axes, _NAMES["margin"], "loss", "Together: what stands in for zero-one")
-    axes.legend(loc="upper right", frameon=False, fontsize=drawing.SMALL_SIZE)
 
 
 def _descents(axes: Axes, found: Losses, margins: list[int]) -> None:
@@ -106,6 +96,10 @@ def _descents(axes: Axes, found: Losses, margins: list[int]) -> None:
     axes.set_xlim(0, steps[-1])
     title = f"Descended from m = {minus(f'{found.x[0]:g}')}, learning rate {found.rate:g}"
     _labels(axes, "step of gradient descent", "margin m", title)
+    # Of both panels; here nothing runs between what moves at once and what hardly moves.
+    axes.legend(
+        loc="center right", bbox_to_anchor=(1.0, 0.3), frameon=False, fontsize=drawing.SMALL_SIZE
+    )
 
 
 def _labels(axes: Axes, across: str, up: str, title: str) -> None:
