@@ -15,6 +15,7 @@ from typer.models import ArgumentInfo, ParameterInfo
 
 from cnnviz.bounds import bounds_of
 from cnnviz.errors import UsageError, without_long_words
+from cnnviz_cli.flags import PlainCommand
 from cnnviz_cli.unknown_options import refuse_with_reason
 
 Build = Callable[[], Callable[..., Any]]
@@ -70,7 +71,7 @@ def lazy_command(name: str, build: Build, *, summary: str, panel: str) -> LazyCo
 def built(name: str, function: Callable[..., Any]) -> Any:
     """Return a command with the options and the help text that a function has."""
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command(name)(function)
+    app.command(name, cls=PlainCommand)(function)
     command = typer.main.get_command(app)
     command.name = name
     return command

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from cnnviz.views import plugins
 from cnnviz_cli import view_command
+from cnnviz_cli.flags import PlainFlags
 from cnnviz_cli.lazy import lazy_command
 from cnnviz_cli.terminal import one_line, say
 
@@ -22,7 +23,7 @@ class Unexpected(Exception):  # noqa: N818
     """Carries an error past the parser of commands, which would call it "Aborted."."""
 
 
-class Commands(TyperGroup):
+class Commands(PlainFlags, TyperGroup):
     """Our commands, and those of other packages once they are listed or one of them is called.
 
     So a command of ours does not wait until the installed packages are searched, and a package

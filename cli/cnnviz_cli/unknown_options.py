@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand
-
 from cnnviz.errors import UsageError
+from cnnviz_cli.flags import PlainCommand
 
 _FOR_PAPERS = ("--figure-size", "--figure-width", "--dpi", "--font", "--font-size", "--no-title")
 
@@ -31,7 +30,7 @@ def refuse_with_reason(error: Exception, command: str) -> None:
         )
 
 
-class ReasonedCommand(TyperCommand):
+class ReasonedCommand(PlainCommand):
     """A command with all its options from the start, which says why it lacks one."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:

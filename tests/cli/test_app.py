@@ -67,6 +67,14 @@ def test_brackets_say_once_that_an_argument_may_be_left_out(run, command: str):
     assert "[[" not in run(command, "--help").out
 
 
+@pytest.mark.parametrize("command", [(), ("cam",), ("training-report",), ("doctor",)], ids=str)
+def test_beside_what_takes_no_value_stands_no_type(run, command: tuple[str, ...]):
+    # Newer versions of typer put it there, also beside --help.
+    page = run(*command, "--help").out
+    assert "bool" not in page.lower()
+    assert "--help" in page
+
+
 def test_no_arguments_show_the_help_page(run):
     assert "Usage: cnnviz" in run().out
 
