@@ -280,6 +280,19 @@ def test_dependencies_have_lower_bounds_and_no_pins(project):
         assert re.fullmatch(r"[a-z0-9-]+>=[\d.]+", requirement), requirement
 
 
+def test_the_versions_of_python_that_are_named_are_those_that_are_tested(project):
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+    tested = {
+        version
+        for job in workflow["jobs"].values()
+        for version in job.get("strategy", {}).get("matrix", {}).get("python", ())
+    }
+    before = "Programming Language :: Python :: 3."
+    named = {c for c in project["project"]["classifiers"] if c.startswith(before)}
+    assert named == {before.removesuffix("3.") + version for version in tested}
+    assert project["project"]["requires-python"] == f">={min(tested)}"
+
+
 def test_the_version_is_the_one_in_the_changelog():
     import cnnviz
 
