@@ -16,6 +16,8 @@ from cnnviz.introspection.held_entries import put_back_dict, same_entries
 from cnnviz.introspection.held_objects import LARGE, PLAIN, HeldObjects
 
 _CONTAINERS = frozenset((list, deque, set, dict, OrderedDict, defaultdict, Counter))
+_ALONE = 1 << 16
+"""Bytes from which on a tensor is not joined with others to be compared."""
 _HOOKS = frozenset(name for name in vars(nn.Module()) if "hooks" in name)
 """These come and go with contexts of their own."""
 
@@ -191,9 +193,11 @@ class _Values:
                     self._dense.append(dense)
                 elif not tensor.is_meta:
                     self._others.append(_Other(tensor))
-        groups: dict[torch.device, list[_Dense]] = {}
-        for entry in self._dense:
-            groups.setdefault(entry.bytes.device, []).append(entry)
+        # What is large stands alone, and is compared where it lies.
+        groups: dict[tuple[torch.device, int], list[_Dense]] = {}
+        for place, entry in enumerate(self._dense):
+            apart = place if entry.bytes.numel() >= _ALONE else -1
+            groups.setdefault((entry.bytes.device, apart), []).append(entry)
         self._groups = [(group, _joined(group)) for group in groups.values()]
 
     def steps(self) -> Iterator[Callable[[], None]]:
@@ -269,7 +273,10 @@ def form(tensor: torch.Tensor) -> tuple[Any, ...]:
 
 def _are_as(group: Sequence[_Dense], copy: torch.Tensor) -> bool:
     try:
-        return torch.equal(_joined(group), copy)
+        now = group[0].bytes if len(group) == 1 else _joined(group)
+        # Numbers of eight bytes are compared several times as fast as bytes.
+        wide = all(one.numel() % 8 == 0 == one.storage_offset() % 8 for one in (now, copy))
+        return torch.equal(*(one.view(torch.int64) if wide else one for one in (now, copy)))
     except (MemoryError, RuntimeError):
         return False  # There may be no memory for all at once: each is looked at by itself.
 

@@ -91,6 +91,25 @@ def test_buffers_with_nan_and_signed_zero_are_put_back_bit_for_bit() -> None:
     assert state(module) == before
 
 
+@pytest.mark.parametrize("change", [0, -1, None])
+def test_large_buffers_are_put_back_and_compared_where_they_lie(
+    change: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = Drifting()
+    module.register_buffer("mask", torch.tensor([float("nan"), -0.0, 1.0, 2.0]).repeat(5_000))
+    module.register_buffer("odd", torch.ones(70_001, dtype=torch.uint8)[1:])
+    before = state(module)
+    joined: list[int] = []
+    join = torch.cat
+    with preserve_state(module):
+        monkeypatch.setattr(torch, "cat", lambda all_: joined.extend(map(len, all_)) or join(all_))
+        if change is not None:
+            module.mask[change] = 3.0
+            module.odd[change] = 0
+    assert state(module) == before
+    assert 0 < max(joined) < 1_000, "what is small alone, without a copy of what is large"
+
+
 def test_a_network_that_writes_to_its_own_weight_is_named() -> None:
     module = Drifting("parameter")
     with pytest.raises(ModelChangedError, match=r"parameter 'weight'"), preserve_state(module):

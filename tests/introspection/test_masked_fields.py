@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 from torch.nn.utils import prune
 
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import trace
+from cnnviz.introspection.tracing.fields import NOTHING
+from cnnviz.introspection.tracing.kernel_taps import sliding
+from cnnviz.introspection.tracing.masked_windows import _windowed
 from tests.helpers.each_case import each_case
 
 HEIGHT, WIDTH = 6, 7
@@ -288,3 +294,19 @@ def check(network: nn.Module) -> None:
                 assert (seen.starts, seen.ends) == (tuple(starts), tuple(ends)), (row, column)
             else:
                 assert 0 in seen.sizes, (row, column)
+
+
+def test_channels_that_are_alike_are_looked_for_once_and_not_at_every_tap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = np.random.default_rng(0).random((6, 4, 3, 3)) < 0.5
+    taps = [sliding(9, 9, 3, 1, 1, 1)] * 2
+    ends = np.random.default_rng(1).integers(0, 3, (1, 4, 9, 9)).astype(np.int32)
+    ends[:, 3] = ends[:, 0]
+    padded = np.pad(ends, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=NOTHING)
+    windows = sliding_window_view(padded, (3, 3), (2, 3))[:, None]
+    wanted = np.where(kept[None, :, :, None, None], windows, NOTHING).min((2, 5, 6))
+    looked, unique = [], np.unique
+    monkeypatch.setattr(np, "unique", lambda *a, **k: looked.append(1) or unique(*a, **k))
+    np.testing.assert_array_equal(_windowed(ends, kept, taps, 1), wanted)
+    assert len(looked) == 1

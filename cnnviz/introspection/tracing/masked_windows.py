@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnviz.introspection.tracing import kernel_taps as tapping
 from cnnviz.introspection.tracing.fields import (
@@ -24,6 +27,9 @@ from cnnviz.introspection.tracing.registry import Found, Look
 from cnnviz.introspection.tracing.rules_compute import (
     convolve,
 )
+
+_Alike = tuple[Ends, NDArray[np.float32] | None]
+"""Ends that differ [.., channels, ..], and which channel has which; None where all have one."""
 
 
 def through_windows(operation: Operation, look: Look, gateless: bool, known: Known) -> Found:
@@ -85,11 +91,12 @@ def _windowed(
 ) -> Ends:
     """Return the least end of what each window reads, tap by tap of the kernel."""
     found: Ends | None = None
+    alike = _alike(ends, kept.shape[1], groups)
     for at in np.ndindex(*kept.shape[2:]):
         used = kept[(..., *at)]
         if used.any():
-            read = _one_tap(ends, at, taps, beyond)
-            mixed = _mixed(read, used, groups)
+            read = partial(_one_tap, at=at, taps=taps, beyond=beyond)
+            mixed = _mixed(read, alike, used)
             found = mixed if found is None else np.minimum(found, mixed)
     nothing = np.full((1,) * ends.ndim, NOTHING, np.int32)
     return nothing if found is None else compress(found)
@@ -112,19 +119,32 @@ def _one_tap(
     return ends
 
 
-def _mixed(ends: Ends, used: Flags, groups: int) -> Ends:
-    """Let each output channel depend on the input channels [outputs, inputs of a group] it uses."""
-    outputs, inputs = used.shape
+def _alike(ends: Ends, inputs: int, groups: int) -> list[_Alike]:
+    """Return the ends of the input channels of each group, those that are alike once.
+
+    Many are, and every tap reads all of them at the same places.
+    """
     if ends.shape[1] == 1:
-        any_used = used.any(axis=1).reshape(1, -1, *(1,) * (ends.ndim - 2))
-        return np.where(any_used, ends, np.int32(NOTHING))
-    parts = []
+        return [(ends, None)]
+    found: list[_Alike] = []
     for group in range(groups):
         own = ends[:, group * inputs : (group + 1) * inputs].swapaxes(0, 1)
-        rows = used[group * outputs // groups : (group + 1) * outputs // groups]
-        # Many channels see the same.
-        each, alike = np.unique(own.reshape(inputs, -1), axis=0, return_inverse=True)
-        met = rows.astype(np.float32) @ (alike.reshape(-1, 1) == np.arange(len(each))) > 0
-        least = np.broadcast_to(least_used(each, met), (len(rows), each.shape[1]))
-        parts.append(least.reshape(len(rows), *own.shape[1:]))
+        each, which = np.unique(own.reshape(inputs, -1), axis=0, return_inverse=True)
+        belongs = (which.reshape(-1, 1) == np.arange(len(each))).astype(np.float32)
+        found.append((each.reshape(-1, *own.shape[1:]).swapaxes(0, 1), belongs))
+    return found
+
+
+def _mixed(read: Callable[[Ends], Ends], alike: list[_Alike], used: Flags) -> Ends:
+    """Let each output channel depend on the input channels [outputs, inputs of a group] it uses."""
+    parts = []
+    for rows, (each, belongs) in zip(np.split(used, len(alike)), alike, strict=True):
+        taken = read(each)
+        if belongs is None:
+            any_used = rows.any(axis=1).reshape(1, -1, *(1,) * (taken.ndim - 2))
+            return np.where(any_used, taken, np.int32(NOTHING))
+        own = taken.swapaxes(0, 1)
+        least = least_used(own.reshape(len(own), -1), rows.astype(np.float32) @ belongs > 0)
+        whole = np.broadcast_to(least, (len(rows), least.shape[1]))
+        parts.append(whole.reshape(len(rows), *own.shape[1:]))
     return np.concatenate(parts).swapaxes(0, 1)
