@@ -243,8 +243,9 @@ def _read_all(chosen: Sequence[Any], workers: int | None) -> list[Any]:
     from cnnviz.datasets import default_workers
     from cnnviz.images.pillow_warnings import catch_in_this_thread, catch_in_threads
 
-    if not any(isinstance(one, _Member) or _is_image(one) for one in chosen):
-        return list(chosen)
+    many = sum(isinstance(one, _Member) or _is_image(one) for one in chosen)
+    if many < 2:  # for which no threads need be started
+        return [_read(one) for one in chosen]
     with (
         catch_in_threads(),
         ThreadPoolExecutor(
