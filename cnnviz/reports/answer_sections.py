@@ -83,6 +83,7 @@ def _answer(found: CountedAnswers, place: int) -> WrongAnswer:
         mistake.answer,
         mistake.confidence,
         mistake.truth_probability,
+        tuple(doubted),
     )
 
 

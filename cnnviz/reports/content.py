@@ -175,6 +175,8 @@ class WrongAnswer:
         What is right, and what the network says.
     confidence, truth_probability : float
         How probable each of them is to the network.
+    doubts : tuple of str
+        Which of the maps must not be read as evidence, and why.
     """
 
     picture: Picture
@@ -183,6 +185,7 @@ class WrongAnswer:
     answer: str
     confidence: float
     truth_probability: float
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,10 @@ def test_maps_of_answers_that_never_change_are_not_called_evidence(tmp_path):
     found = cnnviz.error_analysis(colour_model(Means(factor=0.0)), tmp_path / "val")
     mark = "not evidence: nothing tried moves the score"
     assert found.examples[0].marks == (mark, mark)
-    (section,) = (part for part in error_report(found).sections if part.key == "wrong")
+    made = error_report(found)
+    page = made.save(tmp_path / "report").page.read_text("utf-8")
+    assert f">Grad-CAM of its answer: {mark}</span>" in page
+    (section,) = (part for part in made.sections if part.key == "wrong")
     assert section.lead[-1] == "Which of them are not evidence stands below them."
     picture = section.answers[0].picture
     assert picture.caption.endswith(
