@@ -175,8 +175,7 @@ def page(
 ) -> content.ClassPage:
     """Return what the page of a class says; `size` is that of its sheet in pixels.
 
-    `beside` has the pages before and after it, and `mapped` is what is
-    said of its map.
+    `beside` has the pages before and after it, and `mapped` is what is said of its map.
     """
     name, _, others = subject.categories[index].partition(",")
     stem = subject.class_files[index].removesuffix(".html")
