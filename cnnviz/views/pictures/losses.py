@@ -98,7 +98,7 @@ def _descents(axes: Axes, found: Losses, margins: list[int]) -> None:
     _labels(axes, "step of gradient descent", "margin m", title)
     # Of both panels; here nothing runs between what moves at once and what hardly moves.
     axes.legend(
-        loc="center right", bbox_to_anchor=(1.0, 0.3), frameon=False, fontsize=drawing.SMALL_SIZE
+        loc="center right", bbox_to_anchor=(1.0, 0.34), frameon=False, fontsize=drawing.SMALL_SIZE
     )
 
 
