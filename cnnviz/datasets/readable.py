@@ -25,6 +25,9 @@ def check_any_readable(dataset: Dataset) -> None:
 
 def nothing_left(refused: Sequence[Refusal], dataset: Dataset) -> ImageError:
     """Return the error for a data set of which no image could be read."""
+    if len(refused) == len(dataset) == 1:
+        (only,) = refused
+        return ImageError(f"{only.name}: {only.reason}.", only.remedy or "Check the file.")
     why = f" ({reasons(refused, 3)})" if refused else ""
     return ImageError(f"No image of {dataset.describe()} can be used{why}.", "Check the files.")
 

@@ -287,7 +287,7 @@ def test_progress_goes_from_images_to_patches(model) -> None:
         ({"layer": "nine"}, LayerError, "no layer 'nine'"),
         ({"layer": "0", "channels": 6}, LayerError, "Layer '0' has no channel 6"),
         ({"data": "nowhere"}, UsageError, "no folder 'nowhere'"),
-        ({"data": [np.zeros(3)]}, ImageError, "No image of 1 image can be used"),
+        ({"data": [np.zeros(3)]}, ImageError, "image 0: an array of float64 is no image"),
     ],
 )
 def test_bad_arguments_are_sentences(model, keywords, error, message: str) -> None:

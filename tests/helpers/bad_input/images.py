@@ -39,10 +39,10 @@ explore photo.png --gallery folder | There is no gallery in 'folder'
 lecture cut.png | the file is truncated
 lecture photo.png --data nowhere | There is no folder 'nowhere'
 convolve cut.png --model shapes | the file is truncated
-top-activations cut.png | No image of 1 image can be used (cut.png: the file is truncated
+top-activations cut.png | cut.png: the file is truncated
 top-activations photo.png --data folder | Both photos and --data
 hierarchy --data nowhere | There is no folder 'nowhere'
-gallery --model shapes --data cut.png | (cut.png: the file is truncated
+gallery --model shapes --data cut.png | cut.png: the file is truncated
 """
 
 CASES = r"""
