@@ -19,6 +19,7 @@ from cnnviz.images.paths import expand
 from cnnviz.images.reading import check_is_there, read_photo
 from cnnviz.passes.origin import origin
 from cnnviz.results.given_files import LISTING, check_ordinary, given_text
+from cnnviz.results.parsed_again import parsed_again
 from cnnviz.results.provenance import ImageSource, Provenance
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ def _no_matrix() -> UsageError:
     )
 
 
+@parsed_again
 def read_matrix(path: Path) -> NDArray[Any]:
     """Return the numbers in a file of `MATRIX_SUFFIXES`.
 

@@ -15,6 +15,7 @@ from cnnviz.foreign_code import first_line
 from cnnviz.images.given_tensors import check_values_are_there
 from cnnviz.images.photo import PhotoError
 from cnnviz.results.given_files import check_ordinary, open_given
+from cnnviz.results.parsed_again import parsed_again
 from cnnviz.results.text import kind_of, plural
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def read_numbers(path: Path) -> NDArray[Any]:
     return readers.get(path.suffix.lower(), _read_pt)(path)
 
 
+@parsed_again
 def _read_npy(path: Path) -> NDArray[Any]:
     try:
         with open_given(path) as file:
@@ -62,6 +64,7 @@ def _read_npy(path: Path) -> NDArray[Any]:
     return np.asarray(found)
 
 
+@parsed_again
 def _read_npz(path: Path) -> NDArray[Any]:
     try:
         with open_given(path) as file, np.load(file, allow_pickle=False) as held:

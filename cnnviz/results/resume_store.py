@@ -16,6 +16,7 @@ from cnnviz.errors import OutputError
 from cnnviz.results.files import remove_leftovers, write_atomically
 from cnnviz.results.given_files import given_bytes, open_given
 from cnnviz.results.json_values import plain, pretty
+from cnnviz.results.parsed_again import parsed_again
 from cnnviz.results.structured import decoded
 
 
@@ -68,6 +69,7 @@ class ResumeStore:
             self._make(self.folder)
             write_atomically(self.folder / f"{name}.json", lambda path: _write(path, held))
 
+    @parsed_again
     def get_arrays(
         self, name: str, only: Sequence[str] | None = None
     ) -> dict[str, NDArray[Any]] | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.results.parsed_again import parsed_again
 from cnnviz.results.resume_store import ResumeStore
 from cnnviz.units.visualization.gradient_ascent import AscentSettings, OptimisedPictures
 from cnnviz.units.visualization.objectives import Objective
@@ -33,6 +34,7 @@ class VisualizationStore:
         self._settings = dict(settings)
         self._keeps: dict[AscentSettings, ResumeStore] = {}
 
+    @parsed_again
     def get(self, objective: Objective, settings: AscentSettings) -> OptimisedPictures | None:
         """Return what was made of an objective, or None where nothing readable was kept.
 

@@ -19,6 +19,7 @@ from cnnviz.errors import UsageError
 from cnnviz.passes.precision import Precision
 from cnnviz.results.files import remove_leftovers, write_atomically
 from cnnviz.results.given_files import given_bytes, open_given
+from cnnviz.results.parsed_again import parsed_again
 from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.results.structured import decoded
 from cnnviz.results.table import Table
@@ -342,6 +343,7 @@ def _compressed(arrays: dict[str, NDArray[Any]]) -> Callable[[Path], None]:
     return write
 
 
+@parsed_again
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     # NumPy leaves a damaged file open that it has opened itself.
     with open_given(path) as stream, np.load(stream, allow_pickle=False) as found:
