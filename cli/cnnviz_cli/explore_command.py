@@ -130,10 +130,7 @@ def _run(values: dict[str, Any]) -> None:
     first, second = _named(values)
     photos = _read(first)
     compared = _read(second) if second else None
-    if values["gallery"] is not None:
-        from cnnviz_gallery.site.unit_folders import check_gallery
-
-        check_gallery(expand(values["gallery"]))
+    _check_gallery(values["gallery"])
     from cnnviz.explorer.build import planned
     from cnnviz.explorer.size import told_size
     from cnnviz.results.text import plural
@@ -169,6 +166,14 @@ def _read(named: list[str]) -> FoundPhotos:
     found = find_photos(named, None, None)
     found.check_one("A page")
     return found.read()
+
+
+def _check_gallery(site: Path | None) -> None:
+    if site is not None:
+        from cnnviz.images.paths import expand
+        from cnnviz_gallery.site.unit_folders import check_gallery
+
+        check_gallery(expand(site))
 
 
 def _named(values: dict[str, Any]) -> tuple[list[str], list[str]]:
